@@ -1,0 +1,1 @@
+"""Objectives: cross-entropy over classes or instances, and its heads."""

@@ -1,0 +1,1 @@
+"""Report: tables, figures and one self-contained page."""

@@ -1,0 +1,1 @@
+"""Studies: rooms composed into experiments; a run is a function of its frozen config."""

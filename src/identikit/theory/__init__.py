@@ -1,0 +1,1 @@
+"""Theory: what must come out (Bayes loss, recovery ceiling, assumptions, sensitivity, coverage)."""

@@ -1,0 +1,1 @@
+"""Training: one fit loop, its schedule, its optimisers and its checkpoints."""

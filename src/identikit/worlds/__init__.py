@@ -1,0 +1,1 @@
+"""Worlds: where observations with known factors come from."""
