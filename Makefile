@@ -1,0 +1,54 @@
+# Everything starts here: `make demo`, `make test`. Needs Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+
+.PHONY: demo test check format lint types fast slow docs bench bench-protocol clean help
+
+help:            ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+demo: $(VENV)/.installed    ## environment, install, the main job
+	$(BIN)/identikit demo
+
+test: check slow            ## environment, install, lint, types, all tests
+
+check: format lint types fast    ## what pre-commit and CI call
+
+format: $(VENV)/.developer  ## format (in CI: only look)
+	$(BIN)/ruff format $(if $(CI),--check) .
+
+lint: $(VENV)/.developer
+	$(BIN)/ruff check .
+
+types: $(VENV)/.developer
+	$(BIN)/mypy
+
+fast: $(VENV)/.developer    ## the fast tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow"
+
+slow: $(VENV)/.developer    ## the slow tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow
+
+bench: $(VENV)/.developer   ## the benchmarks, into benchmarks/results
+	$(BIN)/python -m benchmarks
+
+bench-protocol: $(VENV)/.developer  ## the paper's own protocol, most of an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.protocol --out benchmarks/results/protocol_curve.json
+
+clean:                      ## remove the environment and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "identikit needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing identikit and PyTorch into $(VENV) (once; a few minutes) ..."
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml $(VENV)/.installed
+	$(INSTALL) -e ".[dev]"
+	@touch $@
