@@ -1,0 +1,163 @@
+"""Least squares that scale, shift and collapsed directions cannot upset.
+
+min_{A, b} |B - (X A + b)|², solved by the singular values of X with centred, equal-norm
+columns, in float64 whatever comes in. A direction counts when its singular value exceeds
+eps max(n, d) times the largest, and the rounding error that the entries came with. This
+is the only place in the package that decides a rank: the default of `torch.linalg.lstsq`
+assumes full rank on CUDA and returned wrong ranks on CPU (pytorch #180157, #187411), and
+the pseudo-inverse of a float32 Gram matrix squares the condition number.
+X is (n, d), B is (n, k); rows are samples.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeastSquares:
+    """The solution of least norm (in equal-norm columns) and how well posed it was."""
+
+    coefficient: Float[Tensor, "d k"]
+    intercept: Float[Tensor, " k"]
+    """Zero where none was asked for."""
+    rank: int
+    """Directions of X above the cut-off."""
+    condition_number: float
+    """Largest over smallest singular value of the directions kept; infinite for rank 0."""
+
+    def predict(self, a: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """X A + b in float64."""
+        return a.double() @ self.coefficient + self.intercept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procrustes:
+    """B = scale X R: the nearest map that only turns and stretches."""
+
+    rotation: Float[Tensor, "d k"]
+    """Orthonormal columns for d >= k, orthonormal rows otherwise."""
+    scale: float
+
+    def predict(self, a: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """Scale X R in float64."""
+        return self.scale * (a.double() @ self.rotation)
+
+
+def centred(a: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Columns less their means, in float64; a constant column becomes exactly zero."""
+    once = a.double() - a.double().mean(dim=0)
+    return once - once.mean(dim=0)  # the first mean is off by rounding, the second mends it
+
+
+def rounding(a: Tensor) -> Float[Tensor, " d"]:
+    """Root mean square error per column of having been rounded to the dtype of `a`."""
+    eps = torch.finfo(a.dtype).eps if a.is_floating_point() else torch.finfo(torch.float64).eps
+    return eps * a.double().square().mean(dim=0).sqrt()
+
+
+def require_rows(a: Tensor, b: Tensor) -> None:
+    """Two matrices with the same number of rows, finite, or an error that says why not.
+
+    Raises:
+        InputError: no rows, different numbers of rows, NaN or infinity.
+    """
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b) or len(a) == 0:
+        raise InputError(
+            "both arguments must be matrices with the same number of rows, at least one; "
+            f"got shapes {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+    for which, matrix in (("first", a), ("second", b)):
+        bad = int((~torch.isfinite(matrix)).sum())
+        if bad:
+            raise InputError(
+                f"the {which} argument has {bad} values that are NaN or infinite, of "
+                f"{matrix.numel()}. Drop those rows."
+            )
+
+
+def least_squares(
+    a: Float[Tensor, "n d"],
+    b: Float[Tensor, "n k"],
+    *,
+    intercept: bool = True,
+    rcond: float | None = None,
+) -> LeastSquares:
+    """Regress the columns of b on those of a.
+
+    Args:
+        a: Regressors (n, d).
+        b: Targets (n, k).
+        intercept: Whether a constant is fitted too.
+        rcond: Relative cut-off of singular values in place of the default.
+
+    Raises:
+        InputError: no rows, different numbers of rows, NaN or infinity.
+    """
+    require_rows(a, b)
+    n, d = a.shape
+    x, y = (centred(a), centred(b)) if intercept else (a.double(), b.double())
+    size = x.square().mean(dim=0).sqrt()
+    noise = rounding(a)
+    alive = size > 4 * noise  # below this a column is its own rounding error
+    unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
+    u, s, vt = torch.linalg.svd(x * unit, full_matrices=False)
+    top = s[0].item() if len(s) else 0.0
+    if rcond is None:
+        floor = (noise * unit).max().item() * (n**0.5 + d**0.5) if d else 0.0
+        cut = max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)
+    else:
+        cut = rcond * top
+    rank = int((s > cut).sum())
+    coefficient = unit[:, None] * (vt[:rank].T @ ((u[:, :rank].T @ y) / s[:rank, None]))
+    constant = b.double().mean(dim=0) - a.double().mean(dim=0) @ coefficient
+    return LeastSquares(
+        coefficient=coefficient,
+        intercept=constant if intercept else torch.zeros_like(constant),
+        rank=rank,
+        condition_number=top / s[rank - 1].item() if rank else float("inf"),
+    )
+
+
+def procrustes(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> Procrustes:
+    """The scaled orthogonal map that takes a nearest to b, without a shift.
+
+    For d != k the narrower of the two is taken as filled up with zero columns, which keeps
+    the closed form: R = U V' and scale = sum(S) / |X|² for X'B = U S V'.
+
+    Raises:
+        InputError: no rows, different numbers of rows, NaN or infinity, or a all zero.
+    """
+    require_rows(a, b)
+    x, y = a.double(), b.double()
+    norm = x.square().sum().item()
+    if norm == 0:
+        raise InputError("the first argument is all zero; no rotation can be fitted to it.")
+    u, s, vt = torch.linalg.svd(x.T @ y, full_matrices=False)
+    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm)
+
+
+def r2_score(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:
+    """R² = 1 - sum (t - p)² / sum (t - mean t)² per column; at most 1, 0 for the mean.
+
+    Raises:
+        InputError: shapes that differ, or a target column that does not vary.
+    """
+    if prediction.shape != target.shape:
+        raise InputError(
+            "prediction and target must have the same shape; "
+            f"got {tuple(prediction.shape)} and {tuple(target.shape)}."
+        )
+    require_rows(prediction, target)
+    total = centred(target).square().sum(dim=0)
+    constant = total <= len(target) * (4 * rounding(target)).square()
+    if bool(constant.any()):
+        raise InputError(
+            f"target column {int(constant.nonzero()[0])} does not vary over the "
+            f"{len(target)} rows, so R² has no meaning for it. Leave it out."
+        )
+    return 1 - (target.double() - prediction.double()).square().sum(dim=0) / total
