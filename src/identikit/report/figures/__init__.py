@@ -1,0 +1,25 @@
+"""The figures of a report, each drawn twice: interactive for the screen, static for paper.
+
+Every function returns a `Figure`; change its name or words with `dataclasses.replace`.
+"""
+
+from identikit.report.figures.bars import FactorScore, factor_bars
+from identikit.report.figures.images import image_grid
+from identikit.report.figures.pairs import head_scatter, latents_scatter
+from identikit.report.figures.sphere import circle_scatter, latents_sphere
+from identikit.report.figures.sweep import sweep
+from identikit.report.figures.training import training_curves
+from identikit.report.style import Figure
+
+__all__ = [
+    "FactorScore",
+    "Figure",
+    "circle_scatter",
+    "factor_bars",
+    "head_scatter",
+    "image_grid",
+    "latents_scatter",
+    "latents_sphere",
+    "sweep",
+    "training_curves",
+]

@@ -1,0 +1,198 @@
+"""One self-contained HTML page: verdict, predicted | recovered | explained, figures, origin.
+
+The page knows words, tables and figures, and nothing of how they were made; studies build it.
+It works without a network (its policy forbids one), without scripts, and on paper.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from identikit.errors import InputError
+from identikit.report.style import Figure, data_address, image_bytes
+from identikit.report.tables import Estimate, format_cell, format_number, write_atomically
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+Cell = str | float | Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow:
+    """One quantity: what theory says, what came out, and why the two differ."""
+
+    quantity: str
+    predicted: Cell
+    """None where theory is silent."""
+    recovered: Cell
+    explained: str
+    """One or two plain sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; its first column names the rows."""
+
+    caption: str
+    frame: pd.DataFrame
+    """Numbers and `Estimate`s are formatted, text is escaped, the index is not shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading, what it is about in plain words, and what belongs to it."""
+
+    heading: str
+    lead: str
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Cautions and details, one sentence or two each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the numbers come from and how to get them again."""
+
+    command: str
+    """The command that reproduces the page."""
+    config: Mapping[str, Any]
+    """As in `config.to_dict`; may be nested."""
+    versions: Mapping[str, str]
+    """Package to version."""
+    machine: str
+    started: str
+    """Date and time, as it is to be read."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A whole report.
+
+    Raises:
+        InputError: two figures with the same name.
+    """
+
+    title: str
+    subtitle: str
+    verdict: str
+    """One sentence."""
+    verdict_tone: Literal["good", "warning", "bad"]
+    rows: tuple[ComparisonRow, ...]
+    sections: tuple[Section, ...]
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        names = [figure.name for figure in self.figures]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(
+                f"figures on one page must have different names; got {', '.join(twice)} more "
+                "than once. Rename one with dataclasses.replace(figure, name=...)."
+            )
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures, in the order of the page."""
+        return tuple(figure for section in self.sections for figure in section.figures)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write the page to one HTML file, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_atomically(path, render(page).encode())
+
+
+def save_figures(page: Page, folder: Path) -> list[Path]:
+    """Save every figure of the page as NAME.png and NAME.pdf.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    paths = []
+    for figure in page.figures:
+        for file_format in ("png", "pdf"):
+            paths.append(folder / f"{figure.name}.{file_format}")
+            write_atomically(paths[-1], image_bytes(figure.static, file_format))
+    return paths
+
+
+def render(page: Page) -> str:
+    """The page as HTML."""
+    scripts = []
+    if any(figure.interactive is not None for figure in page.figures):
+        scripts = [get_plotlyjs(), (_TEMPLATES / "page.js").read_text()]
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            page=page,
+            style=Markup((_TEMPLATES / "page.css").read_text()),
+            scripts=[Markup(script) for script in scripts],
+            policy=_policy(scripts),
+        )
+    )
+
+
+def _policy(scripts: list[str]) -> str:
+    """A content security policy: no network at all, and no script but those on this page."""
+    hashes = " ".join(
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    allowed = hashes or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "cell": format_cell,
+        "number": format_number,
+        "svg": lambda figure: data_address(image_bytes(figure.static, "svg"), "image/svg+xml"),
+        "plot": _plot_json,
+        "flat": _flat,
+        "numeric": lambda column: all(isinstance(v, int | float | Estimate) for v in column),
+    }
+    return environment
+
+
+def _plot_json(figure: Figure) -> Markup:
+    """Plotly's JSON, harmless inside a script element: it holds no `<`."""
+    if figure.interactive is None:
+        raise ValueError(f"figure {figure.name} is not interactive")
+    return Markup(figure.interactive.to_json().replace("<", "\\u003c"))
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A nested config as dotted names and values."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
