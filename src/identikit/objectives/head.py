@@ -1,0 +1,186 @@
+"""Cross-entropy over labels: L = -E log q(i|x), q(i|x) = exp(w_i . h) / sum_j exp(w_j . h).
+
+Source: arXiv:2410.21869, equation 2; DIET (instances as labels) and supervised learning
+(classes as labels) differ only in what the labels are. Shapes: h is (n, d_h), W is
+(labels, d_h). No bias: a constant in h takes its place.
+
+Sampled softmax. A batch is cut into groups; a group's softmax runs over the set S of its
+own labels and of uniform negatives. The optimum is that of the full softmax: given z and
+S, the label is i with probability proportional to p(z|i) pi_i P(S|i), and, labels being
+uniform, P(S|i) is the same for every i in S by symmetry, so the minimiser has
+s_i - s_j = log p(i|z) - log p(j|z) for every pair that ever meets in an S, which is every
+pair. If labels are not uniform, P(S|i) is proportional to 1 / P(i in a random S), and the
+logarithm of that probability is subtracted from the logits during training.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from identikit.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadConfig:
+    """The linear classifier on top of an encoder and how its loss is computed."""
+
+    normalized: bool = False
+    """Features and rows on the unit sphere, times one learned inverse temperature."""
+    negatives: int | None = 128
+    """Uniform labels that join each group's softmax; None: the full softmax."""
+    group: int = 256
+    """Samples that share one sampled softmax."""
+
+    def __post_init__(self) -> None:
+        if self.group < 1:
+            raise InputError(f"head group must be at least 1; got {self.group}.")
+        if self.negatives is not None and self.negatives < 1:
+            raise InputError(
+                f"head negatives must be at least 1 (or none, for the full softmax); "
+                f"got {self.negatives}."
+            )
+
+
+class SoftmaxHead(nn.Module):
+    """Rows w_i, one per label, and the cross-entropy of their logits."""
+
+    log_inclusion: Tensor
+
+    def __init__(
+        self,
+        config: HeadConfig,
+        n_labels: int,
+        dim: int,
+        *,
+        generator: torch.Generator,
+        label_prior: Float[Tensor, " labels"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        bound = dim**-0.5
+        weight = torch.empty(n_labels, dim, device=generator.device)
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
+        if config.normalized:
+            self.log_scale = nn.Parameter(torch.tensor(math.log(10.0), device=generator.device))
+        self.register_buffer("log_inclusion", _log_inclusion(config, n_labels, label_prior))
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """The inverse temperature: learned if normalised, else 1."""
+        return self.log_scale.exp() if self.config.normalized else self.weight.new_ones(())
+
+    def rows(self) -> Float[Tensor, "labels d_h"]:
+        """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
+        return F.normalize(self.weight, dim=1) if self.config.normalized else self.weight
+
+    def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
+        """The representation h that the logits are made of; unit-norm if normalised."""
+        return F.normalize(y, dim=1) if self.config.normalized else y
+
+    def logits(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n labels"]:
+        """Logits over all labels, of features as `features` gives them."""
+        return self.scale * h @ self.rows().T
+
+    def loss(
+        self,
+        y: Float[Tensor, "n d_h"],
+        label: Int[Tensor, " n"],
+        *,
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy of encoder outputs y, full or sampled, ready for backward.
+
+        Raises:
+            InputError: a batch that does not divide into whole groups.
+        """
+        h = self.scale * self.features(y) if self.config.normalized else y
+        if not _is_sampled(self.config, len(self.weight)):
+            return _cross_entropy(h[None], self.rows()[None], None, label[None])
+        grouped = _into_groups(label, self.config.group)
+        candidates, offset = self._candidates(grouped, generator)
+        position = torch.searchsorted(candidates, grouped)
+        rows = self.weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
+        if self.config.normalized:
+            rows = F.normalize(rows, dim=2)
+        return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
+
+    def _candidates(
+        self, grouped: Int[Tensor, "g b"], generator: torch.Generator
+    ) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g 1 k"]]:
+        """Sorted labels of each group's softmax and what is added to their logits.
+
+        A label that came up twice takes part once: its repetitions get minus infinity.
+        """
+        shape = (len(grouped), cast(int, self.config.negatives))
+        negatives = torch.randint(
+            len(self.weight), shape, generator=generator, device=grouped.device
+        )
+        candidates = torch.cat([grouped, negatives], 1).sort(1)[0]
+        offset = -self.log_inclusion[candidates] if len(self.log_inclusion) else None
+        if offset is None:
+            offset = self.weight.new_zeros(candidates.shape)
+        offset[:, 1:].masked_fill_(candidates[:, 1:] == candidates[:, :-1], -math.inf)
+        return candidates, offset[:, None]
+
+
+def _is_sampled(config: HeadConfig, n_labels: int) -> bool:
+    """Whether sampling leaves any label out; if not, the full softmax is cheaper."""
+    return config.negatives is not None and n_labels > config.group + config.negatives
+
+
+def _log_inclusion(config: HeadConfig, n_labels: int, prior: Tensor | None) -> Tensor:
+    """Log-probability that a random S holds a label; empty where it is the same for all."""
+    if prior is None or config.negatives is None or bool((prior == prior[0]).all()):
+        return torch.empty(0)
+    prior = prior.double()
+    log_absent = (config.group - 1) * torch.log1p(-prior)
+    log_absent += config.negatives * math.log1p(-1 / n_labels)
+    return torch.log(-torch.expm1(log_absent)).float()
+
+
+def _into_groups(label: Tensor, group: int) -> Tensor:
+    size = min(group, len(label))
+    if len(label) % size:
+        raise InputError(
+            f"batch of {len(label)} does not divide into groups of {size}. Choose a batch "
+            "size that is a multiple of the head's group."
+        )
+    return label.view(-1, size)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Mean cross-entropy of grouped logits, with the gradients made in the forward pass.
+
+    That way the logits (g, b, k) are overwritten in place and never kept.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, y: Tensor, rows: Tensor, offset: Tensor | None, position: Tensor
+    ) -> Tensor:
+        logits = torch.bmm(y, rows.mT)
+        if offset is not None:
+            logits += offset
+        target = logits.gather(2, position[..., None])
+        top = logits.amax(2, keepdim=True)
+        p = logits.sub_(top).exp_()
+        total = p.sum(2, keepdim=True)
+        loss = (total.log() + top - target).mean()
+        p.div_(total).scatter_add_(2, position[..., None], torch.full_like(target, -1.0))
+        share = 1 / position.numel()
+        ctx.save_for_backward(torch.bmm(p, rows).mul_(share), torch.bmm(p.mT, y * share))
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        dy, drows = ctx.saved_tensors
+        return dy * grad, drows * grad, None, None
+
+
+def _cross_entropy(y: Tensor, rows: Tensor, offset: Tensor | None, position: Tensor) -> Tensor:
+    return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position))

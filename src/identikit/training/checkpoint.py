@@ -1,0 +1,37 @@
+"""Checkpoints: one file of tensors and plain values, written whole or not at all."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from identikit.errors import InputError
+
+FILE = "state.pt"
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Write the state into a folder, in place of an older one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{FILE}.tmp"
+    torch.save(state, temporary)
+    os.replace(temporary, folder / FILE)
+
+
+def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
+    """The state in a folder, or None if there is none. Never runs code from the file.
+
+    Raises:
+        InputError: a file that is damaged or is no checkpoint.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        return cast(dict[str, Any], torch.load(path, map_location=device, weights_only=True))
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise InputError(
+            f"the checkpoint {path} is damaged or is not one; delete it to start again."
+        ) from error

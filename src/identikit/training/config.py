@@ -1,0 +1,56 @@
+"""What training is told: budget, batches, optimiser, rates and their schedule."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from identikit.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Budget, optimiser and schedule of one fit.
+
+    Raises:
+        InputError: a value outside its range, named.
+    """
+
+    steps: int = 1600
+    """Steps at most."""
+    batch_size: int = 1024
+    """Samples per step."""
+    max_seconds: float | None = None
+    """Seconds at most; the schedule anneals over whichever budget runs out first."""
+    optimizer: Literal["muon", "adam"] = "muon"
+    """muon: Muon for square hidden matrices, Adam for all else; adam: Adam for all."""
+    rate: float = 3e-2
+    """Adam's rate for the encoder, at the top of the schedule."""
+    head_rate: float = 1e-1
+    """Adam's rate for the head, at the top of the schedule."""
+    muon_rate: float = 5e-2
+    """Muon's rate, at the top of the schedule."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rates fall to zero after the warm-up."""
+    warmup: float = 0.05
+    """Share of the budget over which the rates rise linearly."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training {name} must be at least 1; got {getattr(self, name)}.")
+        for name in ("rate", "head_rate", "muon_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"training {name} must be positive; got {getattr(self, name)}.")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"training warmup is a share in [0, 1); got {self.warmup}.")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise InputError(f"training max_seconds must be positive; got {self.max_seconds}.")
+
+    def rate_share(self, progress: float) -> float:
+        """The share of the top rate to use when `progress` (0 to 1) of the budget is spent."""
+        if progress < self.warmup:
+            return max(progress / self.warmup, 0.02)
+        done = min(1.0, (progress - self.warmup) / (1 - self.warmup))
+        if self.schedule == "constant":
+            return 1.0
+        return 1 - done if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,305 @@
+"""The one fit loop: theta <- theta - rate(t) * step(grad CE(head(encoder(x)), label)).
+
+Simulated worlds and image classifiers alike: anything that draws pairs (x, label) can be
+trained on. Numbers are a function of (config, seed, initial weights) alone; batches and
+negatives come from streams that the step number names, so a checkpoint resumes to the
+same bits.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from identikit.errors import InputError
+from identikit.objectives.head import SoftmaxHead
+from identikit.training import checkpoint as checkpoints
+from identikit.training.config import TrainingConfig
+from identikit.training.optimizers import Optimizers
+from identikit.training.seeds import stream, stream_seed
+
+CHUNK = 16
+"""Batches that are drawn at a time; part of what the bits of a run depend on."""
+SAVE_EVERY_SECONDS = 20.0
+"""Least time between two periodic checkpoints."""
+
+
+class Draw(Protocol):
+    """Where training pairs come from."""
+
+    def __call__(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Give n observations and their labels, on the generator's device."""
+        ...
+
+
+Evaluate = Callable[[], Mapping[str, float]]
+Record = dict[str, float]
+
+
+class TrainingError(InputError):
+    """Training cannot go on; `history` holds the records up to that point."""
+
+    def __init__(self, message: str, history: list[Record]) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a fit stands."""
+
+    step: int
+    steps: int
+    """Steps at most."""
+    seconds: float
+    """Spent so far, evaluation included."""
+    evaluation_seconds: float
+    """Spent in `evaluate` so far."""
+    seconds_left: float
+    """Estimated from the share of the budget that is spent."""
+    loss: float
+    """Of the last batch, in nats."""
+    evaluation: Mapping[str, float]
+    """What `evaluate` last returned; empty before its first call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How a fit went; encoder and head were trained in place."""
+
+    status: Literal["completed", "interrupted"]
+    steps: int
+    """Steps taken."""
+    seconds: float
+    """Spent in the loop, evaluation included, over all resumed parts."""
+    evaluation_seconds: float
+    """Spent in `evaluate`."""
+    history: list[Record]
+    """One record per evaluation: step, seconds, mean loss since the last, and scores."""
+
+
+def fit(
+    encoder: nn.Module,
+    head: SoftmaxHead,
+    *,
+    draw: Draw,
+    config: TrainingConfig,
+    seed: int,
+    device: torch.device | str = "cpu",
+    evaluate: Evaluate | None = None,
+    evaluate_every: int = 100,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Fit:
+    """Train encoder and head in place until the budget of steps or seconds is spent.
+
+    Args:
+        encoder: x -> y, anything differentiable.
+        head: Rows and loss; what the labels are is decided by `draw`.
+        draw: Gives training pairs, a chunk of batches at a time.
+        config: Budget, optimiser, schedule.
+        seed: Names the streams of batches and negatives.
+        device: Where encoder and head are moved and training takes place.
+        evaluate: Scores of the model as it is; called in evaluation mode, without gradients.
+        evaluate_every: Steps between evaluations; the last step is always evaluated.
+        on_progress: Told after every chunk of batches and every evaluation.
+        checkpoint: Folder to save to and to resume from if it holds a state.
+        clock: Seconds from any start.
+
+    Raises:
+        TrainingError: the loss is not finite; the state before that step is saved.
+        InputError: the checkpoint belongs to another fit.
+    """
+    loop = _Loop(encoder.to(device), head.to(device), config, seed, torch.device(device), clock)
+    if checkpoint is not None:
+        loop.resume(checkpoint)
+    with _deferred_interrupt() as interrupted:
+        while not loop.done and not interrupted.is_set():
+            loop.train_step(draw, checkpoint)
+            at_record = loop.step % evaluate_every == 0 or loop.done or interrupted.is_set()
+            if at_record:
+                loop.record(evaluate)
+            if on_progress is not None and (at_record or loop.step % CHUNK == 0):
+                on_progress(loop.progress())
+            if checkpoint is not None and at_record:
+                loop.save(checkpoint, at_most_every=SAVE_EVERY_SECONDS)
+    if checkpoint is not None:
+        loop.save(checkpoint)
+    encoder.eval()
+    return loop.result("completed" if loop.done else "interrupted")
+
+
+@dataclass
+class _Loop:
+    """The state of a fit in progress."""
+
+    encoder: nn.Module
+    head: SoftmaxHead
+    config: TrainingConfig
+    seed: int
+    device: torch.device
+    clock: Callable[[], float]
+    step: int = 0
+    evaluation_seconds: float = 0.0
+    history: list[Record] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)  # since the last record
+
+    def __post_init__(self) -> None:
+        self.optimizers = Optimizers(self.encoder, self.head, self.config)
+        self.negatives = torch.Generator(self.device)
+        self.chunk: tuple[int, Tensor, Tensor] | None = None
+        self.evaluation: Mapping[str, float] = {}
+        self.start = self.saved_at = self.clock()
+        self.encoder.train()
+
+    @property
+    def seconds(self) -> float:
+        return self.clock() - self.start
+
+    @property
+    def spent(self) -> float:
+        """Share of the budget that is spent, of steps or of seconds."""
+        by_steps = self.step / self.config.steps
+        limit = self.config.max_seconds
+        return by_steps if limit is None else max(by_steps, self.seconds / limit)
+
+    @property
+    def done(self) -> bool:
+        return self.spent >= 1
+
+    def train_step(self, draw: Draw, checkpoint: Path | None) -> None:
+        x, label = self._batch(draw)
+        rate_share = self.config.rate_share(min(self.spent, 1.0))
+        self.negatives.manual_seed(stream_seed(self.seed, "negatives", self.step))
+        loss = self.head.loss(self.encoder(x), label, generator=self.negatives)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._stop_at(value, checkpoint)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizers.step(rate_share)
+        self.step += 1
+        self.losses.append(value)
+
+    def _batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        size = self.config.batch_size
+        index, place = divmod(self.step, CHUNK)
+        if self.chunk is None or self.chunk[0] != index:
+            generator = stream(self.seed, "batches", index, device=self.device)
+            self.chunk = (index, *draw(size * CHUNK, generator))
+        rows = slice(place * size, (place + 1) * size)
+        return self.chunk[1][rows], self.chunk[2][rows]
+
+    def _stop_at(self, value: float, checkpoint: Path | None) -> None:
+        if checkpoint is not None:
+            self.save(checkpoint)
+        raise TrainingError(
+            f"the loss is {value} at step {self.step + 1} of {self.config.steps}. Most likely "
+            f"the rates are too high (rate {self.config.rate:g}, head_rate "
+            f"{self.config.head_rate:g}, muon_rate {self.config.muon_rate:g}) or the "
+            "observations hold NaN or infinity; lower the rates or look at the data.",
+            self.history,
+        )
+
+    def record(self, evaluate: Evaluate | None) -> None:
+        before = self.clock()
+        if evaluate is not None:
+            self.encoder.eval()
+            with torch.no_grad():
+                self.evaluation = dict(evaluate())
+            self.encoder.train()
+        self.evaluation_seconds += self.clock() - before
+        mean_loss = sum(self.losses) / max(1, len(self.losses))
+        self.history.append(
+            {"step": self.step, "seconds": self.seconds, "loss": mean_loss, **self.evaluation}
+        )
+        self.losses = []
+
+    def progress(self) -> Progress:
+        seconds, spent = self.seconds, self.spent
+        return Progress(
+            step=self.step,
+            steps=self.config.steps,
+            seconds=seconds,
+            evaluation_seconds=self.evaluation_seconds,
+            seconds_left=max(0.0, seconds * (1 - spent) / spent),
+            loss=self.losses[-1] if self.losses else self.history[-1]["loss"],
+            evaluation=self.evaluation,
+        )
+
+    def save(self, folder: Path, *, at_most_every: float = 0.0) -> None:
+        now = self.clock()
+        if now - self.saved_at < at_most_every:
+            return
+        self.saved_at = now
+        checkpoints.save(folder, self._identity() | self._state())
+
+    def _identity(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "seed": self.seed}
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "encoder": self.encoder.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "evaluation_seconds": self.evaluation_seconds,
+            "history": self.history,
+            "losses": self.losses,
+            "evaluation": dict(self.evaluation),
+        }
+
+    def resume(self, folder: Path) -> None:
+        state = checkpoints.load(folder, device=self.device)
+        if state is None:
+            return
+        if any(state.get(key) != value for key, value in self._identity().items()):
+            raise InputError(
+                f"the checkpoint in {folder} belongs to a fit with another config or seed; "
+                "delete it to start again, or give another folder."
+            )
+        self.encoder.load_state_dict(state["encoder"])
+        self.head.load_state_dict(state["head"])
+        self.optimizers.load_state_dict(state["optimizers"])
+        for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):
+            setattr(self, name, state[name])
+        self.start = self.clock() - state["seconds"]
+
+    def result(self, status: Literal["completed", "interrupted"]) -> Fit:
+        return Fit(
+            status=status,
+            steps=self.step,
+            seconds=self.seconds,
+            evaluation_seconds=self.evaluation_seconds,
+            history=self.history,
+        )
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[threading.Event]:
+    """Make the first Ctrl-C a request to stop after the step; a second one stops at once."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        requested.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield requested
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,49 @@
+"""Optimisers of a fit behind one face: Muon for square hidden matrices, Adam for the rest."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from identikit.training.config import TrainingConfig
+from identikit.training.muon import Muon
+
+
+class Optimizers:
+    """All optimisers of an encoder and its head, with rates that move together."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module, config: TrainingConfig) -> None:
+        matrices = [p for p in encoder.parameters() if config.optimizer == "muon" and _square(p)]
+        chosen = {id(p) for p in matrices}
+        rest = [p for p in encoder.parameters() if id(p) not in chosen]
+        groups = [
+            {"params": rest, "lr": config.rate},
+            {"params": list(head.parameters()), "lr": config.head_rate},
+        ]
+        self._parts: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, fused=True)]
+        if matrices:
+            self._parts.append(Muon(matrices, config.muon_rate))
+        self._groups = [group for part in self._parts for group in part.param_groups]
+        self._top_rates = [group["lr"] for group in self._groups]
+
+    def step(self, rate_share: float) -> None:
+        """One step at this share of the top rates; clears the gradients."""
+        for group, top in zip(self._groups, self._top_rates, strict=True):
+            group["lr"] = top * rate_share
+        for part in self._parts:
+            part.step()
+            part.zero_grad()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """The states of all optimisers."""
+        return [part.state_dict() for part in self._parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Go on from the states of the same optimisers."""
+        for part, state in zip(self._parts, states, strict=True):
+            part.load_state_dict(state)
+
+
+def _square(p: nn.Parameter) -> bool:
+    """Whether p is a square matrix or a stack of them."""
+    return p.ndim in (2, 3) and p.shape[-1] == p.shape[-2]

@@ -1,0 +1,49 @@
+"""Named recipes: every setting of encoder, head and training that goes together.
+
+"paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
+Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
+"""
+
+from dataclasses import dataclass, field
+
+from identikit.encoders.mlp import EncoderConfig
+from identikit.errors import unknown_name
+from identikit.objectives.head import HeadConfig
+from identikit.training.config import TrainingConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Encoder, head and training of one named way to train."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+RECIPES = {
+    "fast": Recipe(),
+    "paper": Recipe(
+        encoder=EncoderConfig(architecture="paper", whiten=False, precision="float32"),
+        head=HeadConfig(negatives=None),
+        training=TrainingConfig(
+            steps=500_000,
+            optimizer="adam",
+            rate=1e-3,
+            head_rate=1e-3,
+            schedule="constant",
+            warmup=0.0,
+        ),
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        InputError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, RECIPES)
+    return RECIPES[name]
