@@ -25,7 +25,7 @@ from identikit.objectives.head import SoftmaxHead
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
 from identikit.training.optimizers import Optimizers
-from identikit.training.seeds import stream, stream_seed
+from identikit.worlds.streams import stream
 
 CHUNK = 16
 """Batches that are drawn at a time; part of what the bits of a run depend on."""
@@ -84,7 +84,8 @@ class Fit:
     evaluation_seconds: float
     """Spent in `evaluate`."""
     history: list[Record]
-    """One record per evaluation: step, seconds, mean loss since the last, and scores."""
+    """One record per evaluation: step, seconds, seconds without evaluation, mean loss since
+    the last record, and scores."""
 
 
 def fit(
@@ -104,7 +105,7 @@ def fit(
     """Train encoder and head in place until the budget of steps or seconds is spent.
 
     Args:
-        encoder: x -> y, anything differentiable.
+        encoder: Maps x to y; anything differentiable.
         head: Rows and loss; what the labels are is decided by `draw`.
         draw: Gives training pairs, a chunk of batches at a time.
         config: Budget, optimiser, schedule.
@@ -156,7 +157,6 @@ class _Loop:
 
     def __post_init__(self) -> None:
         self.optimizers = Optimizers(self.encoder, self.head, self.config)
-        self.negatives = torch.Generator(self.device)
         self.chunk: tuple[int, Tensor, Tensor] | None = None
         self.evaluation: Mapping[str, float] = {}
         self.start = self.saved_at = self.clock()
@@ -180,8 +180,8 @@ class _Loop:
     def train_step(self, draw: Draw, checkpoint: Path | None) -> None:
         x, label = self._batch(draw)
         rate_share = self.config.rate_share(min(self.spent, 1.0))
-        self.negatives.manual_seed(stream_seed(self.seed, "negatives", self.step))
-        loss = self.head.loss(self.encoder(x), label, generator=self.negatives)
+        negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
+        loss = self.head.loss(self.encoder(x), label, generator=negatives)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_at(value, checkpoint)
@@ -194,7 +194,7 @@ class _Loop:
         size = self.config.batch_size
         index, place = divmod(self.step, CHUNK)
         if self.chunk is None or self.chunk[0] != index:
-            generator = stream(self.seed, "batches", index, device=self.device)
+            generator = stream(self.seed, f"batches/{index}", device=self.device)
             self.chunk = (index, *draw(size * CHUNK, generator))
         rows = slice(place * size, (place + 1) * size)
         return self.chunk[1][rows], self.chunk[2][rows]
@@ -219,8 +219,15 @@ class _Loop:
             self.encoder.train()
         self.evaluation_seconds += self.clock() - before
         mean_loss = sum(self.losses) / max(1, len(self.losses))
+        seconds = self.seconds
         self.history.append(
-            {"step": self.step, "seconds": self.seconds, "loss": mean_loss, **self.evaluation}
+            {
+                "step": self.step,
+                "seconds": seconds,
+                "training_seconds": seconds - self.evaluation_seconds,
+                "loss": mean_loss,
+                **self.evaluation,
+            }
         )
         self.losses = []
 
