@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from identikit.errors import InputError
 from identikit.objectives.head import SoftmaxHead
+from identikit.randomness import stream
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
 from identikit.training.optimizers import Optimizers
-from identikit.worlds.streams import stream
 
 CHUNK = 16
 """Batches that are drawn at a time; part of what the bits of a run depend on."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from identikit.errors import InputError, unknown_name
+from identikit.randomness import stream
 from identikit.worlds.clusters import draw_cluster_vectors
 from identikit.worlds.conditionals import Conditional, Gaussian, TruncatedLaplace
 from identikit.worlds.generators import Generator, IdentityGenerator, build_invertible_mlp
@@ -25,7 +26,6 @@ from identikit.worlds.projected import (
     ProjectedLaplace,
     ProjectedNormal,
 )
-from identikit.worlds.streams import stream
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 
 ClusterKind = Literal["uniform", "normal", "laplace", "generalized-normal"]
