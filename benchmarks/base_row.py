@@ -24,10 +24,10 @@ from torch import Tensor
 from identikit.encoders.mlp import MLP
 from identikit.linalg import least_squares, procrustes, r2_score
 from identikit.objectives.head import SoftmaxHead
+from identikit.randomness import stream
 from identikit.studies.provenance import machine, versions
 from identikit.training.fit import Fit, fit
 from identikit.training.recipes import RECIPES, Recipe, recipe
-from identikit.worlds.streams import stream
 from identikit.worlds.world import ClusterWorld, WorldConfig
 
 N_LABELS = 10_240
