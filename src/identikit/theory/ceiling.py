@@ -1,0 +1,128 @@
+"""The recovery ceiling: the affine R² from h to z that a perfect cross-entropy learner reaches.
+
+A perfect learner identifies linearly the span of l_i(z) - mean_j l_j(z), l_i = log p(i|z),
+the identity (w_i - w_j) . h(z) = log p(i|z) - log p(j|z) of the paper (arXiv:2410.21869,
+proof of theorem 1) read without its von Mises-Fisher assumption (ours). An encoder too
+narrow to hold all of that span keeps what the loss itself finds most useful (`optimum`),
+not the directions of largest variance.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.linalg import least_squares, r2_score
+from identikit.theory.optimum import Optimum, Task, centre_rows, draw, rank_optimum
+from identikit.worlds.world import ClusterWorld
+
+FOLDS = 10
+WIDE_ROWS_PER_COLUMN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What an infinitely flexible encoder, trained to the optimum, would score."""
+
+    r2_latents: float
+    """Affine R² from h to z, mean over latents, on fresh samples; at most 1."""
+    r2_head: float | None
+    """Affine R² from the head's rows to the cluster vectors, mean over dimensions, rows
+    held out by class; None where the classes are too few to hold any out."""
+    r2_wide: float
+    """As `r2_latents` for a representation wide enough to hold every log-posterior
+    difference (at least labels - 1 dimensions)."""
+    excess: float
+    """E KL of the optimum above the Bayes loss, in nats: the floor of the excess loss for
+    this width; 0 where the width suffices."""
+    gradient_norm: float
+    """Of the loss at the optimum, in nats per unit of W."""
+    iterations: int
+    converged: bool
+    dim: int
+    """Width of the representation that was asked for."""
+    samples: int
+    """Fresh samples: half fitted the affine map, half were scored."""
+
+
+def recovery_ceiling(
+    world: ClusterWorld,
+    *,
+    dim: int | None = None,
+    normalized: bool = False,
+    samples: int = 8192,
+    generator: torch.Generator,
+) -> Ceiling:
+    """Compute the ceiling of a world; always by search, also where theory says 1.
+
+    Args:
+        world: Whose log-density is known.
+        dim: Width of the representation; by default the number of latents.
+        normalized: Whether features and rows are unit-norm with a learned temperature.
+        samples: Fresh samples for scoring; a quarter as many more find the optimum.
+        generator: On the world's device.
+
+    Raises:
+        InputError: dim < 1 or too few samples for it.
+    """
+    width = world.dim if dim is None else dim
+    optimum = rank_optimum(
+        world, dim=width, normalized=normalized, samples=samples // 4, generator=generator
+    )
+    z, log_p = draw(world, optimum.task, samples=samples, generator=generator)
+    features = optimum.features_of(log_p)
+    divergence = (log_p.exp() * (log_p - optimum.log_model(features))).sum(dim=1)
+    return Ceiling(
+        r2_latents=held_out_r2(features, z),
+        r2_head=head_r2(optimum, world.class_vectors),
+        r2_wide=held_out_r2(class_columns(optimum.task, log_p, at_most=samples), z),
+        excess=divergence.mean().item(),
+        gradient_norm=optimum.gradient_norm,
+        iterations=optimum.iterations,
+        converged=optimum.converged,
+        dim=width,
+        samples=samples,
+    )
+
+
+def held_out_r2(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> float:
+    """Affine R², fitted on the first half and scored on the second, mean over columns."""
+    half = len(h) // 2
+    fit = least_squares(h[:half], z[:half])
+    return float(r2_score(fit.predict(h[half:]), z[half:]).mean())
+
+
+def class_columns(
+    task: Task, log_p: Float[Tensor, "n k"], *, at_most: int
+) -> Float[Tensor, "n columns"]:
+    """Centred log-likelihoods, one column per class.
+
+    At most one column for each 16 samples, so that the regression does not overfit; a
+    ceiling from fewer columns can only be lower.
+    """
+    first = torch.cat(
+        [torch.ones(1, dtype=torch.bool, device=log_p.device), task.of_class.diff() != 0]
+    )
+    columns = centre_rows((log_p - task.log_share)[:, first])
+    return columns[:, : max(1, at_most // (2 * WIDE_ROWS_PER_COLUMN))]
+
+
+def head_r2(optimum: Optimum, class_vectors: Float[Tensor, "classes d"]) -> float | None:
+    """Affine R² from the mean row of each class to its cluster vector, over held-out folds."""
+    task = optimum.task
+    classes, of_row = torch.unique(task.of_class, return_inverse=True)
+    n, (_, m) = len(classes), optimum.rows.shape
+    folds = min(FOLDS, n)
+    if n - -(-n // folds) < m + 1 or n <= m + 1:
+        return None
+    weight = task.log_share.exp()[:, None]
+    zero = torch.zeros(n, m, dtype=torch.float64, device=weight.device)
+    rows = zero.index_add(0, of_row, weight * optimum.rows)
+    target = class_vectors[classes].double()
+    fold = torch.arange(n, device=rows.device) % folds
+    predicted = torch.empty_like(target)
+    for held in range(folds):
+        fit = least_squares(rows[fold != held], target[fold != held])
+        predicted[fold == held] = fit.predict(rows[fold == held])
+    return float(r2_score(predicted, target).mean())

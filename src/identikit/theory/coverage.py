@@ -1,0 +1,61 @@
+"""Coverage: span{w_i - mean_j w_j}, the part of h that the theorem speaks of.
+
+Only W (h - h') enters the softmax, so what cross-entropy pins down of h is its projection
+on the row space of the centred head, at most (labels - 1) dimensions; anything else that
+can be read from h is inductive bias. W is (labels, d_h), h is (n, d_h).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.linalg import centred
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """An orthonormal split of representation space by a head."""
+
+    basis: Float[Tensor, "d_h rank"]
+    """Orthonormal columns that span the row space of the centred head (float64)."""
+    complement: Float[Tensor, "d_h rest"]
+    """Orthonormal columns that span everything else; d_h - rank of them."""
+    rank: int
+    """Dimensions of h that the theorem covers."""
+    singular_values: Float[Tensor, " k"]
+    """Of the centred head, falling; k = min(labels, d_h)."""
+
+    def covered(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rank"]:
+        """Coordinates of h inside the row space: what is guaranteed."""
+        return h.double() @ self.basis
+
+    def rest(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rest"]:
+        """Coordinates of h outside it: what is not; no columns when all is covered."""
+        return h.double() @ self.complement
+
+
+def covered_subspace(head: Float[Tensor, "labels d_h"], *, rcond: float | None = None) -> Coverage:
+    """The row space of the head's centred rows.
+
+    Args:
+        head: Rows W of the linear classifier.
+        rcond: Relative cut-off of singular values; by default the rounding of the dtype
+            that the head came in, times its larger side.
+
+    Raises:
+        InputError: fewer than two rows, NaN or infinity.
+    """
+    if head.ndim != 2 or len(head) < 2:
+        raise InputError(f"head must be (labels >= 2, d_h); got shape {tuple(head.shape)}.")
+    if not bool(torch.isfinite(head).all()):
+        raise InputError("head has values that are NaN or infinite; it cannot be projected on.")
+    eps = torch.finfo(head.dtype).eps
+    # the triangular factor has the same right singular vectors and stays small for many labels
+    triangular = torch.linalg.qr(centred(head), mode="r").R
+    _, s, vt = torch.linalg.svd(triangular, full_matrices=True)
+    cut = (eps * max(head.shape) if rcond is None else rcond) * s[0]
+    rank = int((s > cut).sum())
+    return Coverage(basis=vt[:rank].T, complement=vt[rank:].T, rank=rank, singular_values=s)

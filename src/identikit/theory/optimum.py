@@ -1,0 +1,409 @@
+"""The best an encoder of given width can do: min over h(.), W of E_z KL(p(.|z) || softmax(W h(z))).
+
+For fixed rows the features of one sample solve a convex problem of their own, that of an
+exponential family, E_q[w] = E_p[w], so Newton's method finds them for all samples at once
+and only the rows are searched (variable projection; by the envelope theorem their gradient
+is E_z (q - p) h'). Nothing stands for an encoder: h is free at each sample.
+Source: the loss is the paper's (arXiv:2410.21869, equation 2); optimising it over free
+features on the true posterior is ours.
+
+Labels of one class and one prior share a row at the optimum (the loss is convex in W and
+does not change when they are exchanged), so a row here stands for `count` labels.
+z is (n, d), rows are (k, m), features are (n, m).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from scipy.optimize import minimize
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from identikit.errors import InputError
+from identikit.worlds.world import ClusterWorld
+
+MAX_CLASSES = 1000
+MAX_ROWS = 300
+NEWTON_STEPS = 60
+DECREMENT = 1e-10  # nats: a sample whose loss can fall by less is solved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The softmax problem of a world, labels that share a row counted once."""
+
+    of_class: Int[Tensor, " k"]
+    """Class of each row."""
+    log_count: Float[Tensor, " k"]
+    """log of the number of labels that share the row."""
+    log_share: Float[Tensor, " k"]
+    """log p(row | class): the labels' share of their class's prior."""
+    classes: Int[Tensor, " kept"]
+    """The classes of the problem: all, or MAX_CLASSES of them drawn at random."""
+
+    def log_posterior(self, log_posterior: Float[Tensor, "n classes"]) -> Float[Tensor, "n k"]:
+        """True log p(row | z) among the rows of this problem."""
+        log_p = log_posterior.double()[:, self.of_class] + self.log_share
+        # a class without support at z gets a log-posterior that is as good as minus infinity
+        return torch.log_softmax(log_p, dim=1).nan_to_num(neginf=-1e3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimum:
+    """Rows that minimise the loss, and the means to find h(z) for any z."""
+
+    rows: Float[Tensor, "k m"]
+    """In the normalised case unit vectors times the inverse temperature."""
+    task: Task
+    normalized: bool
+    z: Float[Tensor, "n d"]
+    """The samples that the rows were fitted on."""
+    log_posterior: Float[Tensor, "n k"]
+    """True log p(row | z) of those samples."""
+    features: Float[Tensor, "n m"]
+    """h(z) of those samples."""
+    excess: float
+    """E KL above the Bayes loss, in nats, over those samples."""
+    gradient_norm: float
+    """Of the mean loss in nats with respect to the searched rows, at the end."""
+    iterations: int
+    converged: bool
+    """Whether the search stopped by itself: the loss fell by less than 1e-10 nats, or no
+    entry of the gradient exceeded 1e-6."""
+
+    def features_of(self, log_posterior: Float[Tensor, "n k"]) -> Float[Tensor, "n m"]:
+        """The h that minimises the loss of each sample, given the rows."""
+        logits = log_posterior - self.task.log_count
+        centred_rows = self.rows - self.rows.mean(dim=0)
+        guess = torch.linalg.lstsq(centred_rows, centre_rows(logits).T, driver="gelsd").solution.T
+        return solve_features(
+            self.rows,
+            self.task.log_count,
+            target=log_posterior.exp() @ self.rows,
+            start=normalize(guess) if self.normalized else guess,
+            unit=self.normalized,
+        )
+
+    def log_model(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n k"]:
+        """The model's log q(row | z) of given features."""
+        return torch.log_softmax(features @ self.rows.T + self.task.log_count, dim=1)
+
+
+def centre_rows(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Logits less their mean over labels: all that a softmax sees of them."""
+    return logits - logits.mean(dim=1, keepdim=True)
+
+
+def make_task(world: ClusterWorld, *, generator: torch.Generator) -> Task:
+    """Merge labels that share a row and, beyond MAX_CLASSES classes, keep a random subset.
+
+    With unequal priors inside a class there are as many rows as labels; beyond MAX_ROWS (or
+    the number of classes) labels whose log-priors are nearly equal share one too.
+    """
+    device = world.class_vectors.device
+    kept = torch.arange(world.n_classes, device=device)
+    if world.n_classes > MAX_CLASSES:
+        order = torch.randperm(world.n_classes, generator=generator, device=generator.device)
+        kept = order[:MAX_CLASSES].sort().values.to(device)
+    mine = torch.isin(world.class_of_label, kept)
+    of_class, prior = world.class_of_label[mine], world.label_prior.double()[mine]
+    resolution = 1e-9  # nats of log-prior, doubled until the rows are few enough
+    while True:
+        cell = torch.stack([of_class, (prior.log() / resolution).round().long()], dim=1)
+        cells, row = torch.unique(cell, dim=0, return_inverse=True)
+        if len(cells) <= max(MAX_ROWS, len(kept)):
+            break
+        resolution *= 2
+    count = torch.zeros(len(cells), dtype=torch.float64, device=device)
+    mass = count.index_add(0, row, prior)
+    count.index_add_(0, row, torch.ones_like(prior))
+    share = mass / world.class_prior.double()[cells[:, 0]]
+    return Task(of_class=cells[:, 0], log_count=count.log(), log_share=share.log(), classes=kept)
+
+
+def draw(
+    world: ClusterWorld, task: Task, *, samples: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n k"]]:
+    """Draw z of the classes in the task, and log p(row | z) among its rows."""
+    parts: list[Tensor] = []
+    while sum(map(len, parts)) < samples:
+        batch = world.sample(samples, generator=generator)
+        parts.append(batch.z[torch.isin(world.class_of_label[batch.label], task.classes)])
+    z = torch.cat(parts)[:samples]
+    return z.double(), torch.cat(
+        [task.log_posterior(world.log_posterior(c)) for c in torch.split(z, 512)]
+    )
+
+
+def solve_features(
+    rows: Float[Tensor, "k m"],
+    log_count: Float[Tensor, " k"],
+    *,
+    target: Float[Tensor, "n m"],
+    start: Float[Tensor, "n m"],
+    unit: bool,
+) -> Float[Tensor, "n m"]:
+    """min_h logsumexp(W h + log count) - target . h for each sample, by damped Newton steps.
+
+    Args:
+        rows: W.
+        log_count: log of the labels behind each row.
+        target: E_p[w] of each sample, the mean row under the true posterior.
+        start: First guess, of length one if `unit`.
+        unit: Whether h stays on the unit sphere; then the steps are Riemannian.
+    """
+    k, m = rows.shape
+    outer = (rows[:, :, None] * rows[:, None, :]).reshape(k, m * m)
+    eye = torch.eye(m, dtype=rows.dtype, device=rows.device)
+    # where the true posterior is one-hot to rounding the loss is flat: h stays at its start
+    radius = float((rows - rows.mean(dim=0)).norm(dim=1).max())
+    h = nearest_start(rows, log_count, target=target, start=start, unit=unit)
+    todo = torch.arange(len(h), device=h.device)
+    for _ in range(NEWTON_STEPS):
+        now, goal = h[todo], target[todo]
+        logits = now @ rows.T + log_count
+        log_z = torch.logsumexp(logits, dim=1)
+        q = (logits - log_z[:, None]).exp()
+        mean = q @ rows
+        gradient = mean - goal
+        hessian = (q @ outer).reshape(-1, m, m) - mean[:, :, None] * mean[:, None, :]
+        if unit:
+            radial = (gradient * now).sum(dim=1)
+            gradient = gradient - radial[:, None] * now
+            tangent = eye - now[:, :, None] * now[:, None, :]
+            curved = tangent @ (hessian - radial[:, None, None] * eye) @ tangent
+            values, vectors = torch.linalg.eigh(curved)
+            hessian = vectors @ (values.abs()[:, :, None] * vectors.mT)
+        # q changes over lengths 1 / radius, so a longer Newton step is not to be trusted
+        damping = 0.05 * radius * gradient.norm(dim=1) + 1e-12 * radius**2
+        step = torch.linalg.solve(hessian + damping[:, None, None] * eye, gradient)
+        decrement = (step * gradient).sum(dim=1)
+        h[todo] = line_search(rows, log_count, now, step, goal, decrement, unit=unit)
+        todo = todo[decrement > DECREMENT]
+        if not len(todo):
+            break
+    return h
+
+
+def nearest_start(
+    rows: Float[Tensor, "k m"],
+    log_count: Float[Tensor, " k"],
+    *,
+    target: Float[Tensor, "n m"],
+    start: Float[Tensor, "n m"],
+    unit: bool,
+) -> Float[Tensor, "n m"]:
+    """The start, or what of it shrunk towards zero has the least loss; unit vectors stay."""
+    if unit:
+        return start.clone()
+    shrunk = torch.stack([start, start / 3, start / 10, torch.zeros_like(start)])
+    losses = torch.stack(
+        [torch.logsumexp(h @ rows.T + log_count, dim=1) - (h * target).sum(dim=1) for h in shrunk]
+    )
+    return shrunk[losses.argmin(dim=0), torch.arange(len(start), device=start.device)]
+
+
+def line_search(
+    rows: Float[Tensor, "k m"],
+    log_count: Float[Tensor, " k"],
+    now: Float[Tensor, "n m"],
+    step: Float[Tensor, "n m"],
+    goal: Float[Tensor, "n m"],
+    decrement: Float[Tensor, " n"],
+    *,
+    unit: bool,
+) -> Float[Tensor, "n m"]:
+    """The step shortened for each sample until its loss falls by enough."""
+
+    def loss(h: Tensor) -> Tensor:
+        return torch.logsumexp(h @ rows.T + log_count, dim=1) - (h * goal).sum(dim=1)
+
+    before = loss(now)
+    slack = 1e-13 * (1 + before.abs())
+    t = torch.ones_like(before)
+    while True:
+        new = now - t[:, None] * step
+        if unit:
+            new = normalize(new)
+        failed = loss(new) > before - 1e-4 * t * decrement + slack
+        t = torch.where(failed, t / 4, t).where(t > 1e-6, 0.0)
+        if not bool((failed & (t > 0)).any()):
+            return torch.where(failed[:, None], now, new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a search begins."""
+
+    features: Float[Tensor, "n m"]
+    rows: Float[Tensor, "k m"]
+    """Unit vectors in the normalised case."""
+    log_scale: float
+    """Logarithm of the inverse temperature in the normalised case, else 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """The loss as a function of the rows alone, on a fixed set of samples."""
+
+    task: Task
+    z: Float[Tensor, "n d"]
+    log_p: Float[Tensor, "n k"]
+    unit: bool
+
+    def rows_of(self, raw: Float[Tensor, "k m"], log_scale: Tensor) -> Float[Tensor, "k m"]:
+        """W as the softmax sees it."""
+        return normalize(raw) * log_scale.exp() if self.unit else raw
+
+    def solve(self, rows: Float[Tensor, "k m"], start: Float[Tensor, "n m"]) -> Tensor:
+        """Features of all samples for given rows."""
+        target = self.log_p.exp() @ rows
+        return solve_features(rows, self.task.log_count, target=target, start=start, unit=self.unit)
+
+    def loss(self, rows: Float[Tensor, "k m"], features: Float[Tensor, "n m"]) -> Tensor:
+        """E KL(p || q) in nats."""
+        p, logits = self.log_p.exp(), features @ rows.T
+        negative_entropy = (p * (self.log_p - self.task.log_count)).where(p > 0, 0.0).sum(dim=1)
+        log_z = torch.logsumexp(logits + self.task.log_count, dim=1)
+        return (negative_entropy + log_z - (p * logits).sum(dim=1)).mean()
+
+    def loss_at(self, start: Start) -> float:
+        """The loss of a start, its features solved for."""
+        rows = self.rows_of(start.rows, torch.tensor(start.log_scale))
+        return float(self.loss(rows, self.solve(rows, start.features)))
+
+    def search(self, start: Start) -> Optimum:
+        """L-BFGS over the rows, features solved anew at each step from where they stood."""
+        here = start.features
+
+        def loss_of(theta: Tensor) -> tuple[Tensor, Tensor]:
+            nonlocal here
+            rows = self.rows_of(theta[:-1].reshape(start.rows.shape), theta[-1])
+            here = self.solve(rows.detach(), here)
+            loss = self.loss(rows, here)
+            return loss.detach(), torch.autograd.grad(loss, theta, materialize_grads=True)[0]
+
+        scale = torch.full_like(start.rows[0, :1], start.log_scale)
+        best = minimise(loss_of, torch.cat([start.rows.flatten(), scale]))
+        final, gradient = loss_of(best.theta.requires_grad_())
+        theta = best.theta.detach()
+        return Optimum(
+            rows=self.rows_of(theta[:-1].reshape(start.rows.shape), theta[-1]),
+            task=self.task,
+            normalized=self.unit,
+            z=self.z,
+            log_posterior=self.log_p,
+            features=here,
+            excess=float(final),
+            gradient_norm=float(gradient.norm()),
+            iterations=best.iterations,
+            converged=best.converged,
+        )
+
+
+def rank_optimum(
+    world: ClusterWorld,
+    *,
+    dim: int,
+    normalized: bool,
+    samples: int,
+    generator: torch.Generator,
+) -> Optimum:
+    """Minimise the true loss over m-dimensional features and rows without a bias.
+
+    m is dim, or one less than the number of rows where that is smaller (a softmax sees no
+    more). The search starts from the leading singular vectors of the centred log-posterior
+    and runs L-BFGS on the rows.
+
+    Raises:
+        InputError: dim < 1, or fewer samples than 10 per dimension.
+    """
+    if dim < 1:
+        raise InputError(f"dim must be at least 1; got {dim}.")
+    if samples < 10 * (dim + 1):
+        raise InputError(f"samples must be at least {10 * (dim + 1)} for dim {dim}; got {samples}.")
+    task = make_task(world, generator=generator)
+    z, log_p = draw(world, task, samples=samples, generator=generator)
+    m = min(dim, len(task.of_class) - 1)
+    starts = [
+        singular_start(log_p - task.log_count, m=m, unit=normalized, clip=clip)
+        for clip in (float("inf"), 30.0, 10.0)
+    ]
+    problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)
+    return problem.search(min(starts, key=problem.loss_at))
+
+
+def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: float) -> Start:
+    """Leading singular vectors of the centred logits, those far below the top one clipped.
+
+    Unclipped they are exact where rank m suffices; elsewhere huge differences that the loss
+    does not care about would dominate them.
+    """
+    n = len(logits)
+    top = logits.max(dim=1, keepdim=True).values
+    u, s, vt = torch.linalg.svd(centre_rows(logits.maximum(top - clip)), full_matrices=False)
+    features, rows = u[:, :m] * n**0.5, vt[:m].T * (s[:m] / n**0.5)
+    if not unit:
+        return Start(features=features, rows=rows, log_scale=0.0)
+    frame = spherical_frame(features)
+    rows = torch.linalg.solve(frame, rows.T).T
+    rows = rows - sphere_centre(rows)
+    return Start(
+        features=normalize(features @ frame),
+        rows=normalize(rows),
+        log_scale=float(rows.norm(dim=1).mean().log()),
+    )
+
+
+def sphere_centre(rows: Float[Tensor, "k m"]) -> Float[Tensor, " m"]:
+    """The c for which the rows lie nearest a sphere around it: 2 c . w + const = |w|²."""
+    with_one = torch.cat([2 * rows, torch.ones_like(rows[:, :1])], dim=1)
+    squares = rows.square().sum(dim=1, keepdim=True)
+    centre: Tensor = torch.linalg.lstsq(with_one, squares, driver="gelsd").solution[:-1, 0]
+    return centre
+
+
+def spherical_frame(features: Float[Tensor, "n m"]) -> Float[Tensor, "m m"]:
+    """The A for which the rows of features A lie nearest the unit sphere: f' A A' f = 1."""
+    n, m = features.shape
+    products = (features[:, :, None] * features[:, None, :]).reshape(n, m * m)
+    ones = torch.ones(n, 1, dtype=features.dtype, device=features.device)
+    form = torch.linalg.lstsq(products, ones, driver="gelsd").solution.reshape(m, m)
+    values, vectors = torch.linalg.eigh((form + form.T) / 2)
+    frame: Tensor = vectors * values.clamp(min=1e-3 * float(values.abs().max())).sqrt()
+    return frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minimum:
+    """Where L-BFGS stopped."""
+
+    theta: Float[Tensor, " p"]
+    iterations: int
+    converged: bool
+
+
+def minimise(
+    loss_of: Callable[[Tensor], tuple[Tensor, Tensor]], start: Float[Tensor, " p"]
+) -> Minimum:
+    """Run scipy's L-BFGS on a loss and gradient that live on any device."""
+
+    def value_and_gradient(flat):  # type: ignore[no-untyped-def]
+        theta = torch.as_tensor(flat, device=start.device).clone().requires_grad_()
+        loss, gradient = loss_of(theta)
+        return loss.item(), gradient.cpu().numpy()
+
+    result = minimize(
+        value_and_gradient,
+        start.cpu().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 500, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-10},
+    )
+    return Minimum(
+        theta=torch.as_tensor(result.x, device=start.device),
+        iterations=int(result.nit),
+        converged=bool(result.success),
+    )
