@@ -36,6 +36,20 @@ class LeastSquares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalAxes:
+    """Orthonormal directions in which X varies, from the most to the least."""
+
+    mean: Float[Tensor, " d"]
+    axes: Float[Tensor, "d rank"]
+    size: Float[Tensor, " rank"]
+    """Standard deviation of X along each axis."""
+
+    def coordinates(self, a: Float[Tensor, "n d"]) -> Float[Tensor, "n rank"]:
+        """(X - mean) axes, in float64."""
+        return (a.double() - self.mean) @ self.axes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Procrustes:
     """B = scale X R: the nearest map that only turns and stretches."""
 
@@ -120,6 +134,53 @@ def least_squares(
         intercept=constant if intercept else torch.zeros_like(constant),
         rank=rank,
         condition_number=top / s[rank - 1].item() if rank else float("inf"),
+    )
+
+
+def principal_axes(a: Float[Tensor, "n d"]) -> PrincipalAxes:
+    """The directions of the centred columns that stand above rounding.
+
+    Raises:
+        InputError: no rows, NaN or infinity.
+    """
+    require_rows(a, a)
+    n, d = a.shape
+    _, s, vt = torch.linalg.svd(centred(a), full_matrices=False)
+    floor = rounding(a).max().item() * (n**0.5 + d**0.5) if d else 0.0
+    top = s[0].item() if len(s) else 0.0
+    kept = s > max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)
+    return PrincipalAxes(mean=a.double().mean(dim=0), axes=vt[kept].T, size=s[kept] / n**0.5)
+
+
+def ridge(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> LeastSquares:
+    """Affine ridge regression, its penalty chosen per target by generalized cross-validation.
+
+    Minimises (|B - X A|² / n) / (1 - df / n)² over a grid of penalties relative to the
+    largest squared singular value (Golub, Heath & Wahba 1979), so it is indifferent to the
+    scale, shift and rotation of a. Meant for n near d or below, where least squares overfits.
+
+    Raises:
+        InputError: no rows, different numbers of rows, NaN or infinity.
+    """
+    require_rows(a, b)
+    n = len(a)
+    principal = principal_axes(a)
+    s, y = principal.size[:, None], centred(b)
+    # of y along each axis of unit variance
+    inside = (principal.coordinates(a) / principal.size).T @ y / n
+    rss = y.square().mean(dim=0) - inside.square().sum(dim=0)
+    top = s[0].item() if len(s) else 1.0
+    penalties = top**2 * torch.logspace(-8, 2, 41, dtype=torch.float64, device=a.device)
+    left = penalties[:, None] / (s.square().T + penalties[:, None])  # share of it not fitted
+    rss = rss.clamp(min=0) + left.square() @ inside.square()
+    free = (n - 1 - len(s)) / n + left.sum(dim=1, keepdim=True) / n
+    penalty = penalties[(rss / free.square()).argmin(dim=0)]
+    coefficient = principal.axes @ (s / (s.square() + penalty) * inside)
+    return LeastSquares(
+        coefficient=coefficient,
+        intercept=b.double().mean(dim=0) - principal.mean @ coefficient,
+        rank=len(s),
+        condition_number=top / s[-1].item() if len(s) else float("inf"),
     )
 
 

@@ -1,1 +1,7 @@
-"""Recovery: how much of the factors is linearly in a representation, and how sure that is."""
+"""From h to z: maps, read-outs, and their uncertainty."""
+
+from identikit.recovery.npz import load_npz
+from identikit.recovery.result import Estimate, FactorScore, MapScores, Recovery, Scores
+from identikit.recovery.score import score
+
+__all__ = ["Estimate", "FactorScore", "MapScores", "Recovery", "Scores", "load_npz", "score"]

@@ -1,0 +1,166 @@
+"""From what users have (arrays, frames, dictionaries) to factors with kinds.
+
+Where a kind is not given it is inferred. Booleans and anything with two levels: binary.
+Strings: categorical. Floats: continuous. Integers: categorical up to 20 levels (a code is
+a name until somebody says that it has an order), ordinal above. Angles are never guessed:
+say `kinds={"azimuth": "circular:360"}`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.errors import InputError, unknown_name
+from identikit.factors import Factor, Factors, Kind
+
+FEW_LEVELS = 20
+
+
+def as_features(values: Any, *, name: str) -> Float[Tensor, "n d"]:
+    """A finite matrix, samples by dimensions, on the CPU; images are flattened.
+
+    Raises:
+        InputError: not numeric, no samples or dimensions, NaN or infinity.
+    """
+    array = _tensor(values, name)
+    if array.ndim < 2 or array.numel() == 0:
+        raise InputError(
+            f"{name} must be a matrix (samples, dimensions) with at least one of each; "
+            f"got shape {tuple(array.shape)}."
+        )
+    array = array.flatten(1)
+    array = array if array.is_floating_point() else array.double()
+    if array.dtype in (torch.float16, torch.bfloat16):
+        array = array.float()
+    _require_finite(array, name)
+    return array
+
+
+def as_factors(values: Any, *, kinds: Mapping[str, str] | None = None) -> Factors:
+    """Factors from a matrix, a mapping or data frame of columns, or factors themselves.
+
+    Args:
+        values: A matrix (n, d_z) becomes z1, z2, ...; so does a matrix inside a mapping,
+            under the mapping's name.
+        kinds: Kind per factor name, as `Kind`'s words, "circular:PERIOD" for circular ones.
+
+    Raises:
+        InputError: values that cannot be used, or a kind for a name that is not there.
+    """
+    if isinstance(values, Factors) and not kinds:
+        return values
+    if isinstance(values, Factors):
+        values = {name: factor.values for name, factor in values.items()}
+    columns = _columns(values)
+    kinds = dict(kinds or {})
+    for name in kinds:
+        if name not in columns:
+            raise unknown_name("factor in kinds", name, columns)
+    return Factors([_factor(name, v, kinds.get(name)) for name, v in columns.items()])
+
+
+def _columns(values: Any) -> dict[str, Any]:
+    if not hasattr(values, "items"):
+        array = _array(values, "the factors")
+        if array.ndim not in (1, 2):
+            raise InputError(
+                "the factors must be a matrix (samples, factors) or a mapping from names to "
+                f"columns; got an array of shape {array.shape}."
+            )
+        values = {"z": array[:, None] if array.ndim == 1 else array}
+    columns: dict[str, Any] = {}
+    for name, value in values.items():
+        array = _array(value, f"factor {name!r}")
+        if array.ndim == 2:
+            columns |= {f"{name}{j + 1}": array[:, j] for j in range(array.shape[1])}
+        else:
+            columns[str(name)] = array
+    return columns
+
+
+def _factor(name: str, values: np.ndarray[Any, Any], given: str | None) -> Factor:
+    if values.dtype.kind not in "biufUSO":
+        raise InputError(f"factor {name!r} holds {values.dtype}; give numbers or strings.")
+    text = values.dtype.kind in "USO"
+    if not text:
+        _require_finite(torch.as_tensor(values.astype(float)), f"factor {name!r}")
+    levels, index = np.unique(values.astype(str) if text else values, return_inverse=True)
+    kind, period = _parse(name, given) if given else (_infer(values, len(levels)), None)
+    if kind in (Kind.CONTINUOUS, Kind.CIRCULAR):
+        if text:
+            raise InputError(f"factor {name!r} is {kind} but holds strings. Give numbers.")
+        column = torch.as_tensor(values.astype(float))
+        return Factor(name=name, kind=kind, values=column, period=period)
+    if kind is Kind.BINARY and len(levels) > 2:
+        raise InputError(
+            f"factor {name!r} is binary but has {len(levels)} levels. Call it categorical."
+        )
+    if kind is Kind.CATEGORICAL and len(levels) > len(values) / 2:
+        raise InputError(
+            f"factor {name!r} is categorical but has {len(levels)} levels in "
+            f"{len(values)} samples; most occur once. Give its kind, or coarser levels."
+        )
+    codes = torch.as_tensor(index.reshape(-1)).double()
+    return Factor(name=name, kind=kind, values=codes, levels=tuple(str(level) for level in levels))
+
+
+def _infer(values: np.ndarray[Any, Any], n_levels: int) -> Kind:
+    if n_levels == 2 or values.dtype.kind == "b":
+        return Kind.BINARY
+    if values.dtype.kind in "USO":
+        return Kind.CATEGORICAL
+    if values.dtype.kind == "f":
+        return Kind.CONTINUOUS
+    return Kind.CATEGORICAL if n_levels <= FEW_LEVELS else Kind.ORDINAL
+
+
+def _parse(name: str, given: str) -> tuple[Kind, float | None]:
+    word, _, turn = str(given).partition(":")
+    if word not in list(Kind):
+        raise unknown_name(f"kind of factor {name!r}", word, list(Kind))
+    kind = Kind(word)
+    if kind is not Kind.CIRCULAR:
+        return kind, None
+    try:
+        period = float(turn)
+    except ValueError:
+        period = 0.0
+    if not 0 < period < float("inf"):
+        raise InputError(
+            f"factor {name!r} has kind {str(given)!r}; a circular factor needs one full turn "
+            "in its own unit, such as circular:360 for degrees."
+        )
+    return kind, period
+
+
+def _array(values: Any, name: str) -> np.ndarray[Any, Any]:
+    if isinstance(values, Tensor):
+        return values.detach().cpu().numpy()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} cannot be read as an array: {error}.") from None
+
+
+def _tensor(values: Any, name: str) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach().cpu()
+    array = _array(values, name)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold numbers; got {array.dtype}.")
+    return torch.as_tensor(np.ascontiguousarray(array))
+
+
+def _require_finite(values: Tensor, name: str) -> None:
+    bad = ~torch.isfinite(values)
+    if bool(bad.any()):
+        rows = bad.flatten(1).any(dim=1) if values.ndim > 1 else bad
+        first = ", ".join(str(row) for row in rows.nonzero().flatten()[:3].tolist())
+        raise InputError(
+            f"{name} has {int(bad.sum())} values that are NaN or infinite, of "
+            f"{values.numel()}, first in rows {first}. Drop those samples or fill them in."
+        )

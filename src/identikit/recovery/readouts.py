@@ -1,0 +1,187 @@
+"""The linear read-out and the score that fit each kind of factor, on held-out samples.
+
+continuous   regress z on h                            R²; r
+circular     regress (cos, sin) of the angle together  pooled R²; cosine, median of the error
+ordinal      regress the rank of the level             Spearman; R²
+categorical  logistic regression                       balanced accuracy; accuracy
+binary       logistic regression                       AUC; balanced accuracy
+
+Regressions are ordinary least squares, as in the paper, where training samples outnumber
+dimensions by more than two to one; otherwise ridge, and the status says so.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.factors import Factor, Factors, Kind
+from identikit.linalg import least_squares, principal_axes, r2_score, ridge
+from identikit.recovery import measures
+from identikit.recovery.bootstrap import Bootstrap
+from identikit.recovery.classifier import fit_logistic
+from identikit.recovery.result import OK, FactorScore
+from identikit.recovery.split import Split
+
+CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Which samples fit, which choose penalties, which score; the same for all features."""
+
+    split: Split
+    validation: Int[Tensor, " n_val"]
+    """Positions within `split.train` on which classifiers choose their penalty."""
+    bootstrap: Bootstrap
+    """Resamples of `split.test`."""
+
+
+def read_out(
+    h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial
+) -> tuple[FactorScore, ...]:
+    """Score every factor from the features h.
+
+    Raises:
+        InputError: a factor that does not vary in one of the two parts, or has no level in both.
+    """
+    for factor in factors.values():
+        require_both_parts(factor, trial.split)
+    scores: dict[str, FactorScore] = {}
+    regressed = [f for f in factors.values() if f.kind not in CLASSES]
+    if regressed:
+        scores |= _regressions(h, regressed, trial)
+    classified = [f for f in factors.values() if f.kind in CLASSES]
+    if classified:
+        train, test = _coordinates(h[trial.split.train], h[trial.split.test])
+        scores |= {f.name: _classification(train, test, f, trial) for f in classified}
+    return tuple(scores[name] for name in factors)
+
+
+def targets(factor: Factor) -> Float[Tensor, "n k"]:
+    """What is regressed: the values, or cosine and sine of the angle."""
+    if factor.kind is not Kind.CIRCULAR:
+        return factor.values.double()[:, None]
+    angle = _angle(factor)
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+def require_both_parts(factor: Factor, split: Split) -> None:
+    """Refuse a factor that the split leaves without anything to fit or to score.
+
+    Raises:
+        InputError: one value only in a part, or no level in common.
+    """
+    for part, rows in (("training", split.train), ("held-out", split.test)):
+        values = factor.values[rows]
+        if bool((values == values[0]).all()):
+            raise InputError(
+                f"factor {factor.name!r} has one value only in the {part} part "
+                f"({len(rows)} samples). Give more samples, split by other groups, "
+                "or leave the factor out."
+            )
+    test = factor.values[split.test]
+    if factor.kind in CLASSES and not torch.isin(test, factor.values[split.train]).any():
+        raise InputError(
+            f"factor {factor.name!r} has no level in both parts, so no classifier can be "
+            "scored. Hold out other groups, or leave the factor out."
+        )
+
+
+def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, FactorScore]:
+    """All regressions in one solve."""
+    split = trial.split
+    y = [targets(f) for f in factors]
+    train = h[split.train]
+    solve, status = (least_squares, OK) if _plenty(train) else (ridge, _few(train))
+    fit = solve(train, torch.cat(y, dim=1)[split.train])
+    predictions = torch.split(fit.predict(h[split.test]), [t.shape[1] for t in y], dim=1)
+    status = "the features do not vary" if fit.rank == 0 else status
+    return {
+        f.name: replace(_regression(p, t[split.test], f, trial.bootstrap), status=status)
+        for f, p, t in zip(factors, predictions, y, strict=True)
+    }
+
+
+def _regression(
+    prediction: Tensor, target: Tensor, factor: Factor, bootstrap: Bootstrap
+) -> FactorScore:
+    if factor.kind is Kind.ORDINAL:
+        measure, statistic = "Spearman", measures.spearman(prediction[:, 0], target[:, 0])
+        extras = {"r2": r2_score(prediction, target).item()}
+    elif factor.kind is Kind.CIRCULAR:
+        measure, statistic = "circular R²", measures.r2(prediction, target, pooled=True)
+        error = torch.atan2(prediction[:, 1], prediction[:, 0])
+        error = error - torch.atan2(target[:, 1], target[:, 0])
+        error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
+        turn = (factor.period or math.tau) / math.tau
+        extras = {
+            "mean_cosine": error.cos().mean().item(),
+            "median_error": error.abs().median().item() * turn,
+        }
+    else:
+        measure, statistic = "R²", measures.r2(prediction, target)
+        extras = {"r": bootstrap.value(measures.correlation(prediction, target)).item()}
+    return FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure=measure,
+        estimate=bootstrap.estimates(statistic)[0],
+        chance=0.0,
+        extras=extras,
+    )
+
+
+def _classification(train: Tensor, test: Tensor, factor: Factor, trial: Trial) -> FactorScore:
+    split, bootstrap = trial.split, trial.bootstrap
+    levels, y = torch.unique(factor.values, return_inverse=True)
+    fit = fit_logistic(train, y[split.train], classes=len(levels), validation=trial.validation)
+    logits, target = fit.logits(test), y[split.test]
+    predicted = logits.argmax(dim=1)
+    balanced = measures.balanced_accuracy(predicted, target)
+    if factor.kind is Kind.BINARY:
+        measure, chance = "AUC", 0.5
+        statistic = measures.auc(logits[:, 1] - logits[:, 0], target)
+        extras = {"balanced_accuracy": bootstrap.value(balanced).item()}
+    else:
+        measure, chance, statistic = "balanced accuracy", 1 / len(torch.unique(target)), balanced
+        extras = {"accuracy": (predicted == target).double().mean().item()}
+    unseen = ~torch.isin(target, y[split.train])
+    status = OK if fit.converged else "the classifier did not converge"
+    if bool(unseen.any()):
+        status = f"{int(unseen.sum())} held-out samples have levels that training lacks"
+    return FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure=measure,
+        estimate=bootstrap.estimates(statistic)[0],
+        chance=chance,
+        extras=extras,
+        status=status,
+    )
+
+
+def _coordinates(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Principal coordinates: each of unit variance where samples are plenty, else the first.
+
+    Whitened, the penalty is blind to any affine map of h; with few samples it would lift
+    noise to the size of signal, so only the common scale is taken out.
+    """
+    axes = principal_axes(train)
+    size = axes.size if _plenty(train) else axes.size[:1]
+    return axes.coordinates(train) / size, axes.coordinates(test) / size
+
+
+def _plenty(train: Tensor) -> bool:
+    return len(train) > 2 * train.shape[1]
+
+
+def _few(train: Tensor) -> str:
+    return f"ridge: {len(train)} training samples for {train.shape[1]} dimensions"
+
+
+def _angle(factor: Factor) -> Tensor:
+    return factor.values.double() * (math.tau / (factor.period or math.tau))

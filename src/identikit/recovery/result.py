@@ -1,0 +1,224 @@
+"""What `score` returns: numbers with their intervals, what they compare with, and a status.
+
+Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydantic import TypeAdapter, ValidationError
+
+from identikit.errors import InputError
+from identikit.factors import Kind
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A held-out score with its 95 % bootstrap interval, given the fitted map."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """One measure for each factor, and its mean over the factors."""
+
+    mean: Estimate
+    per_factor: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorScore:
+    """How well one factor is read out of one set of features, on held-out samples."""
+
+    name: str
+    kind: Kind
+    measure: str
+    """R², circular R², Spearman, balanced accuracy or AUC."""
+    estimate: Estimate
+    chance: float
+    """What features that know nothing of the factor are expected to reach."""
+    extras: Mapping[str, float] = field(default_factory=dict)
+    """Further held-out numbers; errors of circular factors in the factor's own unit."""
+    covered: Estimate | None = None
+    """From the part of h inside the head's row space: what theory speaks of."""
+    rest: Estimate | None = None
+    """From the part of h outside it: inductive bias, not guaranteed."""
+    status: str = OK
+    """`ok`, or why the number needs care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapScores:
+    """How nearly h is an affine, linear or orthogonal image of z, on held-out points."""
+
+    names: tuple[str, ...]
+    """The columns of z, in the order of `per_factor`."""
+    affine: Scores
+    """R² of least squares with intercept."""
+    linear: Scores
+    """R² of least squares without intercept."""
+    procrustes: Scores
+    """R² of the best scaled rotation, no shift."""
+    mcc_weak: Scores
+    """Correlation of each factor with its affine prediction."""
+    mcc_strong: Scores
+    """Correlation of each factor with the one column of h assigned to it."""
+    isometry_error: Estimate | None
+    """Mean |s - mean s| / mean s over the singular values s of the affine map from z to h,
+    0 for a scaled isometry; None where h does not vary or points are too few."""
+    map_condition_number: float | None
+    """Largest over smallest of these singular values; None where some are zero."""
+    rank: int
+    """Directions of h above the relative cut-off, of the training points."""
+    condition_number: float | None
+    """Of the standardised training h, over the directions kept; None for rank 0."""
+    coefficient: tuple[tuple[float, ...], ...]
+    """The fitted affine map, d_h rows of d_z (of the last fold, where there are several)."""
+    intercept: tuple[float, ...]
+    n_train: int
+    """Independent points that fitted the map: samples, or classes for a head."""
+    n_test: int
+    status: str = OK
+    """`ok`, or why the numbers need care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What was recovered of each factor, beside what could be and what needs no learning."""
+
+    factors: tuple[FactorScore, ...]
+    latents: MapScores | None = None
+    """From h to all factors at once, where all are continuous."""
+    head: MapScores | None = None
+    """From head rows to class vectors, split by class."""
+    controls: Mapping[str, tuple[FactorScore, ...]] = field(default_factory=dict)
+    """The same read-outs of other features; `x` is the identity baseline."""
+    ceiling: float | None = None
+    """The R² that theory allows (mean over factors), where it is known."""
+    n_train: int
+    n_test: int
+    dim: int
+    """Dimensions of h."""
+
+    def mean(self, control: str | None = None) -> float:
+        """Mean over the factors of their scores, for h or for the control of that name."""
+        scores = self.factors if control is None else self.controls[control]
+        return sum(score.estimate.value for score in scores) / len(scores)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per factor and feature set ("h", "h covered", "h rest", each control)."""
+        rows: list[dict[str, object]] = []
+        for features, scores in {"h": self.factors, **self.controls}.items():
+            for score in scores:
+                parts = {
+                    features: score.estimate,
+                    f"{features} covered": score.covered,
+                    f"{features} rest": score.rest,
+                }
+                rows += [
+                    {
+                        "factor": score.name,
+                        "kind": str(score.kind),
+                        "features": part,
+                        "measure": score.measure,
+                        **asdict(estimate),
+                        "chance": score.chance,
+                        "status": score.status,
+                    }
+                    for part, estimate in parts.items()
+                    if estimate is not None
+                ]
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
+        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
+        """The result that `to_dict` came from.
+
+        Raises:
+            InputError: a dictionary that is not such a result.
+        """
+        try:
+            return _ADAPTER.validate_python(dict(plain))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InputError(
+                f"this is not a saved recovery: {where}: {first['msg']}. "
+                "Pass what Recovery.to_dict or Recovery.save wrote."
+            ) from None
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, whole or not at all.
+
+        Raises:
+            InputError: a place that cannot be written.
+        """
+        path = Path(path)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+            part.replace(path)
+        except OSError as error:
+            raise InputError(
+                f"cannot write {path}: {error.strerror}. Choose a folder that exists, "
+                "is writable and has space left."
+            ) from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recovery":
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: a file that is missing or not a saved recovery.
+        """
+        try:
+            plain = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read {path} as a saved recovery: {error}. Pass a file that "
+                "Recovery.save wrote."
+            ) from None
+        return cls.from_dict(plain)
+
+    def plot(self) -> "Figure":
+        """Bars with intervals per factor, controls beside them, the ceiling as a line."""
+        from identikit.recovery.plot import bars
+
+        return bars(self)
+
+    def __rich__(self) -> "RenderableType":
+        from identikit.recovery.table import render
+
+        return render(self)
+
+    def __str__(self) -> str:
+        from identikit.recovery.table import as_text
+
+        return as_text(self)
+
+
+_ADAPTER = TypeAdapter(Recovery)
