@@ -70,6 +70,8 @@ class Progress:
     """Of the last batch, in nats."""
     evaluation: Mapping[str, float]
     """What `evaluate` last returned; empty before its first call."""
+    record: Record | None
+    """The record that was just added to the history, if one was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,7 @@ def fit(
             if at_record:
                 loop.record(evaluate)
             if on_progress is not None and (at_record or loop.step % CHUNK == 0):
-                on_progress(loop.progress())
+                on_progress(loop.progress(recorded=at_record))
             if checkpoint is not None and at_record:
                 loop.save(checkpoint, at_most_every=SAVE_EVERY_SECONDS)
     if checkpoint is not None:
@@ -231,7 +233,7 @@ class _Loop:
         )
         self.losses = []
 
-    def progress(self) -> Progress:
+    def progress(self, *, recorded: bool) -> Progress:
         seconds, spent = self.seconds, self.spent
         return Progress(
             step=self.step,
@@ -241,6 +243,7 @@ class _Loop:
             seconds_left=max(0.0, seconds * (1 - spent) / spent),
             loss=self.losses[-1] if self.losses else self.history[-1]["loss"],
             evaluation=self.evaluation,
+            record=self.history[-1] if recorded else None,
         )
 
     def save(self, folder: Path, *, at_most_every: float = 0.0) -> None:
