@@ -50,7 +50,9 @@ class Bootstrap:
     def draws(self, statistic: Statistic) -> Float[Tensor, "b k"]:
         """The statistic of every resample."""
         chunks = torch.split(self._counts, max(1, CHUNK // self.n))
-        return torch.cat([statistic(chunk[:, self._group].double()) for chunk in chunks])
+        if self.n_groups < self.n:
+            return torch.cat([statistic(chunk[:, self._group].double()) for chunk in chunks])
+        return torch.cat([statistic(chunk.double()) for chunk in chunks])
 
     def value(self, statistic: Statistic) -> Float[Tensor, " k"]:
         """The statistic of the points as they are."""

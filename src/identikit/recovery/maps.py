@@ -13,9 +13,9 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from identikit.linalg import centred, least_squares, procrustes
+from identikit.linalg import centred, least_squares, principal_axes, procrustes
 from identikit.recovery import measures
-from identikit.recovery.bootstrap import Bootstrap, Statistic
+from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
 from identikit.recovery.result import OK, Estimate, MapScores
 from identikit.recovery.split import Split
 
@@ -51,7 +51,7 @@ def map_scores(
     last = fits[-1]
     weak, strong = (_held_out(h, z, folds, fit) for fit in (_affine, _assigned))
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
-    singular = _singular_values(h_test, z_test)(torch.ones(1, len(test)).double())[0]
+    isometry_error, map_condition_number = _isometry(h_test, z_test, bootstrap)
     return MapScores(
         names=names,
         affine=bootstrap.scores(measures.r2(weak, z_test)),
@@ -59,8 +59,8 @@ def map_scores(
         procrustes=bootstrap.scores(measures.r2(_held_out(h, z, folds, _orthogonal), z_test)),
         mcc_weak=bootstrap.scores(measures.correlation(weak, z_test)),
         mcc_strong=bootstrap.scores(measures.correlation(strong, z_test)),
-        isometry_error=_isometry_error(h_test, z_test, bootstrap),
-        map_condition_number=_finite((singular.max() / singular.min()).item()),
+        isometry_error=isometry_error,
+        map_condition_number=map_condition_number,
         rank=min(fit.rank for fit in fits),
         condition_number=_finite(last.condition_number),
         coefficient=tuple(tuple(row) for row in last.coefficient.tolist()),
@@ -112,55 +112,55 @@ def _size(a: Tensor) -> Tensor:
 
 
 def _singular_values(h: Tensor, z: Tensor) -> Statistic:
-    """Singular values of the linear part of the affine map from z to h, (b, d_z).
+    """Singular values of the linear part A of the affine map from z to h, (b, d_z).
 
-    From z to h, because noise in the regressors would shrink a map the other way. h enters
-    by its coordinates on the fitted map's image: resampling moves it out of there only in
-    second order.
+    From z to h, because noise in the regressors would shrink a map the other way. Under
+    weights A moves by E[e z'] cov(z)^-1, e the residual: exact but for second-order terms,
+    and no resample has to be solved. h enters by its coordinates on the image of A.
     """
-    x, y = centred(z), centred(h)
-    image = torch.linalg.svd(least_squares(z, h).coefficient, full_matrices=False).Vh
-    y = y @ image.T
-    k, r = x.shape[1], y.shape[1]
-    both = torch.cat([x, y], dim=1)
-    products = (x[:, :, None] * both[:, None, :]).flatten(1)
+    fit = least_squares(z, h)
+    image = torch.linalg.svd(fit.coefficient, full_matrices=False).Vh.T
+    slope = fit.coefficient @ image
+    residual = (h.double() - fit.predict(z)) @ image
+    axes = principal_axes(z)
+    dual = axes.coordinates(z) / axes.size.square() @ axes.axes.T
+    missing = max(0, z.shape[1] - slope.shape[1])
 
     def statistic(weights: Tensor) -> Tensor:
+        moved = slope.expand(len(weights), *slope.shape).clone()
         total = weights.sum(dim=1, keepdim=True)
-        mean = weights @ both / total
-        moment = (weights @ products / total).view(-1, k, k + r)
-        moment = moment - mean[:, :k, None] * mean[:, None, :]
-        slope, _ = torch.linalg.solve_ex(moment[:, :, :k], moment[:, :, k:])
-        values = torch.linalg.svdvals(slope.nan_to_num(0.0, 0.0, 0.0))
-        return torch.nn.functional.pad(values, (0, k - values.shape[1]))
+        for rows in torch.split(torch.arange(len(h)), max(1, CHUNK // slope.numel())):
+            products = (dual[rows, :, None] * residual[rows, None, :]).flatten(1)
+            moved += (weights[:, rows] @ products / total).view_as(moved)
+        return torch.nn.functional.pad(torch.linalg.svdvals(moved), (0, missing))
 
     return statistic
 
 
-def _isometry_error(h: Tensor, z: Tensor, bootstrap: Bootstrap) -> Estimate | None:
-    """Relative spread of the singular values, with the interval reflected at the value.
+def _isometry(h: Tensor, z: Tensor, bootstrap: Bootstrap) -> tuple[Estimate | None, float | None]:
+    """Relative spread of the singular values with its interval, and largest over smallest.
 
-    The spread of estimated singular values is too large, the more so in resamples: the
+    The spread of estimated singular values is too large, and in resamples once more: the
     basic interval 2 t - q turns that bias around where percentiles would double it.
     """
-    if bootstrap.n_groups < 4 * z.shape[1] or least_squares(z, h).rank == 0:
-        return None
-    if not bool((_size(h) < torch.inf).any()):
-        return None
+    if bootstrap.n_groups < 4 * z.shape[1] or principal_axes(h).size.numel() == 0:
+        return None, None
     values = _singular_values(h, z)
 
     def spread(weights: Tensor) -> Tensor:
         s = values(weights)
         mean = s.mean(dim=1, keepdim=True)
-        return (s - mean).abs().mean(dim=1, keepdim=True) / mean
+        error = (s - mean).abs().mean(dim=1, keepdim=True) / mean
+        return torch.cat([error, s[:, :1] / s[:, -1:]], dim=1)
 
-    percentile = bootstrap.estimates(spread)[0]
+    percentile, condition = bootstrap.estimates(spread)
     value = percentile.value
-    return Estimate(
+    error = Estimate(
         value=value,
         low=max(0.0, 2 * value - percentile.high),
         high=max(value, 2 * value - percentile.low),
     )
+    return error, _finite(condition.value)
 
 
 def _finite(value: float) -> float | None:

@@ -98,40 +98,73 @@ def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, Fa
     train = h[split.train]
     solve, status = (least_squares, OK) if _plenty(train) else (ridge, _few(train))
     fit = solve(train, torch.cat(y, dim=1)[split.train])
-    predictions = torch.split(fit.predict(h[split.test]), [t.shape[1] for t in y], dim=1)
     status = "the features do not vary" if fit.rank == 0 else status
+    predictions = torch.split(fit.predict(h[split.test]), [t.shape[1] for t in y], dim=1)
+    held_out = {
+        f.name: (f, p, t[split.test]) for f, p, t in zip(factors, predictions, y, strict=True)
+    }
+    plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
+    scores = _continuous(plain, trial.bootstrap) if plain else {}
+    for name, (factor, prediction, target) in held_out.items():
+        if factor.kind is Kind.ORDINAL:
+            scores[name] = _ordinal(factor, prediction, target, trial.bootstrap)
+        elif factor.kind is Kind.CIRCULAR:
+            scores[name] = _circular(factor, prediction, target, trial.bootstrap)
+    return {name: replace(score, status=status) for name, score in scores.items()}
+
+
+def _continuous(
+    parts: dict[str, tuple[Factor, Tensor, Tensor]], bootstrap: Bootstrap
+) -> dict[str, FactorScore]:
+    """All in one pass over the resamples."""
+    prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
+    target = torch.cat([target for _, _, target in parts.values()], dim=1)
+    estimates = bootstrap.estimates(measures.r2(prediction, target))
+    r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     return {
-        f.name: replace(_regression(p, t[split.test], f, trial.bootstrap), status=status)
-        for f, p, t in zip(factors, predictions, y, strict=True)
+        name: FactorScore(
+            name=name,
+            kind=Kind.CONTINUOUS,
+            measure="R²",
+            estimate=estimate,
+            chance=0.0,
+            extras={"r": each},
+        )
+        for name, estimate, each in zip(parts, estimates, r, strict=True)
     }
 
 
-def _regression(
-    prediction: Tensor, target: Tensor, factor: Factor, bootstrap: Bootstrap
+def _ordinal(
+    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
 ) -> FactorScore:
-    if factor.kind is Kind.ORDINAL:
-        measure, statistic = "Spearman", measures.spearman(prediction[:, 0], target[:, 0])
-        extras = {"r2": r2_score(prediction, target).item()}
-    elif factor.kind is Kind.CIRCULAR:
-        measure, statistic = "circular R²", measures.r2(prediction, target, pooled=True)
-        error = torch.atan2(prediction[:, 1], prediction[:, 0])
-        error = error - torch.atan2(target[:, 1], target[:, 0])
-        error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
-        turn = (factor.period or math.tau) / math.tau
-        extras = {
-            "mean_cosine": error.cos().mean().item(),
-            "median_error": error.abs().median().item() * turn,
-        }
-    else:
-        measure, statistic = "R²", measures.r2(prediction, target)
-        extras = {"r": bootstrap.value(measures.correlation(prediction, target)).item()}
+    statistic = measures.spearman(prediction[:, 0], target[:, 0])
     return FactorScore(
         name=factor.name,
         kind=factor.kind,
-        measure=measure,
+        measure="Spearman",
         estimate=bootstrap.estimates(statistic)[0],
         chance=0.0,
-        extras=extras,
+        extras={"r2": r2_score(prediction, target).item()},
+    )
+
+
+def _circular(
+    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
+) -> FactorScore:
+    error = torch.atan2(prediction[:, 1], prediction[:, 0])
+    error = error - torch.atan2(target[:, 1], target[:, 0])
+    error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
+    turn = (factor.period or math.tau) / math.tau
+    return FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure="circular R²",
+        estimate=bootstrap.estimates(measures.r2(prediction, target, pooled=True))[0],
+        chance=0.0,
+        extras={
+            "mean_cosine": error.cos().mean().item(),
+            "median_error": error.abs().median().item() * turn,
+        },
     )
 
 
