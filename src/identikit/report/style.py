@@ -23,6 +23,8 @@ RECOVERED = "#2B7BBA"
 COVERED = "#4B9CD3"
 REST = "#9DBFDA"
 CONTROL = "#7A7F87"
+CONTROL_MARK = "#3C4248"
+"""Drawn with a white edge, so that it stands out on bars and on both backgrounds."""
 CONTROL_MARKS = (("diamond", "D"), ("triangle-up", "^"), ("square", "s"), ("cross", "P"))
 """Shapes that tell the controls apart, in Plotly's and in Matplotlib's names."""
 
@@ -104,11 +106,16 @@ def interactive(traces: Sequence[Any], *, height: int = 380, **layout: Any) -> g
         "template": "none",
         "height": height,
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
+        "font": {"size": 13},
         "dragmode": False,
         "hovermode": "closest",
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "xref": "container", "yref": "container", "x": 0, "y": 1}
+        | {"yanchor": "top"},
     }
-    return go.Figure(list(traces), house | layout)
+    figure = go.Figure(list(traces), house | layout)
+    figure.update_xaxes(title_font_size=13)
+    figure.update_yaxes(title_font_size=13)
+    return figure
 
 
 def menu(
@@ -149,7 +156,7 @@ def position_colours(z: Float[np.ndarray, "n d"]) -> list[str]:
     told apart with any kind of colour vision (OKLab, Ottosson 2020).
     """
     unit = z / np.linalg.norm(z, axis=1, keepdims=True)
-    lightness = 0.66 + (0.2 * unit[:, 2] if z.shape[1] == 3 else 0)
+    lightness = 0.62 + (0.18 * unit[:, 2] if z.shape[1] == 3 else 0)
     a, b = 0.09 * unit[:, 1], 0.13 * unit[:, 0]
     l_ = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
     m_ = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3

@@ -39,9 +39,15 @@ def format_number(value: float) -> str:
         return "n/a" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if size != 0 and (size < 1e-3 or size >= 1e7):
         mantissa, exponent = f"{value:.1e}".split("e")
-        power = str(int(exponent)).translate(_SUPERSCRIPTS)
-        return f"{mantissa} × 10{power}".replace("-", "−")
+        return f"{mantissa} × ".replace("-", "−") + power_of_ten(int(exponent))
     return _fixed(value, _digits(value, None))
+
+
+def power_of_ten(exponent: int) -> str:
+    """0.001, 0.1, 10, 10⁻⁴: plain where that is short."""
+    if -3 <= exponent <= 3:
+        return f"{10.0**exponent:g}" if exponent < 3 else "1,000"
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def format_cell(value: object) -> str:
@@ -93,11 +99,11 @@ def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]
 
 
 def _digits(value: float, width: float | None) -> int:
-    """Decimals that show the interval's first digit, or else three significant places."""
+    """Decimals that show the first digit of half the interval, or else about three places."""
     fewest = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     if width is None or not math.isfinite(width) or width <= 0:
         return max(fewest, 3) if abs(value) < 10 else fewest
-    return min(max(fewest, -math.floor(math.log10(width))), 6)
+    return min(max(fewest, -math.floor(math.log10(width / 2))), 6)
 
 
 def _fixed(value: float, digits: int) -> str:

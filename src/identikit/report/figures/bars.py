@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from identikit.report.style import (
     CONTROL,
+    CONTROL_MARK,
     CONTROL_MARKS,
     COVERED,
     PREDICTED,
@@ -21,6 +24,7 @@ from identikit.report.style import (
 )
 from identikit.report.tables import Estimate
 
+_TICK = ("line-ns-open", "|")
 LOWEST_SCORE = -0.5
 """Scores below are drawn here, so that one wild control does not flatten the rest."""
 
@@ -47,114 +51,94 @@ class FactorScore:
 def factor_bars(scores: Sequence[FactorScore], *, score: str = "R²") -> Figure:
     """A bar per factor with its interval, among ceiling, controls, chance and the covered part."""
     words = "; ".join(f"{s.name} {s.estimate}" for s in scores)
-    seen = [s.ceiling is not None for s in scores], [s.covered is not None for s in scores]
-    parts = " Thinner bars split it into the part the theorem covers and the rest." * any(seen[1])
-    line = " The vermilion mark is the predicted ceiling." * any(seen[0])
+    caption = f"Bars: {score} on held-out samples with its 95 % interval."
+    if any(s.ceiling is not None for s in scores):
+        caption += " The vermilion mark is the predicted ceiling."
+    if any(s.covered is not None for s in scores):
+        caption += " The thinner bars read out the same from one part of the representation only: "
+        caption += "the part that the theorem covers, and the rest."
+    if any(s.controls for s in scores):
+        caption += " Dark marks are controls: what is not clearly above them was not learned."
     return Figure(
         name="factors",
         title="Each factor, with its controls",
-        caption=f"Bars: {score} on held-out samples with its 95 % interval.{line}{parts} Grey "
-        "marks are controls: what is not clearly above them was not learned.",
+        caption=caption,
         alt=f"Bars of {score} per factor. {words}.",
-        static=_static_bars(scores, score),
-        interactive=_interactive_bars(scores, score),
+        static=_static(scores, score),
+        interactive=_interactive(scores, score),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """One kind of mark of the bar chart: positions (from the top), values, intervals."""
+    """Bars, ticks or marks of one kind; rows count from the top."""
 
     label: str
     colour: str
-    y: list[float]
+    rows: list[float]
     estimates: list[Estimate]
-    thickness: float = 0.0
-    mark: tuple[str, str] | None = None
+    thickness: float
+    """Of a bar, in rows; 0 for ticks and marks."""
+    mark: tuple[str, str]
+    """Symbol in Plotly's and in Matplotlib's names."""
+
+    @property
+    def is_tick(self) -> bool:
+        return self.mark == _TICK
+
+    def drawn(self) -> tuple[list[float], list[float], list[float]]:
+        """Values and the arms of their intervals, none below `LOWEST_SCORE`."""
+        values, down, up = [], [], []
+        for e in self.estimates:
+            value = max(e.value, LOWEST_SCORE)
+            low = e.value if e.low is None else e.low
+            high = e.value if e.high is None else e.high
+            values.append(value)
+            down.append(max(0.0, value - max(low, LOWEST_SCORE)))
+            up.append(max(0.0, high - value))
+        return values, down, up
 
 
-def _bar_series(scores: Sequence[FactorScore]) -> list[_Series]:
+def _series(scores: Sequence[FactorScore]) -> list[_Series]:
     split = any(s.covered is not None or s.rest is not None for s in scores)
-    middle = -0.17 if split else 0.0
-    series = []
-
-    def add(
-        label: str,
-        colour: str,
-        offset: float,
-        found: Sequence[Estimate | float | None],
-        *,
-        thickness: float = 0.0,
-        mark: tuple[str, str] | None = None,
-    ) -> None:
-        kept = [(i + offset, e) for i, e in enumerate(found) if e is not None]
-        estimates = [e if isinstance(e, Estimate) else Estimate(e) for _, e in kept]
-        if kept:
-            ys = [y for y, _ in kept]
-            series.append(_Series(label, colour, ys, estimates, thickness, mark))
-
-    whole = 0.36 if split else 0.5
-    add("recovered", RECOVERED, middle, [s.estimate for s in scores], thickness=whole)
-    add("covered part", COVERED, 0.12, [s.covered for s in scores], thickness=0.18)
-    add("rest", REST, 0.32, [s.rest for s in scores], thickness=0.18)
-    add("chance", CONTROL, middle, [s.chance for s in scores], mark=("line-ns-open", "|"))
-    for k, control in enumerate(dict.fromkeys(c for s in scores for c in s.controls)):
+    middle, thick = (-0.17, 0.36) if split else (0.0, 0.5)
+    controls = dict.fromkeys(name for s in scores for name in s.controls)
+    kinds: list[tuple[str, str, float, float, tuple[str, str], list[Estimate | float | None]]] = [
+        ("recovered", RECOVERED, middle, thick, _TICK, [s.estimate for s in scores]),
+        ("covered part", COVERED, 0.12, 0.18, _TICK, [s.covered for s in scores]),
+        ("rest", REST, 0.32, 0.18, _TICK, [s.rest for s in scores]),
+        ("chance", CONTROL, middle, 0, _TICK, [s.chance for s in scores]),
+    ]
+    for k, name in enumerate(controls):
         mark = CONTROL_MARKS[k % len(CONTROL_MARKS)]
-        add(control, CONTROL, middle, [s.controls.get(control) for s in scores], mark=mark)
-    line = ("line-ns-open", "|")
-    add("predicted ceiling", PREDICTED, middle, [s.ceiling for s in scores], mark=line)
+        kinds.append((name, CONTROL_MARK, middle, 0, mark, [s.controls.get(name) for s in scores]))
+    ceiling: list[Estimate | float | None] = [s.ceiling for s in scores]
+    kinds.append(("predicted ceiling", PREDICTED, middle, 0, _TICK, ceiling))
+    series = []
+    for label, colour, offset, thickness, mark, found in kinds:
+        kept = {i + offset: e for i, e in enumerate(found) if e is not None}
+        estimates = [e if isinstance(e, Estimate) else Estimate(e) for e in kept.values()]
+        if kept:
+            series.append(_Series(label, colour, list(kept), estimates, thickness, mark))
     return series
 
 
-def _drawn(estimates: Sequence[Estimate]) -> tuple[list[float], list[float], list[float]]:
-    """Values and the two arms of their intervals, kept above `LOWEST_SCORE`."""
-    values = [max(e.value, LOWEST_SCORE) for e in estimates]
-    down = [v - max(e.value if e.low is None else e.low, LOWEST_SCORE)
-            for v, e in zip(values, estimates, strict=True)]  # fmt: skip
-    up = [max(0.0, (e.value if e.high is None else e.high) - v)
-          for v, e in zip(values, estimates, strict=True)]  # fmt: skip
-    return values, [max(0.0, arm) for arm in down], up
+def _limits(series: Sequence[_Series]) -> tuple[float, float]:
+    values = [v for s in series for v in s.drawn()[0]]
+    return 1.05 * min(0.0, *values), 1.04 * max(1.0, *values)
 
 
-def _interactive_bars(scores: Sequence[FactorScore], score: str) -> go.Figure:
-    traces: list[Any] = []
-    lowest = 0.0
-    for series in _bar_series(scores):
-        values, down, up = _drawn(series.estimates)
-        lowest = min([lowest, *values])
-        common: dict[str, Any] = {
-            "name": plain(series.label),
-            "x": values,
-            "y": series.y,
-            "customdata": [str(e) for e in series.estimates],
-            "hovertemplate": f"{plain(series.label)}: %{{customdata}}<extra></extra>",
-        }
-        arms = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
-        if series.mark is None:
-            traces.append(
-                go.Bar(
-                    **common,
-                    orientation="h",
-                    width=series.thickness,
-                    marker={"color": series.colour},
-                    error_x=arms | {"thickness": 1.5, "width": 4, "color": CONTROL},
-                )
-            )
-        else:
-            tick = series.mark[1] == "|"
-            marker: dict[str, Any] = {"symbol": series.mark[0], "color": series.colour}
-            marker |= {"size": 22 if tick else 9, "line": {"color": series.colour}}
-            marker["line"]["width"] = (3 if series.colour == PREDICTED else 1.5) if tick else 0
-            traces.append(go.Scatter(**common, mode="markers", marker=marker))
-    ticks = [f"{plain(s.name)}<br>{s.estimate}" for s in scores]
+def _interactive(scores: Sequence[FactorScore], score: str) -> go.Figure:
+    series = _series(scores)
+    rows = [f"{plain(s.name)}<br>{s.estimate}" for s in scores]
     return interactive(
-        traces,
+        [_bars(s) if s.thickness else _marks(s) for s in series],
         height=150 + 58 * len(scores),
         barmode="overlay",
-        xaxis={"title": {"text": plain(score)}, "range": [lowest * 1.05, 1.04]},
+        xaxis={"title": {"text": plain(score)}, "range": _limits(series)},
         yaxis={
             "tickvals": list(range(len(scores))),
-            "ticktext": ticks,
+            "ticktext": rows,
             "range": [len(scores) - 0.4, -0.6],
             "showgrid": False,
             "ticks": "",
@@ -162,32 +146,78 @@ def _interactive_bars(scores: Sequence[FactorScore], score: str) -> go.Figure:
     )
 
 
-def _static_bars(scores: Sequence[FactorScore], score: str) -> Any:
-    lowest = 0.0
+def _hover(series: _Series) -> dict[str, Any]:
+    return {
+        "name": plain(series.label),
+        "y": series.rows,
+        "customdata": [str(e) for e in series.estimates],
+        "hovertemplate": f"{plain(series.label)}: %{{customdata}}<extra></extra>",
+    }
+
+
+def _bars(series: _Series) -> go.Bar:
+    values, down, up = series.drawn()
+    arms = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
+    return go.Bar(
+        x=values,
+        **_hover(series),
+        orientation="h",
+        width=series.thickness,
+        marker={"color": series.colour},
+        error_x=arms | {"thickness": 1.5, "width": 4},
+    )
+
+
+def _marks(series: _Series) -> go.Scatter:
+    edge = (
+        {"color": series.colour, "width": 3} if series.is_tick else {"color": "white", "width": 1}
+    )
+    marker = {"symbol": series.mark[0], "size": 22 if series.is_tick else 11, "line": edge}
+    return go.Scatter(
+        x=series.drawn()[0],
+        **_hover(series),
+        mode="markers",
+        marker=marker | {"color": series.colour},
+    )
+
+
+def _static(scores: Sequence[FactorScore], score: str) -> Canvas:
+    series = _series(scores)
     with canvas(height=1.3 + 0.5 * len(scores)) as figure:
         axes = figure.subplots()
-        for series in _bar_series(scores):
-            values, down, up = _drawn(series.estimates)
-            lowest = min([lowest, *values])
-            label = verbatim(series.label)
-            if series.mark is None:
-                axes.barh(series.y, values, series.thickness, color=series.colour, label=label)
-                axes.errorbar(
-                    values, series.y, xerr=[down, up], fmt="none", ecolor="#333333", elinewidth=0.9,
-                    capsize=2,
-                )  # fmt: skip
-            else:
-                tick = series.mark[1] == "|"
-                axes.plot(
-                    values, series.y, series.mark[1], color=series.colour, label=label,
-                    markersize=14 if tick else 5, zorder=4,
-                    markeredgewidth=(2 if series.colour == PREDICTED else 1) if tick else 0,
-                )  # fmt: skip
-        axes.set_yticks(
-            range(len(scores)), [verbatim(f"{s.name}\n{s.estimate}") for s in scores], fontsize=8
-        )
-        axes.set(xlim=(lowest * 1.05, 1.04), ylim=(len(scores) - 0.4, -0.6))
+        handles = [_draw(axes, s) for s in series]
+        rows = [verbatim(f"{s.name}\n{s.estimate}") for s in scores]
+        axes.set_yticks(range(len(scores)), rows, fontsize=8)
+        axes.set(xlim=_limits(series), ylim=(len(scores) - 0.4, -0.6))
         axes.set_xlabel(verbatim(score))
         axes.grid(visible=False, axis="y")
-        figure.legend(loc="outside upper left", ncols=4, handlelength=1.2)
+        labels = [verbatim(s.label) for s in series]
+        figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=1.2)
     return figure
+
+
+def _draw(axes: Axes, series: _Series) -> Any:
+    values, down, up = series.drawn()
+    if series.thickness:
+        return axes.barh(
+            series.rows,
+            values,
+            series.thickness,
+            color=series.colour,
+            xerr=[down, up],
+            error_kw={"elinewidth": 0.9, "ecolor": "#222222", "capsize": 2},
+        )
+    symbol, colour = series.mark[1], series.colour
+    edge = (colour, 2) if series.is_tick else ("white", 0.6)
+    (marks,) = axes.plot(
+        values,
+        series.rows,
+        linestyle="none",
+        marker=symbol,
+        color=colour,
+        markersize=14 if series.is_tick else 6,
+        markeredgecolor=edge[0],
+        markeredgewidth=edge[1],
+        zorder=4,
+    )
+    return marks

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from identikit.report.style import (
-    CONTROL,
     MOST_POINTS,
+    PREDICTED,
     RECOVERED,
     Figure,
     canvas,
@@ -96,7 +96,7 @@ def _interactive_pairs(
                 x=t[:, j].astype(np.float32),
                 y=r[:, j].astype(np.float32),
                 mode="markers",
-                marker={"color": RECOVERED, "size": 5, "opacity": 0.45},
+                marker={"color": RECOVERED, "size": 5, "opacity": _opacity(len(t))},
                 hovertemplate="true %{x:.3f}<br>recovered %{y:.3f}<extra></extra>",
                 visible=j == 0,
             )
@@ -106,7 +106,7 @@ def _interactive_pairs(
                 x=[low, high],
                 y=[low, high],
                 mode="lines",
-                line={"color": CONTROL, "dash": "dash", "width": 1.5},
+                line={"color": PREDICTED, "dash": "dash", "width": 2},
                 hoverinfo="skip",
                 visible=j == 0,
             )
@@ -137,16 +137,26 @@ def _static_pairs(
             panel.set_axis_off()
         for j, label in enumerate(labels):
             low, high = _extent(t[:, j], r[:, j])
-            grid[j].plot([low, high], [low, high], "--", color=CONTROL, linewidth=1)
             grid[j].scatter(
-                t[:, j], r[:, j], s=5, color=RECOVERED, alpha=0.4, linewidths=0, rasterized=True
+                t[:, j],
+                r[:, j],
+                s=5,
+                color=RECOVERED,
+                alpha=_opacity(len(t)),
+                linewidths=0,
+                rasterized=True,
             )
+            grid[j].plot([low, high], [low, high], "--", color=PREDICTED, linewidth=1)
             grid[j].set_title(verbatim(label), fontsize=8)
             grid[j].set_aspect("equal", adjustable="box")
             grid[j].locator_params(nbins=4)
         figure.supxlabel(axes[0], fontsize=9)
         figure.supylabel(axes[1], fontsize=9)
     return figure
+
+
+def _opacity(n: int) -> float:
+    return 0.45 if n > 400 else 0.75
 
 
 def _extent(*values: Float[np.ndarray, " n"]) -> tuple[float, float]:

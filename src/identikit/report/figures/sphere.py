@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 
 from identikit.report.style import (
     CONTROL,
+    CONTROL_MARK,
     MOST_POINTS,
     Figure,
     canvas,
@@ -38,38 +39,51 @@ def latents_sphere(true: Float[np.ndarray, "n 3"], recovered: Float[np.ndarray, 
 def _interactive_sphere(
     t: Float[np.ndarray, "n 3"], r: Float[np.ndarray, "n 3"], colours: list[str]
 ) -> go.Figure:
-    def points(p: Float[np.ndarray, "n 3"], what: str) -> go.Scatter3d:
-        x, y, z = p.astype(np.float32).T
-        return go.Scatter3d(
-            x=x,
-            y=y,
-            z=z,
-            mode="markers",
-            marker={"size": 3.5, "color": colours},
-            hovertemplate=f"{what}<br>%{{x:.2f}}, %{{y:.2f}}, %{{z:.2f}}<extra></extra>",
-            visible=what == "recovered",
-        )
-
     joined = np.stack([t, r, np.full_like(t, np.nan)], axis=1).reshape(-1, 3)
-    x, y, z = joined.astype(np.float32).T
-    errors = go.Scatter3d(
-        x=x, y=y, z=z, mode="lines", line={"color": CONTROL, "width": 2}, visible=False
-    )
-    errors.hoverinfo = "skip"
-    views = [
-        ("recovered", [False, True, False]),
-        ("true", [True, False, False]),
-        ("from true to recovered", [False, True, True]),
+    marker = {"size": 3.5, "color": colours}
+    hover = "<br>%{x:.2f}, %{y:.2f}, %{z:.2f}<extra></extra>"
+    traces = [
+        _ball(r),
+        go.Scatter3d(mode="markers", marker=marker, hovertemplate=f"recovered{hover}", **_xyz(r)),
+        go.Scatter3d(mode="markers", marker=marker, hovertemplate=f"true{hover}", **_xyz(t)),
+        go.Scatter3d(mode="lines", line={"color": CONTROL, "width": 2}, **_xyz(joined)),
     ]
-    most = float(max(np.abs(t).max(), np.abs(r).max())) * 1.02
+    traces[3].hoverinfo = "skip"
+    traces[2].visible = traces[3].visible = False
+    views = [
+        ("recovered", [True, True, False, False]),
+        ("true", [True, False, True, False]),
+        ("the way from true to recovered", [False, True, False, True]),
+    ]
+    most = 1.02 * float(max(np.abs(t).max(), np.abs(r).max()))
     axis = {"range": [-most, most], "showbackground": False, "zeroline": False}
-    names = {f"{a}axis": axis | {"title": {"text": f"z{k}"}} for k, a in enumerate("xyz", 1)}
+    axis |= {"nticks": 5, "showspikes": False}
+    scene = {f"{a}axis": axis | {"title": {"text": f"z{k}"}} for k, a in enumerate("xyz", 1)}
+    view = {"eye": {"x": 1.35, "y": 1.35, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}
     return interactive(
-        [points(t, "true"), points(r, "recovered"), errors],
-        height=440,
+        traces,
+        height=460,
         showlegend=False,
-        scene=names | {"aspectmode": "cube", "dragmode": "turntable"},
+        scene=scene | {"aspectmode": "cube", "dragmode": "turntable", "camera": view},
         updatemenus=menu(views),
+    )
+
+
+def _xyz(points: Float[np.ndarray, "n 3"]) -> dict[str, Any]:
+    return dict(zip("xyz", points.astype(np.float32).T, strict=True))
+
+
+def _ball(r: Float[np.ndarray, "n 3"]) -> go.Surface:
+    """A ball that hides the far side, small enough to hide no recovered point in front."""
+    radius = 0.97 * min(1.0, float(np.quantile(np.linalg.norm(r, axis=1), 0.01)))
+    theta, phi = np.meshgrid(np.linspace(0, np.pi, 25), np.linspace(0, 2 * np.pi, 49))
+    surface = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
+    return go.Surface(
+        **dict(zip("xyz", (radius * surface).astype(np.float32), strict=True)),
+        colorscale=[[0, CONTROL_MARK], [1, CONTROL_MARK]],
+        showscale=False,
+        hoverinfo="skip",
+        lighting={"ambient": 0.9, "diffuse": 0.2, "specular": 0.0},
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from identikit.report.style import (
     PREDICTED,
@@ -15,7 +14,7 @@ from identikit.report.style import (
     plain,
     verbatim,
 )
-from identikit.report.tables import Estimate
+from identikit.report.tables import Estimate, format_number
 
 
 def sweep(
@@ -66,16 +65,29 @@ def _interactive_sweep(
             y=values,
             mode="markers",
             marker={"color": RECOVERED, "size": 8},
-            error_y={"type": "data", "symmetric": False, "array": up, "arrayminus": down},
+            error_y={
+                "type": "data",
+                "color": RECOVERED,
+                "symmetric": False,
+                "array": up,
+                "arrayminus": down,
+            },
             customdata=[str(e) for e in recovered],
             hovertemplate="recovered %{customdata}<extra></extra>",
         )
     )
     return interactive(
         traces,
-        xaxis={"title": {"text": plain(labels[0])}, "type": "log" if log_x else "linear"},
+        xaxis={"title": {"text": plain(labels[0])}, **_scale(x, log_x)},
         yaxis={"title": {"text": plain(labels[1])}},
     )
+
+
+def _scale(x: Sequence[float], log_x: bool) -> dict[str, Any]:
+    """On a logarithmic axis, the swept values themselves are the ticks."""
+    if not log_x:
+        return {"type": "linear"}
+    return {"type": "log", "tickvals": list(x), "ticktext": [format_number(v) for v in x]}
 
 
 def _static_sweep(
@@ -94,8 +106,8 @@ def _static_sweep(
                       label="recovered")  # fmt: skip
         if log_x:
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xticks(x, [format_number(v) for v in x])
+            axes.set_xticks([], minor=True)
         axes.set(xlabel=verbatim(labels[0]), ylabel=verbatim(labels[1]))
         figure.legend(loc="outside upper left", ncols=2)
     return figure

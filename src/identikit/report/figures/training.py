@@ -1,30 +1,38 @@
 """Training: how R² and the loss came to where they are."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
 
-from identikit.report.style import (
-    PREDICTED,
-    RECOVERED,
-    Figure,
-    canvas,
-    interactive,
-    menu,
-)
-from identikit.report.tables import format_number
+from identikit.errors import InputError
+from identikit.report.style import PREDICTED, RECOVERED, Figure, canvas, interactive, menu
+from identikit.report.tables import format_number, power_of_ten
 
-_PANELS = {
-    "r2": ("R² on held-out samples", False),
-    "accuracy": ("accuracy on held-out samples", False),
-    "excess_loss": ("excess loss over the Bayes loss (nats)", True),
-    "loss": ("cross-entropy (nats)", False),
+_LABELS = {
+    "r2": "R² on held-out samples",
+    "accuracy": "accuracy on held-out samples",
+    "excess_loss": "excess loss over the Bayes loss (nats)",
+    "loss": "cross-entropy (nats)",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """One curve over training."""
+
+    label: str
+    known: pd.DataFrame
+    """step, seconds and y where y was measured (and can be drawn)."""
+    ceiling: float | None
+    decades: list[int]
+    """Powers of ten on a logarithmic axis; empty on a linear one."""
 
 
 def training_curves(history: pd.DataFrame, *, ceiling: float | None = None) -> Figure:
@@ -35,106 +43,142 @@ def training_curves(history: pd.DataFrame, *, ceiling: float | None = None) -> F
             `loss`; NaN where a step was not measured. The loss is drawn only where its excess
             is not known.
         ceiling: the best R² that a perfect learner reaches in this world.
+
+    Raises:
+        InputError: nothing to draw.
     """
-    columns = [c for c in _PANELS if c in history and bool(history[c].notna().any())]
-    if "excess_loss" in columns and "loss" in columns:
-        columns.remove("loss")
-    ends = {c: float(history[c].dropna().iloc[-1]) for c in columns}
-    last = "; ".join(f"{_PANELS[c][0]}: {format_number(ends[c])} at the end" for c in columns)
-    dashed = " The dashed line is the predicted ceiling." if ceiling is not None else ""
+    panels = _panels(history, ceiling)
+    if not panels:
+        raise InputError(
+            f"history holds no measurement of {', '.join(_LABELS)}; "
+            f"got the columns {', '.join(map(str, history.columns))}."
+        )
+    last = [f"{p.label}: {format_number(float(p.known['y'].iloc[-1]))}" for p in panels]
+    dashed = any(p.ceiling is not None for p in panels)
     return Figure(
         name="training",
-        title="Training",
-        caption=f"What the network had reached at each point of training.{dashed}",
-        alt=f"Curves over training. {last}.",
-        static=_static_training(history, columns, ceiling),
-        interactive=_interactive_training(history, columns, ceiling),
+        title="From start to end",
+        caption="What the network had reached at each point of training."
+        + " The dashed line is the predicted ceiling." * dashed,
+        alt=f"Curves over training. At the end, {'; '.join(last)}.",
+        static=_static(panels),
+        interactive=_interactive(panels),
     )
 
 
-def _interactive_training(
-    history: pd.DataFrame, columns: list[str], ceiling: float | None
-) -> go.Figure:
+def _panels(history: pd.DataFrame, ceiling: float | None) -> list[_Panel]:
+    panels: list[_Panel] = []
+    for column, label in _LABELS.items():
+        log = column == "excess_loss"
+        if column not in history or (column == "loss" and any(p.decades for p in panels)):
+            continue
+        known = history[["step", "seconds"]].assign(y=history[column])
+        known = known[np.isfinite(known["y"]) & known["y"].gt(0 if log else -math.inf)]
+        if len(known):
+            decades = _decades(known["y"].to_numpy()) if log else []
+            panels.append(_Panel(label, known, ceiling if column == "r2" else None, decades))
+    return panels
+
+
+def _decades(values: Sequence[float]) -> list[int]:
+    """Powers of ten from just below the least value to just above the greatest, at most seven."""
+    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    last = max(last, first + 1)
+    return list(range(first, last + 1, -(-(last - first) // 6)))
+
+
+def _interactive(panels: list[_Panel]) -> go.Figure:
     traces: list[go.Scatter] = []
-    axes: dict[str, Any] = {}
-    notes: list[dict[str, Any]] = []
-    shapes: list[dict[str, Any]] = []
-    height = 1 / len(columns)
-    for k, column in enumerate(columns):
-        label, log = _PANELS[column]
-        axis = "y" if k == 0 else f"y{k + 1}"
-        known = history[history[column].gt(0 if log else -math.inf)]
-        for x, unit in (("step", "step"), ("seconds", "s")):
-            hover = f"{unit} %{{x:,}}<br>%{{y:.4g}}<extra></extra>"
+    layout: dict[str, Any] = {"annotations": [], "shapes": []}
+    share = 1 / len(panels)
+    for k, panel in enumerate(panels):
+        axis, top = f"y{k + 1 if k else ''}", 1 - k * share
+        for x, unit in (("step", "step %{x:,}"), ("seconds", "%{x:.1f} s")):
             traces.append(
                 go.Scatter(
-                    x=known[x].to_numpy(),
-                    y=known[column].to_numpy(np.float32),
+                    x=panel.known[x].to_numpy(),
+                    y=panel.known["y"].to_numpy(np.float32),
                     yaxis=axis,
                     mode="lines",
                     line={"color": RECOVERED, "width": 2},
-                    hovertemplate=hover,
+                    hovertemplate=f"{unit}<br>%{{y:.4g}}<extra></extra>",
                     visible=x == "step",
                     showlegend=False,
                 )
             )
-        top = 1 - k * height
-        axes[f"yaxis{k + 1 if k else ''}"] = {
-            "domain": [top - height + 0.06, top - 0.09],
-            "type": "log" if log else "linear",
-            "automargin": True,
-            "zeroline": False,
-            "showline": True,
-            "exponentformat": "power",
-            **({"dtick": 1} if log else {}),
+        layout[axis.replace("y", "yaxis")] = _axis(panel) | {
+            "domain": [top - share + 0.06, top - 0.09]
         }
-        notes.append(
-            {"text": label, "x": 0, "y": top - 0.08, "xref": "paper", "yref": "paper"}
+        layout["annotations"].append(
+            {"text": panel.label, "x": 0, "y": top - 0.08, "xref": "paper", "yref": "paper"}
             | {"xanchor": "left", "yanchor": "bottom", "showarrow": False}
         )
-        if column == "r2" and ceiling is not None:
-            shapes.append(
-                {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": axis}
-                | {"y0": ceiling, "y1": ceiling}
-                | {"line": {"color": PREDICTED, "dash": "dash", "width": 2}}
-            )
-            notes.append(
-                {"text": f"predicted ceiling {format_number(ceiling)}", "x": 1, "y": ceiling}
-                | {"xref": "paper", "yref": axis, "xanchor": "right", "yanchor": "top"}
-                | {"showarrow": False, "font": {"color": PREDICTED}}
-            )
-    views = [
-        (name, [x == column for _ in columns for x in ("step", "seconds")])
-        for name, column in (("over steps", "step"), ("over seconds", "seconds"))
-    ]
-    titles: list[dict[str, Any]] = [{"xaxis.title.text": t} for t in ("step", "training seconds")]
-    bottom = "y" if len(columns) == 1 else f"y{len(columns)}"
+        if panel.ceiling is not None:
+            _add_ceiling(layout, panel.ceiling, axis)
     return interactive(
         traces,
-        height=120 + 190 * len(columns),
-        xaxis={"title": {"text": "step"}, "anchor": bottom},
-        **axes,
-        annotations=notes,
-        shapes=shapes,
-        updatemenus=menu(views, titles),
+        height=120 + 190 * len(panels),
+        xaxis={"title": {"text": "step"}, "anchor": axis},
+        **layout,
+        **_views(panels),
     )
 
 
-def _static_training(history: pd.DataFrame, columns: list[str], ceiling: float | None) -> Any:
-    with canvas(height=0.6 + 1.7 * len(columns)) as figure:
-        panels = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, column in zip(panels, columns, strict=True):
-            label, log = _PANELS[column]
-            known = history[history[column].gt(0 if log else -math.inf)]
-            axes.plot(known["step"], known[column], color=RECOVERED, linewidth=1.5)
-            axes.set_title(label)
-            if log:
-                _log_axis(axes)
-            if column == "r2" and ceiling is not None:
-                axes.axhline(ceiling, color=PREDICTED, linestyle="--", linewidth=1.2)
+def _axis(panel: _Panel) -> dict[str, Any]:
+    axis = {"automargin": True, "zeroline": False, "showline": True}
+    if not panel.decades:
+        return axis
+    return axis | {
+        "type": "log",
+        "range": [panel.decades[0], panel.decades[-1]],
+        "tickvals": [10.0**e for e in panel.decades],
+        "ticktext": [power_of_ten(e) for e in panel.decades],
+    }
+
+
+def _add_ceiling(layout: dict[str, Any], ceiling: float, axis: str) -> None:
+    place = {"xref": "paper", "yref": axis}
+    line = {"color": PREDICTED, "dash": "dash", "width": 2}
+    layout["shapes"].append(
+        place | {"type": "line", "x0": 0, "x1": 1, "y0": ceiling, "y1": ceiling, "line": line}
+    )
+    layout["annotations"].append(
+        place
+        | {"text": f"predicted ceiling {format_number(ceiling)}", "x": 1, "y": ceiling}
+        | {"xanchor": "right", "yanchor": "top", "showarrow": False, "font": {"color": PREDICTED}}
+    )
+
+
+def _views(panels: list[_Panel]) -> dict[str, Any]:
+    """Over steps, over seconds and, where there is a ceiling, the last tenth below it."""
+    whole: dict[str, Any] = {"xaxis.title.text": "step", "yaxis.autorange": True}
+    shown = [True, False] * len(panels)
+    views = [("over steps", shown), ("over seconds", [not s for s in shown])]
+    changes = [whole, whole | {"xaxis.title.text": "training time (s)"}]
+    if panels[0].ceiling is not None:
+        near = [panels[0].ceiling - 0.1, panels[0].ceiling + 0.01]
+        views.append(("close to the ceiling", shown))
+        changes.append({"xaxis.title.text": "step", "yaxis.autorange": False, "yaxis.range": near})
+    return {"updatemenus": menu(views, changes)}
+
+
+def _static(panels: list[_Panel]) -> Canvas:
+    with canvas(height=0.6 + 1.7 * len(panels)) as figure:
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, panel in zip(grid, panels, strict=True):
+            axes.plot(panel.known["step"], panel.known["y"], color=RECOVERED, linewidth=1.5)
+            axes.set_title(panel.label)
+            if panel.decades:
+                axes.set_yscale("log")
+                axes.set_ylim(10.0 ** panel.decades[0], 10.0 ** panel.decades[-1])
+                ticks = [10.0**e for e in panel.decades]
+                axes.set_yticks(ticks, [power_of_ten(e) for e in panel.decades])
+                axes.set_yticks([], minor=True)
+            if panel.ceiling is not None:
+                axes.axhline(panel.ceiling, color=PREDICTED, linestyle="--", linewidth=1.2)
                 axes.annotate(
-                    f"predicted ceiling {format_number(ceiling)}",
-                    (1, ceiling),
+                    f"predicted ceiling {format_number(panel.ceiling)}",
+                    (1, panel.ceiling),
                     xycoords=("axes fraction", "data"),
                     xytext=(0, -4),
                     textcoords="offset points",
@@ -142,13 +186,6 @@ def _static_training(history: pd.DataFrame, columns: list[str], ceiling: float |
                     va="top",
                     color=PREDICTED,
                 )
-        panels[-1].set_xlabel("step")
-        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        grid[-1].set_xlabel("step")
+        grid[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     return figure
-
-
-def _log_axis(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: format_number(y)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
