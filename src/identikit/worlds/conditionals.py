@@ -133,7 +133,8 @@ class TruncatedLaplace(Conditional):
         constant = (torch.log1p(-below - above) + torch.log(2 * self.scale).unsqueeze(-1)).sum(1)
         distance = torch.cdist(z.double(), self.centres.double(), p=1.0)
         outside = (z.abs() > self.bound).any(1, keepdim=True)
-        return (-distance / self.scale - constant).masked_fill(outside, -math.inf)
+        inside: Tensor = -distance / self.scale - constant
+        return inside.masked_fill(outside, -math.inf)
 
 
 class Gaussian(Conditional):
@@ -146,7 +147,8 @@ class Gaussian(Conditional):
         k, d = centres.shape
         if covariance.shape not in (torch.Size([d, d]), torch.Size([k, d, d])):
             raise InputError(
-                f"covariance must have shape {(d, d)} or {(k, d, d)}; got {tuple(covariance.shape)}."
+                f"covariance must have shape {(d, d)} or {(k, d, d)}; "
+                f"got {tuple(covariance.shape)}."
             )
         factor, failed = torch.linalg.cholesky_ex(covariance.double())
         if bool(failed.any()):
@@ -156,12 +158,11 @@ class Gaussian(Conditional):
     def sample(
         self, component: Int[Tensor, " n"], *, generator: torch.Generator
     ) -> Float[Tensor, "n d"]:
-        """V + L e with standard normal e."""
+        """The centre plus L e, with L L^T the covariance and e standard normal."""
         centre = self.centres[component]
         noise = torch.randn(centre.shape, generator=generator, device=centre.device)
-        if self.factor.ndim == 2:
-            return centre + noise @ self.factor.float().T
-        return centre + torch.einsum("nij,nj->ni", self.factor.float()[component], noise)
+        factor = self.factor if self.factor.ndim == 2 else self.factor[component]
+        return centre + (factor.float() @ noise[:, :, None]).squeeze(2)
 
     def log_density(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Density in R^d through whitened differences."""
@@ -172,4 +173,5 @@ class Gaussian(Conditional):
         if self.factor.ndim == 2:
             at = at.unsqueeze(1)
         shift = torch.einsum("...ij,...j->...i", white, self.centres.double())
-        return -0.5 * (at - shift).square().sum(-1) - constant
+        log_p: Tensor = -0.5 * (at - shift).square().sum(-1) - constant
+        return log_p

@@ -76,14 +76,14 @@ class InvertibleMLP:
 
     def __call__(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n D"]:
         """Observations, in the precision of z."""
-        x = z @ self.weights[0].to(z.dtype).T
+        x: Tensor = z @ self.weights[0].to(z.dtype).T
         for weight in self.weights[1:]:
             x = leaky_relu(x, self.slope) @ weight.to(z.dtype).T
         return x
 
     def inverse(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n d"]:
         """Latents, in the precision of x; the nearest ones if x is off the range."""
-        z = x.double() @ self._inverses[-1].T
+        z: Tensor = x.double() @ self._inverses[-1].T
         for inverse in self._inverses[-2::-1]:
             z = leaky_relu(z, 1 / self.slope) @ inverse.T
         return z.to(x.dtype)

@@ -1,7 +1,7 @@
 """z = (v + scale * noise) / |v + scale * noise|: normal, Laplace and generalised normal.
 
 Source: arXiv:2410.21869, section 4.1 and its code (spaces.py). The density on the sphere is
-the integral over the ray through z, p(z|v) = int_0^inf r^(d-1) p0(r z - v) dr.
+the integral along the ray through z, p(z|v) = int_0^inf r^(d-1) p0(r z - v) dr (ours).
 Shapes: centres (k, d), samples (n, d), log-densities (n, k).
 """
 
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.worlds.conditionals import Conditional, of_component, parameter
+from identikit.worlds.radial import Rays
 
-_BLOCK = 2**15  # (sample, centre) pairs at a time: float64 work arrays stay in cache
+_BLOCK = 2**16  # numbers in a (sample, centre, d) work array, so that it stays in cache
 
 
 class _Projected(Conditional):
@@ -47,8 +48,8 @@ class _Projected(Conditional):
         """Density of surface area at z's direction."""
         unit = torch.nn.functional.normalize(z.double())
         centres = torch.nn.functional.normalize(self.centres.double())
-        rows = max(1, _BLOCK // len(centres))
-        return torch.cat([self._log_radial(part, centres) for part in unit.split(rows)])
+        rows = max(1, _BLOCK // centres.numel())
+        return torch.cat([self._log_radial(part, centres) for part in torch.split(unit, rows)])
 
 
 class ProjectedNormal(_Projected):
@@ -76,29 +77,14 @@ class ProjectedNormal(_Projected):
         return log_m - rest - d / 2 * math.log(2 * math.pi)
 
 
-class ProjectedLaplace(_Projected):
-    """Independent Laplace noise of scale `scale` (mean absolute deviation) per coordinate."""
-
-    def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
-        u = torch.rand(shape, generator=generator, device=self.centres.device) - 0.5
-        return -torch.sign(u) * torch.log1p(-2 * u.abs())
-
-    def _log_radial(self, z: Float[Tensor, "n d"], v: Float[Tensor, "k d"]) -> Float[Tensor, "n k"]:
-        d, s = self.dim, self.scale
-        peak = 1.0
-        r = torch.linspace(0, 1, 801, dtype=torch.float64)[1:] ** 2 * (peak + 40 * float(s.max()))
-        lw = (torch.gradient(r)[0]).log()
-        terms = torch.stack(
-            [
-                (d - 1) * x.log() + w - torch.cdist(x * z, v, p=1.0) / s
-                for x, w in zip(r, lw, strict=True)
-            ]
-        )
-        return torch.logsumexp(terms, 0) - d * torch.log(2 * s)
-
-
 class ProjectedGeneralizedNormal(_Projected):
-    """Independent noise with density proportional to exp(-|e / scale|^exponent)."""
+    """Independent noise with density proportional to exp(-|e / scale|^exponent).
+
+    Args:
+        centres: Unit vectors.
+        scale: One, or one for each centre.
+        exponent: At least 1, where the density along a ray has one peak.
+    """
 
     def __init__(
         self, centres: Float[Tensor, "k d"], *, scale: float | Tensor, exponent: float
@@ -106,13 +92,33 @@ class ProjectedGeneralizedNormal(_Projected):
         super().__init__(centres, scale=scale)
         if not 1 <= exponent < math.inf:
             raise InputError(f"exponent must be finite and at least 1; got {exponent}.")
-        self.exponent = exponent
+        self.exponent = float(exponent)
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
-        shape_parameter = torch.full(shape, 1 / self.exponent, device=self.centres.device)
-        size = torch._standard_gamma(shape_parameter, generator=generator) ** (1 / self.exponent)
+        size = self._size(torch.empty(shape, device=self.centres.device), generator)
         coin = torch.rand(shape, generator=generator, device=self.centres.device)
         return torch.where(coin < 0.5, -size, size)
 
+    def _size(self, out: Tensor, generator: torch.Generator) -> Tensor:
+        """Absolute values: |e|^exponent has a gamma distribution of shape 1 / exponent."""
+        gamma = torch._standard_gamma(out.fill_(1 / self.exponent), generator=generator)
+        return gamma.pow_(1 / self.exponent)
+
     def _log_radial(self, z: Float[Tensor, "n d"], v: Float[Tensor, "k d"]) -> Float[Tensor, "n k"]:
-        raise NotImplementedError
+        """Quadrature along every ray, in units of the scale."""
+        shape = (self.dim, len(z), len(v))
+        directions = (z.T[:, :, None] / self.scale).expand(shape).reshape(self.dim, -1)
+        centres = (v.T[:, None, :] / self.scale).expand(shape).reshape(self.dim, -1)
+        integral = Rays(directions, centres, exponent=self.exponent).log_integral()
+        constant = math.log(2) + math.lgamma(1 + 1 / self.exponent) + self.scale.log()
+        return integral.reshape(shape[1:]) - self.dim * constant
+
+
+class ProjectedLaplace(ProjectedGeneralizedNormal):
+    """Independent Laplace noise, `scale` its mean absolute deviation per coordinate."""
+
+    def __init__(self, centres: Float[Tensor, "k d"], *, scale: float | Tensor) -> None:
+        super().__init__(centres, scale=scale, exponent=1.0)
+
+    def _size(self, out: Tensor, generator: torch.Generator) -> Tensor:
+        return out.exponential_(generator=generator)

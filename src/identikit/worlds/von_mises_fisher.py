@@ -82,7 +82,7 @@ def log_normalizer(concentration: Float[Tensor, "*k"], *, dim: int) -> Float[Ten
     fall = -2 * (angle / 2).sin().square()
     parts = [
         torch.logsumexp(part[:, None] * fall + log_rest, dim=1)
-        for part in concentration.reshape(-1).split(4096)
+        for part in torch.split(concentration.reshape(-1), 4096)
     ]
     return torch.cat(parts).reshape(concentration.shape) + concentration + log_area
 
@@ -92,7 +92,7 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
 
 
 def quantile_table(concentration: float, *, dim: int) -> Float[Tensor, " cells+1"]:
-    """Theta as a function of a standard normal deviate g: F(theta) = Phi(g).
+    """The angle theta as a function of a standard normal deviate g: F(theta) = Phi(g).
 
     A table in g rather than in a uniform variable has smooth tails, and float32 normals
     reach far into both of them. Nodes are uniform in g from -8 to 8.
@@ -119,7 +119,7 @@ def quantile_table(concentration: float, *, dim: int) -> Float[Tensor, " cells+1
 def table_angles(
     table: Float[Tensor, " cells+1"], n: int, *, generator: torch.Generator
 ) -> Float[Tensor, " n"]:
-    """N angles by linear interpolation of the quantile table at normal deviates."""
+    """Angles by linear interpolation of the quantile table at n normal deviates."""
     deviate = torch.randn(n, generator=generator, device=table.device)
     position = (deviate + _REACH).mul_(_CELLS / (2 * _REACH))
     cell = position.long()

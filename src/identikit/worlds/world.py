@@ -178,7 +178,7 @@ class ClusterWorld:
             generator=stream(seed, "cluster vectors"),
         )
         self.conditional = _conditional(config, centres, generator=stream(seed, "covariance"))
-        mean = centres.unflatten(0, (config.classes, config.components)).mean(1)
+        mean = centres.reshape(config.classes, config.components, config.dim).mean(1)
         several = config.components > 1 and self.conditional.spherical
         self.class_vectors: Float[Tensor, "C d"] = normalize(mean) if several else mean
         """v_c; for several components their mean, of unit norm if the latents are."""
@@ -223,7 +223,7 @@ class ClusterWorld:
         return moved
 
     def sample(self, n: int, *, generator: torch.Generator) -> WorldSample:
-        """N labels from their prior, each with a fresh latent and its observation.
+        """Labels from their prior, each with a fresh latent and its observation.
 
         The generator is on the world's device.
         """
@@ -240,7 +240,7 @@ class ClusterWorld:
         """Log p(z | class), float64."""
         own = self.conditional.log_density(z)
         if self.config.components > 1:
-            parts = own.unflatten(1, (self.n_classes, self.config.components))
+            parts = own.reshape(len(z), self.n_classes, self.config.components)
             own = torch.logsumexp(parts, dim=2) - math.log(self.config.components)
         if len(self.swapped):
             share, some = self.config.swapped_share, own[:, self.swapped]
@@ -310,10 +310,12 @@ def random_covariances(
 
     So the condition number is at most 4 and a typical variance is 1.
     """
-    options = {"generator": generator, "device": generator.device, "dtype": torch.float64}
-    axes = torch.linalg.qr(torch.randn(count, dim, dim, **options)).Q
-    variance = 2 ** (2 * torch.rand(count, 1, dim, **options) - 1)
-    return (axes * variance) @ axes.mT
+    where = generator.device
+    raw = torch.randn(count, dim, dim, generator=generator, device=where, dtype=torch.float64)
+    axes = torch.linalg.qr(raw).Q
+    u = torch.rand(count, 1, dim, generator=generator, device=where, dtype=torch.float64)
+    covariances: Tensor = (axes * 2 ** (2 * u - 1)) @ axes.mT
+    return covariances
 
 
 def _swapped_classes(config: WorldConfig, generator: torch.Generator) -> Int[Tensor, " S"]:
