@@ -28,6 +28,8 @@ MAX_CLASSES = 1000
 MAX_ROWS = 300
 NEWTON_STEPS = 60
 DECREMENT = 1e-10  # nats: a sample whose loss can fall by less is solved
+TINY = torch.finfo(torch.float64).tiny
+SOLVED = 1e-8  # nats: a start as good as this needs no rival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,7 @@ def solve_features(
             values, vectors = torch.linalg.eigh(curved)
             hessian = vectors @ (values.abs()[:, :, None] * vectors.mT)
         # q changes over lengths 1 / radius, so a longer Newton step is not to be trusted
-        damping = 0.05 * radius * gradient.norm(dim=1) + 1e-12 * radius**2
+        damping = 0.05 * radius * gradient.norm(dim=1) + 1e-12 * radius**2 + TINY
         step = torch.linalg.solve(hessian + damping[:, None, None] * eye, gradient)
         decrement = (step * gradient).sum(dim=1)
         h[todo] = line_search(rows, log_count, now, step, goal, decrement, unit=unit)
@@ -202,6 +204,7 @@ def nearest_start(
     losses = torch.stack(
         [torch.logsumexp(h @ rows.T + log_count, dim=1) - (h * target).sum(dim=1) for h in shrunk]
     )
+    losses[0] -= 1e-9 * (1 + losses[0].abs())  # where the loss is flat the start stands
     return shrunk[losses.argmin(dim=0), torch.arange(len(start), device=start.device)]
 
 
@@ -327,12 +330,18 @@ def rank_optimum(
     task = make_task(world, generator=generator)
     z, log_p = draw(world, task, samples=samples, generator=generator)
     m = min(dim, len(task.of_class) - 1)
-    starts = [
-        singular_start(log_p - task.log_count, m=m, unit=normalized, clip=clip)
-        for clip in (float("inf"), 30.0, 10.0)
-    ]
     problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)
-    return problem.search(min(starts, key=problem.loss_at))
+    least, best = float("inf"), None
+    for clip in (float("inf"), 30.0, 10.0):
+        start = singular_start(log_p - task.log_count, m=m, unit=normalized, clip=clip)
+        loss = problem.loss_at(start)
+        if loss < least:
+            least, best = loss, start
+        if loss < SOLVED:
+            break
+    if best is None:
+        raise InputError("the world's log-posterior is not finite; no optimum can be found.")
+    return problem.search(best)
 
 
 def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: float) -> Start:

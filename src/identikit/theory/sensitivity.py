@@ -1,0 +1,237 @@
+"""How little excess loss a distortion of h costs, so how poor R² may be at a given excess.
+
+With h* the optimum and h = h* + delta, to second order (first-order terms vanish there)
+
+    excess ~ 1/2 E_z Var_q(l_i(z)),   l_i = w_i . delta(z) + dw_i . h*(z),
+
+which for fixed rows is 1/2 E delta' F(z) delta with F(z) = Cov_q(w) the Fisher information
+of the label in h. delta = B phi(z), phi polynomials of h* less their affine part, so that
+an affine read-out loses tr(G B Cov(phi) B') of R² (mean over latents). The cheapest
+distortion is the least generalised eigenvalue of one quadratic form against the other,
+once rows dw and a shift of h, which could answer to delta, have done their best (Schur
+complement; an affine change of h is a change of rows). Derivation (ours) on the loss of
+arXiv:2410.21869, equation 2. features are (n, m), rows (k, m), phi (n, p), B (m, p).
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.linalg import centred, least_squares
+from identikit.theory.optimum import Optimum, rank_optimum
+from identikit.worlds.world import ClusterWorld
+
+MAX_UNKNOWNS = 1500  # size of an eigenproblem that takes about a second
+FLOOR = 1e-12  # nats: what float64 sees of a loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """What distortions of the optimal representation cost, in nats of excess loss."""
+
+    cheapest: float
+    """Least excess in nats per unit of R² lost, over the polynomial distortions."""
+    equipartition: float
+    """The same where every polynomial distortion carries the same share of the excess, so
+    that most of the R² is lost in the cheap ones: what to expect of slow training."""
+    typical: float
+    """The same for a distortion without structure: equal size in all directions (in units
+    of each latent's spread), unrelated to z, nothing of it answered by the head."""
+    degree: int
+    """Highest degree of the polynomials searched: 3, or 2 where there are too many."""
+    ceiling_excess: float
+    """Excess of the undistorted optimum in nats, to be taken off a run's own."""
+    samples: int
+
+    def r2_at(self, excess: float) -> float:
+        """A lower bound on R² (relative to the optimum's) for a run of this excess.
+
+        It holds as far as the second order does and errors are polynomials of `degree`.
+        """
+        return max(0.0, 1.0 - max(0.0, excess - self.ceiling_excess) / self.cheapest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistortionForms:
+    """Quadratic forms over B, flattened to (p m): excess and lost R² of delta = B phi."""
+
+    phi: Float[Tensor, "n p"]
+    """Distortion features: zero mean, unit covariance, uncorrelated with h*."""
+    cost: Float[Tensor, "pm pm"]
+    """vec(B)' cost vec(B) is the excess in nats."""
+    weight: Float[Tensor, "m m"]
+    """G: B phi loses tr(B' G B) of R²."""
+
+
+def loss_sensitivity(
+    world: ClusterWorld,
+    *,
+    dim: int | None = None,
+    samples: int = 4096,
+    generator: torch.Generator,
+) -> Sensitivity:
+    """Compute the curvature of the loss around the optimum of a world.
+
+    Args:
+        world: Whose log-density is known.
+        dim: Width of the representation; by default the number of latents.
+        samples: Number of z.
+        generator: On the world's device.
+
+    Raises:
+        InputError: dim < 1 or too few samples for it.
+    """
+    optimum = rank_optimum(
+        world, dim=dim or world.dim, normalized=False, samples=samples, generator=generator
+    )
+    m = optimum.features.shape[1]
+    degree = 3 if m * math.comb(m + 3, 3) <= MAX_UNKNOWNS else 2
+    forms = distortion_forms(optimum, degree=degree)
+    rates = distortion_rates(forms)
+    return Sensitivity(
+        cheapest=rates[0].item(),
+        equipartition=1 / rates.reciprocal().mean().item(),
+        typical=typical_rate(optimum, forms.weight),
+        degree=degree,
+        ceiling_excess=optimum.excess,
+        samples=samples,
+    )
+
+
+def monomials(a: Float[Tensor, "n m"], *, degrees: range) -> Float[Tensor, "n p"]:
+    """Products of standardised columns, of all the given degrees."""
+    unit = centred(a) / a.std(dim=0)
+    products = [
+        unit[:, list(which)].prod(dim=1)
+        for degree in degrees
+        for which in combinations_with_replacement(range(a.shape[1]), degree)
+    ]
+    return torch.stack(products, dim=1)
+
+
+def distortion_features(h: Float[Tensor, "n m"], *, degree: int) -> Float[Tensor, "n p"]:
+    """Monomials of degree 2 and up, less their affine regression on h, whitened.
+
+    Directions that the regression leaves empty (|z|² is constant on a sphere) are dropped.
+    """
+    raw = monomials(h, degrees=range(2, degree + 1))
+    raw = raw / raw.std(dim=0)
+    residual = raw - least_squares(h, raw).predict(h)
+    u, s, _ = torch.linalg.svd(residual, full_matrices=False)
+    kept = min(MAX_UNKNOWNS // h.shape[1], int((s > 1e-6 * s[0]).sum()))
+    white: Tensor = u[:, :kept] * len(h) ** 0.5
+    return white
+
+
+def head_features(rows: Float[Tensor, "k m"], *, degree: int) -> Float[Tensor, "k r"]:
+    """How head rows may answer: each on its own, or for many as a polynomial of the row."""
+    k, m = rows.shape
+    if k * m <= MAX_UNKNOWNS:
+        return torch.eye(k, dtype=rows.dtype, device=rows.device)
+    powers = monomials(rows, degrees=range(1, degree + 1))
+    with_one = torch.cat([torch.ones_like(powers[:, :1]), powers], dim=1)
+    u, s, _ = torch.linalg.svd(with_one / with_one.norm(dim=0), full_matrices=False)
+    basis: Tensor = u[:, : min(MAX_UNKNOWNS // m, int((s > 1e-6 * s[0]).sum()))]
+    return basis
+
+
+def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
+    """Both quadratic forms, with the answers of head and shift taken out of the cost."""
+    h, rows = optimum.features, optimum.rows
+    phi = distortion_features(h, degree=degree)
+    p, m = phi.shape[1], h.shape[1]
+    q = optimum.log_model(h).exp()
+    with_shift = torch.cat([phi, torch.ones_like(phi[:, :1])], dim=1)
+    across, answer = head_forms(with_shift, h, q, rows, head_features(rows, degree=degree))
+    left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T
+    free, shift, cross = left[: p * m, : p * m], left[p * m :, p * m :], left[: p * m, p * m :]
+    cost = free - cross @ pseudo_inverse(shift) @ cross.T
+    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=read_out_weight(h, optimum.z))
+
+
+def fisher_form(
+    phi: Float[Tensor, "n p"], q: Float[Tensor, "n k"], rows: Float[Tensor, "k m"]
+) -> Float[Tensor, "pm pm"]:
+    """E[phi phi' (x) Cov_q(w)]."""
+    n, p = phi.shape
+    m = rows.shape[1]
+    fisher = fisher_information(q, rows)
+    form = torch.empty(p, m, p, m, dtype=phi.dtype, device=phi.device)
+    for a in range(m):
+        for b in range(m):
+            form[:, a, :, b] = phi.T @ (fisher[:, a, b, None] * phi) / n
+    return form.reshape(p * m, p * m)
+
+
+def fisher_information(
+    q: Float[Tensor, "n k"], rows: Float[Tensor, "k m"]
+) -> Float[Tensor, "n m m"]:
+    """Cov_q(w) for each sample."""
+    k, m = rows.shape
+    mean = q @ rows
+    second = q @ (rows[:, :, None] * rows[:, None, :]).reshape(k, m * m)
+    fisher: Tensor = second.reshape(-1, m, m) - mean[:, :, None] * mean[:, None, :]
+    return fisher
+
+
+def head_forms(
+    phi: Float[Tensor, "n p"],
+    h: Float[Tensor, "n m"],
+    q: Float[Tensor, "n k"],
+    rows: Float[Tensor, "k m"],
+    basis: Float[Tensor, "k r"],
+) -> tuple[Float[Tensor, "pm rm"], Float[Tensor, "rm rm"]]:
+    """E Cov_q(w . delta, dw . h) and E Var_q(dw . h), for rows that move within the basis."""
+    (n, p), m, r = phi.shape, rows.shape[1], basis.shape[1]
+    mean, q_basis = q @ rows, q @ basis
+    across = torch.empty(p, m, r, m, dtype=phi.dtype, device=phi.device)
+    within = torch.empty(r, m, r, m, dtype=phi.dtype, device=phi.device)
+    for a in range(m):
+        joint = (q * rows[:, a]) @ basis - mean[:, a, None] * q_basis  # Cov_q(w_a, basis)
+        for b in range(m):
+            across[:, a, :, b] = phi.T @ (h[:, b, None] * joint) / n
+            both = (h[:, a] * h[:, b])[:, None]
+            spread = basis.T @ ((both * q).mean(dim=0)[:, None] * basis)
+            within[:, a, :, b] = spread - q_basis.T @ (both * q_basis) / n
+    return across.reshape(p * m, r * m), within.reshape(r * m, r * m)
+
+
+def pseudo_inverse(form: Float[Tensor, "p p"]) -> Float[Tensor, "p p"]:
+    """Of a positive semi-definite form; directions without cost (a shift of all rows) drop."""
+    inverse: Tensor = torch.linalg.pinv((form + form.T) / 2, rtol=1e-10, hermitian=True)
+    return inverse
+
+
+def read_out_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:
+    """G = mean_j a_j a_j' / Var(a_j . h), a_j the affine read-out of latent j from h.
+
+    R² is lost relative to what h itself says of z, so that the ceiling is no part of it.
+    """
+    maps = least_squares(h, z).coefficient
+    unit = maps / (centred(h) @ maps).std(dim=0)
+    return unit @ unit.T / maps.shape[1]
+
+
+def distortion_rates(forms: DistortionForms) -> Float[Tensor, " pm"]:
+    """Excess per unit of lost R², rising: generalised eigenvalues of the two forms.
+
+    phi is white, so R² is lost at the rate 1 (x) G.
+    """
+    p, m = forms.phi.shape[1], len(forms.weight)
+    values, vectors = torch.linalg.eigh(forms.weight)
+    root: Tensor = vectors @ (values.rsqrt()[:, None] * vectors.T)
+    cost = forms.cost.reshape(p, m, p, m)
+    scaled = torch.einsum("ab,pbqc,cd->paqd", root, cost, root).reshape(p * m, p * m)
+    rates: Tensor = torch.linalg.eigvalsh(scaled).clamp(min=FLOOR)
+    return rates
+
+
+def typical_rate(optimum: Optimum, weight: Float[Tensor, "m m"]) -> float:
+    """1/2 tr(E[F] G^-1) / m: distortion that is white in the frame where G is the identity."""
+    q = optimum.log_model(optimum.features).exp()
+    fisher = fisher_information(q, optimum.rows).mean(dim=0)
+    return 0.5 * float(torch.linalg.solve(weight, fisher).trace()) / len(weight)
