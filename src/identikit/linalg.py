@@ -166,13 +166,13 @@ def ridge(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> LeastSquares:
     n = len(a)
     principal = principal_axes(a)
     s, y = principal.size[:, None], centred(b)
-    # of y along each axis of unit variance
-    inside = (principal.coordinates(a) / principal.size).T @ y / n
-    rss = y.square().mean(dim=0) - inside.square().sum(dim=0)
+    unit = principal.coordinates(a) / principal.size
+    inside = unit.T @ y / n  # of y along each axis
+    outside = (y - unit @ inside).square().mean(dim=0)
     top = s[0].item() if len(s) else 1.0
     penalties = top**2 * torch.logspace(-8, 2, 41, dtype=torch.float64, device=a.device)
     left = penalties[:, None] / (s.square().T + penalties[:, None])  # share of it not fitted
-    rss = rss.clamp(min=0) + left.square() @ inside.square()
+    rss = outside + left.square() @ inside.square()
     free = (n - 1 - len(s)) / n + left.sum(dim=1, keepdim=True) / n
     penalty = penalties[(rss / free.square()).argmin(dim=0)]
     coefficient = principal.axes @ (s / (s.square() + penalty) * inside)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from identikit.errors import InputError, unknown_name
@@ -82,7 +83,7 @@ def _columns(values: Any) -> dict[str, Any]:
     return columns
 
 
-def _factor(name: str, values: np.ndarray[Any, Any], given: str | None) -> Factor:
+def _factor(name: str, values: NDArray[Any], given: str | None) -> Factor:
     if values.dtype.kind not in "biufUSO":
         raise InputError(f"factor {name!r} holds {values.dtype}; give numbers or strings.")
     text = values.dtype.kind in "USO"
@@ -108,7 +109,7 @@ def _factor(name: str, values: np.ndarray[Any, Any], given: str | None) -> Facto
     return Factor(name=name, kind=kind, values=codes, levels=tuple(str(level) for level in levels))
 
 
-def _infer(values: np.ndarray[Any, Any], n_levels: int) -> Kind:
+def _infer(values: NDArray[Any], n_levels: int) -> Kind:
     if n_levels == 2 or values.dtype.kind == "b":
         return Kind.BINARY
     if values.dtype.kind in "USO":
@@ -137,7 +138,7 @@ def _parse(name: str, given: str) -> tuple[Kind, float | None]:
     return kind, period
 
 
-def _array(values: Any, name: str) -> np.ndarray[Any, Any]:
+def _array(values: Any, name: str) -> NDArray[Any]:
     if isinstance(values, Tensor):
         return values.detach().cpu().numpy()
     try:

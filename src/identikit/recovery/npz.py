@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from identikit.errors import InputError
 from identikit.recovery.inputs import as_factors, as_features
@@ -71,7 +72,7 @@ def load_npz(path: str | Path, *, kinds: Mapping[str, str] | None = None) -> Rep
     )
 
 
-def _read(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if not path.stat().st_size:
             raise InputError(f"{path} is empty. {FORMAT}")
@@ -89,9 +90,9 @@ def _read(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         ) from None
 
 
-def _member(path: Path, file: Any, name: str) -> np.ndarray[Any, Any]:
+def _member(path: Path, file: Any, name: str) -> NDArray[Any]:
     try:
-        array: np.ndarray[Any, Any] = file[name]
+        array: NDArray[Any] = file[name]
     except ValueError as error:
         if "pickle" not in str(error).lower():
             raise
