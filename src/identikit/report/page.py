@@ -24,7 +24,7 @@ from identikit.report.tables import Estimate, format_cell, format_number, write_
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-Cell = str | float | Estimate | None
+Cell = str | int | float | Estimate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,10 @@ class Figure:
 def canvas(*, width: float = 6.4, height: float = 3.4) -> Iterator[Canvas]:
     """An empty Matplotlib figure (inches) in the house style, without global state."""
     with matplotlib.rc_context(MATPLOTLIB_STYLE):
-        yield Canvas(figsize=(width, height), layout="constrained")
+        figure = Canvas(figsize=(width, height), layout="constrained")
+        yield figure
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # else every saving moves things by a hair
 
 
 def image_bytes(figure: Canvas, file_format: str) -> bytes:

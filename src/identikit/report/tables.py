@@ -2,6 +2,7 @@
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,11 @@ class Estimate:
         if self.low is None or self.high is None:
             return format_number(self.value)
         digits = _digits(self.value, self.high - self.low)
-        ends = ", ".join(_fixed(end, digits) for end in (self.low, self.high))
-        return f"{_fixed(self.value, digits)} [{ends}]"
+        ends = ", ".join(fixed(end, digits) for end in (self.low, self.high))
+        return f"{fixed(self.value, digits)} [{ends}]"
 
 
-def format_number(value: float) -> str:
+def format_number(value: int | float) -> str:
     """A number with sensible digits: 10,240; 0.993; 12.4; 2.1 × 10⁻⁵; n/a for NaN."""
     if isinstance(value, int):
         return f"{value:,}".replace("-", "−")
@@ -40,7 +41,14 @@ def format_number(value: float) -> str:
     if size != 0 and (size < 1e-3 or size >= 1e7):
         mantissa, exponent = f"{value:.1e}".split("e")
         return f"{mantissa} × ".replace("-", "−") + power_of_ten(int(exponent))
-    return _fixed(value, _digits(value, None))
+    return fixed(value, _digits(value, None))
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many decimals; never a negative zero."""
+    text = f"{value:,.{digits}f}"
+    nought = float(text.replace(",", "")) == 0
+    return (text.removeprefix("-") if nought else text).replace("-", "−")
 
 
 def power_of_ten(exponent: int) -> str:
@@ -73,7 +81,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise InputError(
             f"{path} cannot be written: {error.strerror}. Choose a folder that can be written "
             "to and has space left."
@@ -104,13 +113,6 @@ def _digits(value: float, width: float | None) -> int:
     if width is None or not math.isfinite(width) or width <= 0:
         return max(fewest, 3) if abs(value) < 10 else fewest
     return min(max(fewest, -math.floor(math.log10(width / 2))), 6)
-
-
-def _fixed(value: float, digits: int) -> str:
-    text = f"{value:,.{digits}f}"
-    return (text[1:] if float(text.replace(",", "")) == 0 and text[0] == "-" else text).replace(
-        "-", "−"
-    )
 
 
 def _numeric(frame: pd.DataFrame) -> pd.DataFrame:

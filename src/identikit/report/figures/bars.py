@@ -107,16 +107,18 @@ def _series(scores: Sequence[FactorScore]) -> list[_Series]:
         ("recovered", RECOVERED, middle, thick, _TICK, [s.estimate for s in scores]),
         ("covered part", COVERED, 0.12, 0.18, _TICK, [s.covered for s in scores]),
         ("rest", REST, 0.32, 0.18, _TICK, [s.rest for s in scores]),
-        ("chance", CONTROL, middle, 0, _TICK, [s.chance for s in scores]),
+        ("chance", CONTROL, middle, 0.0, _TICK, [s.chance for s in scores]),
     ]
     for k, name in enumerate(controls):
         mark = CONTROL_MARKS[k % len(CONTROL_MARKS)]
-        kinds.append((name, CONTROL_MARK, middle, 0, mark, [s.controls.get(name) for s in scores]))
+        kinds.append(
+            (name, CONTROL_MARK, middle, 0.0, mark, [s.controls.get(name) for s in scores])
+        )
     ceiling: list[Estimate | float | None] = [s.ceiling for s in scores]
-    kinds.append(("predicted ceiling", PREDICTED, middle, 0, _TICK, ceiling))
+    kinds.append(("predicted ceiling", PREDICTED, middle, 0.0, _TICK, ceiling))
     series = []
-    for label, colour, offset, thickness, mark, found in kinds:
-        kept = {i + offset: e for i, e in enumerate(found) if e is not None}
+    for label, colour, offset, thickness, mark, values in kinds:
+        kept = {i + offset: e for i, e in enumerate(values) if e is not None}
         estimates = [e if isinstance(e, Estimate) else Estimate(e) for e in kept.values()]
         if kept:
             series.append(_Series(label, colour, list(kept), estimates, thickness, mark))

@@ -18,7 +18,7 @@ from identikit.report.style import (
     thinned,
     verbatim,
 )
-from identikit.report.tables import format_number
+from identikit.report.tables import fixed
 
 
 def latents_scatter(
@@ -68,7 +68,7 @@ def _pairs(
     r2 = 1 - ((true - recovered) ** 2).sum(0) / spread
     shown = thinned(len(true), MOST_POINTS)
     t, r = true[shown], recovered[shown]
-    labels = [f"{n}: R² {format_number(float(s))}" for n, s in zip(names, r2, strict=True)]
+    labels = [f"{n}: R² {fixed(float(s), 3)}" for n, s in zip(names, r2, strict=True)]
     drawn = f" ({len(t):,} of {len(true):,} drawn)" if len(t) < len(true) else ""
     return Figure(
         name=name,

@@ -18,10 +18,10 @@ from identikit.report.tables import Estimate, format_number
 
 
 def sweep(
-    x: Sequence[float],
+    x: Sequence[int | float],
     *,
     recovered: Sequence[Estimate],
-    ceiling: Sequence[float] | None = None,
+    ceiling: Sequence[int | float] | None = None,
     x_label: str,
     y_label: str = "R²",
     log_x: bool = False,
@@ -39,9 +39,9 @@ def sweep(
 
 
 def _interactive_sweep(
-    x: Sequence[float],
+    x: Sequence[int | float],
     recovered: Sequence[Estimate],
-    ceiling: Sequence[float] | None,
+    ceiling: Sequence[int | float] | None,
     labels: tuple[str, str],
     log_x: bool,
 ) -> go.Figure:
@@ -83,7 +83,7 @@ def _interactive_sweep(
     )
 
 
-def _scale(x: Sequence[float], log_x: bool) -> dict[str, Any]:
+def _scale(x: Sequence[int | float], log_x: bool) -> dict[str, Any]:
     """On a logarithmic axis, the swept values themselves are the ticks."""
     if not log_x:
         return {"type": "linear"}
@@ -91,9 +91,9 @@ def _scale(x: Sequence[float], log_x: bool) -> dict[str, Any]:
 
 
 def _static_sweep(
-    x: Sequence[float],
+    x: Sequence[int | float],
     recovered: Sequence[Estimate],
-    ceiling: Sequence[float] | None,
+    ceiling: Sequence[int | float] | None,
     labels: tuple[str, str],
     log_x: bool,
 ) -> Any:

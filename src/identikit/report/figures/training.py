@@ -1,7 +1,6 @@
 """Training: how R² and the loss came to where they are."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,16 +74,17 @@ def _panels(history: pd.DataFrame, ceiling: float | None) -> list[_Panel]:
         known = history[["step", "seconds"]].assign(y=history[column])
         known = known[np.isfinite(known["y"]) & known["y"].gt(0 if log else -math.inf)]
         if len(known):
-            decades = _decades(known["y"].to_numpy()) if log else []
+            decades = _decades(known["y"].min(), known["y"].max()) if log else []
             panels.append(_Panel(label, known, ceiling if column == "r2" else None, decades))
     return panels
 
 
-def _decades(values: Sequence[float]) -> list[int]:
-    """Powers of ten from just below the least value to just above the greatest, at most seven."""
-    first, last = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+def _decades(least: float, greatest: float) -> list[int]:
+    """Powers of ten from below the least value to above the greatest, at most seven."""
+    first, last = math.floor(math.log10(least)), math.ceil(math.log10(greatest))
     last = max(last, first + 1)
-    return list(range(first, last + 1, -(-(last - first) // 6)))
+    gap = -(-(last - first) // 6)
+    return list(range(last, first - gap, -gap))[::-1]
 
 
 def _interactive(panels: list[_Panel]) -> go.Figure:

@@ -1,0 +1,200 @@
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+
+from identikit.errors import InputError
+from identikit.report import figures, style
+from identikit.report.style import Figure, image_bytes, position_colours, thinned
+from identikit.report.tables import Estimate
+
+
+def shown(figure: Figure) -> list[bool]:
+    assert figure.interactive is not None
+    return [trace.visible is not False for trace in figure.interactive.data]
+
+
+def views(figure: Figure) -> list[tuple[str, list[bool]]]:
+    """Labels of the menu and what each shows."""
+    assert figure.interactive is not None
+    (menu,) = figure.interactive.layout.updatemenus
+    return [(b.label, [v is not False for v in b.args[0]["visible"]]) for b in menu.buttons]
+
+
+def test_every_figure_is_drawn_twice_and_described(all_figures: list[Figure]) -> None:
+    for figure in all_figures:
+        assert figure.title
+        assert figure.alt
+        assert image_bytes(figure.static, "png").startswith(b"\x89PNG")
+        assert (figure.interactive is None) == bool(figure.pictures)
+
+
+def test_the_first_view_of_a_menu_is_what_is_shown_at_first(all_figures: list[Figure]) -> None:
+    for figure in all_figures:
+        if figure.interactive is not None and figure.interactive.layout.updatemenus:
+            assert views(figure)[0][1] == shown(figure)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_the_same_figure_gives_the_same_bytes(kind: str, history: pd.DataFrame) -> None:
+    first, second = (image_bytes(figures.training_curves(history).static, kind) for _ in "ab")
+    assert first == second
+
+
+def test_training_draws_only_what_was_measured(history: pd.DataFrame) -> None:
+    figure = figures.training_curves(history, ceiling=0.995)
+    r2, excess = figure.static.axes
+    measured = history["r2"].notna()
+    np.testing.assert_array_equal(r2.lines[0].get_xdata(), history["step"][measured])
+    np.testing.assert_array_equal(r2.lines[0].get_ydata(), history["r2"][measured])
+    assert r2.lines[1].get_ydata() == [0.995, 0.995]
+    assert excess.get_yscale() == "log"
+    assert excess.get_ylim()[0] <= history["excess_loss"].min()
+    assert [label for label, _ in views(figure)] == [
+        "over steps", "over seconds", "close to the ceiling",
+    ]  # fmt: skip
+
+
+def test_training_without_a_world_draws_accuracy_and_loss(history: pd.DataFrame) -> None:
+    plain = history[["step", "seconds"]].assign(
+        accuracy=0.5, loss=2.0, r2=np.nan, excess_loss=np.nan
+    )
+    figure = figures.training_curves(plain)
+    titles = [axes.get_title(loc="left") for axes in figure.static.axes]
+    assert titles == ["accuracy on held-out samples", "cross-entropy (nats)"]
+    assert "ceiling" not in figure.caption
+
+
+def test_excess_loss_below_zero_by_chance_does_not_break_the_log_axis(
+    history: pd.DataFrame,
+) -> None:
+    noisy = history.assign(excess_loss=history["excess_loss"] - 0.01)
+    lines = figures.training_curves(noisy).static.axes[1].lines
+    assert (np.asarray(lines[0].get_ydata()) > 0).all()
+
+
+def test_training_with_nothing_measured_is_an_error(history: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=r"holds no measurement of r2.*got the columns step"):
+        figures.training_curves(history[["step", "seconds"]])
+
+
+def test_scatter_has_a_panel_per_dimension_and_the_closed_form_r2() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.normal(size=(200, 7))
+    recovered = true.copy()
+    recovered[:, 0] = true[:, 0].mean()  # no better than the mean: R² is 0
+    figure = figures.latents_scatter(true, recovered, names=[f"z{j}" for j in range(7)])
+    assert views(figure)[0][0] == "z0: R² 0.000"
+    assert views(figure)[3] == ("z3: R² 1.000", [k // 2 == 3 for k in range(14)])
+    panels = [axes for axes in figure.static.axes if axes.axison]
+    assert len(panels) == 7
+    points = next(c for c in panels[3].collections if isinstance(c, PathCollection))
+    np.testing.assert_allclose(points.get_offsets(), np.stack([true[:, 3]] * 2, axis=1))
+
+
+def test_many_points_are_thinned_and_the_caption_says_so() -> None:
+    true = np.random.default_rng(0).normal(size=(4000, 1))
+    figure = figures.latents_scatter(true, true, names=["z"])
+    assert "(1,334 of 4,000 drawn)" in figure.caption
+    assert len(figure.interactive.data[0].x) == 1334  # type: ignore[union-attr]
+    assert len(range(4000)[thinned(4000, 5000)]) == 4000
+
+
+def test_the_ball_hides_no_recovered_point_in_front() -> None:
+    true = np.random.default_rng(0).normal(size=(500, 3))
+    true /= np.linalg.norm(true, axis=1, keepdims=True)
+    collapsed = 0.2 * true
+    ball = figures.latents_sphere(true, collapsed).interactive.data[0]  # type: ignore[union-attr]
+    radius = np.sqrt(np.square([ball.x, ball.y, ball.z]).sum(0))
+    np.testing.assert_allclose(radius, 0.97 * 0.2, rtol=1e-5)
+
+
+def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
+    score = figures.FactorScore(
+        name="z1",
+        estimate=Estimate(0.8, 0.7, 0.85),
+        ceiling=0.9,
+        controls={"pixels": Estimate(-7.0)},
+    )
+    figure = figures.factor_bars([score])
+    bar, control, ceiling = figure.interactive.data  # type: ignore[union-attr]
+    assert (bar.x, bar.marker.color) == ((0.8,), style.RECOVERED)
+    np.testing.assert_allclose([bar.error_x.array[0], bar.error_x.arrayminus[0]], [0.05, 0.1])
+    assert (ceiling.x, ceiling.marker.color) == ((0.9,), style.PREDICTED)
+    assert control.x == (-0.5,)  # drawn at the edge, told in full
+    assert control.customdata == ("−7.000",)
+    (axes,) = figure.static.axes
+    assert axes.patches[0].get_width() == 0.8
+    assert axes.get_yticklabels()[0].get_text() == "z1\n0.80 [0.70, 0.85]"
+
+
+def test_bars_mention_only_what_they_show() -> None:
+    bare = figures.factor_bars([figures.FactorScore(name="z1", estimate=Estimate(0.8))])
+    assert not any(word in bare.caption for word in ("ceiling", "controls", "covers"))
+
+
+def test_circle_offers_every_group() -> None:
+    angle = np.linspace(0, 6, 90)
+    point = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    figure = figures.circle_scatter(angle, point, group=np.array(["duck", "cat", "cup"] * 30))
+    labels, masks = zip(*views(figure), strict=True)
+    assert labels == ("all", "cat", "cup", "duck")
+    assert masks[3] == [True, True, False, False, False, True]
+    duck = figure.interactive.data[5]  # type: ignore[union-attr]
+    np.testing.assert_allclose(duck.customdata, np.degrees(angle[::3]), atol=0.06)
+
+
+def test_sweep_ticks_are_the_swept_values() -> None:
+    figure = figures.sweep(
+        [1, 10, 1000], recovered=[Estimate(0.5, 0.4, 0.6)] * 3, x_label="κ", log_x=True
+    )
+    (axes,) = figure.static.axes
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "10", "1,000"]
+    assert "ceiling" not in figure.caption
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 9), (3, 8, 9, 3)])
+def test_photographs_survive_as_they_are(shape: tuple[int, ...]) -> None:
+    from base64 import b64decode
+
+    from matplotlib.image import imread
+
+    pixels = np.random.default_rng(0).integers(0, 256, size=shape).astype(np.uint8)
+    for images in (pixels, pixels / 255):
+        figure = figures.image_grid(images, captions=["a", "b", "c"])
+        source = figure.pictures[1].source.removeprefix("data:image/png;base64,")
+        decoded = imread(BytesIO(b64decode(source)))[..., :3] * 255
+        expected = pixels[1] if len(shape) == 4 else np.repeat(pixels[1][..., None], 3, axis=2)
+        np.testing.assert_allclose(decoded, expected, atol=1)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2)."""
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#14171a"])
+@pytest.mark.parametrize("colour", [style.PREDICTED, style.RECOVERED, style.CONTROL])
+def test_colours_stand_out_in_light_and_in_dark(colour: str, paper: str) -> None:
+    assert contrast(colour, paper) >= 3
+
+
+def test_position_colours_tell_places_apart() -> None:
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    colours = position_colours(axes)
+    assert len(set(colours)) == 6
+    up, down = colours[2], colours[5]
+    assert luminance(up) > 2 * luminance(down)  # without any colour vision
+    turn = np.linspace(0, 2 * np.pi, 60)
+    circle = position_colours(np.stack([np.cos(turn), np.sin(turn)], axis=1))
+    assert len(set(circle)) == 59  # the circle closes: the ends agree
+    np.testing.assert_array_equal(position_colours(5 * axes), colours)  # only the direction counts

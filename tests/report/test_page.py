@@ -1,0 +1,86 @@
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markupsafe import escape
+
+from identikit.errors import InputError
+from identikit.report.page import Page, render, save_figures, write_page
+
+
+@pytest.fixture(scope="module")
+def html(page: Page) -> str:
+    return render(page)
+
+
+def test_no_text_becomes_markup(html: str, hostile: str) -> None:
+    assert hostile not in html
+    assert html.count(str(escape(hostile))) > 10
+    assert '<script>alert("1")' not in html
+
+
+def test_scripts_are_named_in_the_policy_and_nothing_else_may_run(html: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert policy is not None
+    assert "default-src &#39;none&#39;" in policy[1]
+    assert policy[1].count("sha256-") == html.count("<script>") == 2
+    assert "unsafe-eval" not in policy[1]
+    assert "http" not in policy[1]
+
+
+def test_a_page_without_interactive_figures_carries_no_script(page: Page) -> None:
+    section = replace(page.sections[0], figures=())
+    html = render(replace(page, sections=(section,)))
+    assert "<script" not in html
+    assert len(html) < 20_000
+
+
+def test_figure_data_are_json_without_angle_brackets(html: str, page: Page) -> None:
+    blocks = re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
+    assert len(blocks) == sum(f.interactive is not None for f in page.figures)
+    for block in blocks:
+        assert "<" not in block
+        assert json.loads(block)["data"]
+
+
+def test_every_image_has_an_alternative_text(html: str) -> None:
+    markup = html[: html.index("<script>")]
+    images = re.findall(r"<img [^>]*>", markup)
+    assert len(images) == 14
+    assert all(re.search(r'alt="[^"]+"', image) for image in images)
+
+
+def test_numbers_config_and_origin_are_on_the_page(html: str) -> None:
+    for text in ("0.993 [0.991, 0.995]", "0.997", "10,240", "12.3 s", "world.dim", "not set"):
+        assert text in html
+
+
+@pytest.mark.parametrize(
+    ("tone", "word"), [("good", "Recovered"), ("warning", "in part"), ("bad", "Not recovered")]
+)
+def test_the_tone_is_told_in_words(page: Page, tone: str, word: str) -> None:
+    html = render(replace(page, verdict_tone=tone, sections=()))  # type: ignore[arg-type]
+    assert f'class="verdict {tone}"' in html
+    assert word in html
+
+
+def test_two_figures_with_one_name_are_refused(page: Page) -> None:
+    doubled = replace(page.sections[0], figures=page.figures[:1] * 2)
+    with pytest.raises(InputError, match="different names; got training more than once"):
+        replace(page, sections=(doubled,))
+
+
+def test_the_same_page_gives_the_same_bytes(html: str, page: Page) -> None:
+    assert render(page) == html
+
+
+def test_page_and_figures_on_disk(html: str, page: Page, tmp_path: Path) -> None:
+    write_page(page, tmp_path / "new" / "page.html")
+    assert (tmp_path / "new" / "page.html").read_text() == html
+    light = replace(page, sections=(replace(page.sections[0], figures=page.figures[:2]),))
+    paths = save_figures(light, tmp_path / "figures")
+    assert [p.name for p in paths] == ["training.png", "training.pdf", "sphere.png", "sphere.pdf"]
+    assert sorted(p.name for p in (tmp_path / "figures").iterdir()) == sorted(p.name for p in paths)
+    assert paths[1].read_bytes().startswith(b"%PDF")
