@@ -14,6 +14,7 @@ from identikit.report.page import (
     Provenance,
     Section,
     Table,
+    render,
 )
 from identikit.report.tables import Estimate
 
@@ -114,3 +115,8 @@ def page(all_figures: list[Figure]) -> Page:
             seconds=12.34,
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def html(page: Page) -> str:
+    return render(page)

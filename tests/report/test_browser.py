@@ -1,0 +1,203 @@
+"""The page in a real browser: headless Chromium, no network, desktop, phone and paper."""
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
+    pytest.mark.xdist_group("browser"),
+]
+FLAGS = (
+    "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking "
+    "disable-component-update disable-sync disable-dev-shm-usage enable-unsafe-swiftshader"
+)
+READY = "return document.querySelectorAll('figure.live .menu select').length"
+MENUS = 5
+
+
+@pytest.fixture(scope="module")
+def address(html: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(html)
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS.split():
+        options.add_argument(f"--{flag}")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.add_argument("--window-size=1100,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def loaded(browser: Chrome, address: str) -> Chrome:
+    """The page, drawn; nothing else was opened before."""
+    browser.get_log("performance")
+    browser.get(address)
+    WebDriverWait(browser, 30).until(lambda b: b.execute_script(READY) == MENUS)
+    return browser
+
+
+def figure(browser: Chrome, name: str) -> Any:
+    element = browser.find_element(By.ID, f"figure-{name}")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    return element
+
+
+def visible_traces(browser: Chrome, name: str) -> list[bool]:
+    script = "return document.querySelector(arguments[0]).data.map((t) => t.visible !== false)"
+    shown: list[bool] = browser.execute_script(script, f"#figure-{name} .plot")
+    return shown
+
+
+def test_it_loads_without_errors_and_without_the_network(loaded: Chrome) -> None:
+    assert [e for e in loaded.get_log("browser") if e["level"] == "SEVERE"] == []
+    events = [json.loads(e["message"])["message"] for e in loaded.get_log("performance")]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+        and event["params"].get("documentURL", "").startswith("file:")
+    ]
+    assert any(url.startswith("file:") for url in asked)
+    assert {url.split(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert sum(url.startswith("file:") for url in asked) == 1
+
+
+def test_every_interactive_figure_is_drawn(loaded: Chrome) -> None:
+    live = loaded.execute_script("return [...document.querySelectorAll('.live')].map((f) => f.id)")
+    names = ["training", "sphere", "latents", "head", "factors", "circle", "sweep"]
+    assert live == [f"figure-{name}" for name in names]
+    assert loaded.execute_script("return document.querySelectorAll('script').length") == 9
+    assert loaded.title.startswith('Title <script>alert("1")')
+
+
+def test_the_policy_forbids_the_network_and_foreign_scripts(loaded: Chrome) -> None:
+    blocked = loaded.execute_async_script(
+        """
+        const done = arguments[0], seen = [];
+        addEventListener("securitypolicyviolation", (e) => {
+          seen.push(e.effectiveDirective);
+          if (seen.length === 3) done(seen.sort());
+        });
+        fetch("http://127.0.0.1:9/").catch(() => null);
+        new Image().src = "http://127.0.0.1:9/x.png";
+        const script = document.createElement("script");
+        script.textContent = "window.broken = true";
+        document.body.append(script);
+        """
+    )
+    assert blocked == ["connect-src", "img-src", "script-src-elem"]
+    assert loaded.execute_script("return window.broken === undefined")
+    loaded.get_log("browser")  # the violations were ours
+
+
+def test_a_menu_changes_what_is_shown(loaded: Chrome, hostile: str) -> None:
+    menu = Select(figure(loaded, "latents").find_element(By.TAG_NAME, "select"))
+    assert menu.options[1].text == f"{hostile}: R² 0.993"
+    assert visible_traces(loaded, "latents") == [True, True, False, False, False, False]
+    menu.select_by_index(1)
+    WebDriverWait(loaded, 10).until(
+        lambda b: visible_traces(b, "latents") == [False, False, True, True, False, False]
+    )
+
+
+def test_training_switches_to_seconds_and_close_to_the_ceiling(loaded: Chrome) -> None:
+    plot = figure(loaded, "training").find_element(By.CLASS_NAME, "plot")
+    menu = Select(figure(loaded, "training").find_element(By.TAG_NAME, "select"))
+    menu.select_by_index(1)
+    WebDriverWait(loaded, 10).until(lambda _: "training time (s)" in plot.text)
+    menu.select_by_index(2)
+    span = "return arguments[0].layout.yaxis.range"
+    WebDriverWait(loaded, 10).until(
+        lambda b: b.execute_script(span, plot) == pytest.approx([0.895, 1.005])
+    )
+
+
+def test_the_sphere_switches_between_true_and_recovered(loaded: Chrome) -> None:
+    menu = Select(figure(loaded, "sphere").find_element(By.TAG_NAME, "select"))
+    assert visible_traces(loaded, "sphere") == [True, True, False, False]
+    menu.select_by_visible_text("true")
+    WebDriverWait(loaded, 10).until(
+        lambda b: visible_traces(b, "sphere") == [True, False, True, False]
+    )
+
+
+def test_pointing_at_a_bar_tells_its_number(loaded: Chrome) -> None:
+    bar = figure(loaded, "factors").find_element(By.CSS_SELECTOR, ".bars .point path")
+    ActionChains(loaded).move_to_element(bar).perform()
+    label = WebDriverWait(loaded, 10).until(
+        lambda b: b.find_element(By.CSS_SELECTOR, "#figure-factors .hovertext")
+    )
+    assert label.text == "recovered: 0.80 [0.70, 0.90]"
+
+
+def test_dark_and_light_are_followed(loaded: Chrome) -> None:
+    style = "return getComputedStyle(document.querySelector('#figure-sweep .xtick text')).fill"
+    light = loaded.execute_script(style)
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    loaded.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    WebDriverWait(loaded, 10).until(lambda b: b.execute_script(style) == "rgb(230, 233, 236)")
+    loaded.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    WebDriverWait(loaded, 10).until(lambda b: b.execute_script(style) == light)
+
+
+def test_on_paper_the_static_figures_stand_in(loaded: Chrome) -> None:
+    shown = "return getComputedStyle(document.querySelector(arguments[0])).display !== 'none'"
+    for media, interactive in (("print", False), ("screen", True)):
+        loaded.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+        assert loaded.execute_script(shown, "#figure-sweep .interactive") is interactive
+        assert loaded.execute_script(shown, "#figure-sweep .static") is not interactive
+    loaded.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    pdf = loaded.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    content = base64.b64decode(pdf)
+    assert content.startswith(b"%PDF")
+    assert b"595." in content  # A4 is 595 points wide
+
+
+def test_a_phone_never_scrolls_sideways(browser: Chrome, address: str) -> None:
+    phone = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    browser.get(address)
+    WebDriverWait(browser, 30).until(lambda b: b.execute_script(READY) == MENUS)
+    browser.execute_script("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    overflowing = browser.execute_script(
+        """
+        return [...document.querySelectorAll("h1, p, dl, figure, .scroll, pre, .comparison, svg")]
+          .filter((e) => e.getBoundingClientRect().right > 391).map((e) => e.className || e.tagName)
+        """
+    )
+    assert overflowing == []
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_without_scripts_the_static_figures_are_shown(browser: Chrome, address: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(address)
+    shown = "return [...document.querySelectorAll(arguments[0])].map((e) => e.offsetHeight > 50)"
+    try:
+        assert browser.execute_script(shown, ".static") == [True] * 7
+        assert browser.execute_script(shown, ".interactive") == [False] * 7
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
