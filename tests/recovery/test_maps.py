@@ -173,7 +173,7 @@ def test_too_few_points_are_said(n: int, status: str) -> None:
 def head(
     classes: int, d: int, *, rows: int, related: bool, seed: int
 ) -> tuple[Tensor, Tensor, MapScores]:
-    """Head rows in copies per class, a linear image of the cluster vectors or nothing to do with them."""
+    """Head rows in copies per class: a linear image of the cluster vectors, or unrelated."""
     generator = torch.Generator().manual_seed(seed)
     v = torch.nn.functional.normalize(latents(generator, n=classes, dim=d), dim=1)
     w = v @ mixing(d, generator) + 1 if related else latents(generator, n=classes, dim=d)

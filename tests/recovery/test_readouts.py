@@ -182,7 +182,7 @@ def test_an_affine_map_of_the_features_changes_no_classifier(kind: Kind) -> None
 
 
 def test_more_dimensions_than_samples_are_read_by_ridge_and_said_so() -> None:
-    """z is the sum of three strong directions among 300 weak ones; least squares is lost."""
+    """Z is the sum of three strong directions among 300 weak ones; least squares is lost."""
     h = normal(200, 300) * torch.cat([torch.full((3,), 30.0), torch.ones(297)])
     z = h[:, :3].sum(1)
     score = read(h, z, Kind.CONTINUOUS)

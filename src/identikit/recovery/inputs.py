@@ -116,13 +116,14 @@ def _infer(values: NDArray[Any], n_levels: int) -> Kind:
         return Kind.CATEGORICAL
     if values.dtype.kind == "f":
         return Kind.CONTINUOUS
-    return Kind.CATEGORICAL if n_levels <= FEW_LEVELS else Kind.ORDINAL
+    few = n_levels <= min(FEW_LEVELS, len(values) / 2)
+    return Kind.CATEGORICAL if few else Kind.ORDINAL
 
 
 def _parse(name: str, given: str) -> tuple[Kind, float | None]:
     word, _, turn = str(given).partition(":")
     if word not in list(Kind):
-        raise unknown_name(f"kind of factor {name!r}", word, list(Kind))
+        raise unknown_name(f"kind of factor {name!r}", word, [kind.value for kind in Kind])
     kind = Kind(word)
     if kind is not Kind.CIRCULAR:
         return kind, None

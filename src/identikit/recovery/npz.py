@@ -6,6 +6,7 @@ Pickles are never opened.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,15 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if not path.stat().st_size:
             raise InputError(f"{path} is empty. {FORMAT}")
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw:
+            file = np.load(raw, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise InputError(f"{path} holds a single array, not an .npz. {FORMAT}")
-            return {name: _member(path, file, name) for name in file.files}
+            with file:
+                return {name: _member(path, file, name) for name in file.files}
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, OSError) and error.strerror:
             raise InputError(f"cannot read {path}: {error.strerror}.") from None
         raise InputError(

@@ -1,0 +1,209 @@
+"""`score`: one call from arrays to a recovery, its baselines, its coverage and its errors."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
+
+import identikit
+from identikit import Factors, InputError, Representation, score
+
+
+def case(seed: int = 0, *, n: int = 400) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
+    generator = torch.Generator().manual_seed(seed)
+    z = latents(generator, n=n)
+    return z @ mixing(DIM, generator) + latents(generator, n=n), z, generator
+
+
+@pytest.mark.parametrize("name", [*PERFECT, *USELESS, *FLAWED])
+def test_every_measure_of_latents_meets_every_encoder(name: str) -> None:
+    generator = torch.Generator().manual_seed(5)
+    z = latents(generator)
+    h = {**PERFECT, **USELESS, **FLAWED}[name](z, generator)
+    recovery = score(h, z, resamples=100)
+    assert recovery.latents is not None
+    # one quantity, one number
+    for factor, estimate in zip(recovery.factors, recovery.latents.affine.per_factor, strict=True):
+        assert factor.estimate.value == pytest.approx(estimate.value, abs=1e-12)
+        assert factor.estimate.low == pytest.approx(estimate.low, abs=1e-12)
+    if name in PERFECT:
+        assert recovery.mean() == pytest.approx(1, abs=1e-9)
+    elif name in USELESS:
+        assert recovery.mean() < 0.02
+    else:
+        assert 0.5 < recovery.mean() < 0.8
+
+
+def test_numpy_torch_and_representation_give_the_same_numbers() -> None:
+    h, z, _ = case()
+    wanted = score(h, z, x=z, resamples=100)
+    assert score(h.numpy(), z.numpy(), x=z.numpy(), resamples=100) == wanted
+    whole = Representation(h=h, factors=Factors.from_latents(z), x=z)
+    assert score(whole, resamples=100) == wanted
+    assert score(h, {f"z{j + 1}": z[:, j] for j in range(DIM)}, x=z, resamples=100) == wanted
+
+
+def test_the_seed_decides_and_nothing_global_does() -> None:
+    h, z, _ = case()
+    one = score(h, z, seed=1, resamples=100)
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    assert score(h, z, seed=1, resamples=100) == one
+    assert torch.equal(torch.get_rng_state(), state)
+    assert score(h, z, seed=2, resamples=100) != one
+
+
+def test_the_identity_baseline_and_controls_stand_beside() -> None:
+    h, z, generator = case()
+    x = (z @ mixing(DIM, generator)).tanh()
+    noise = latents(generator, n=400)
+    recovery = score(h, z, x=x, controls={"noise": noise}, resamples=100)
+    assert list(recovery.controls) == ["x", "noise"]
+    assert recovery.controls["x"] == score(x, z, resamples=100).factors
+    assert recovery.mean("noise") < 0.02
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e-6, 0.0), (1e6, 0.0), (1.0, 1e4)])
+def test_scale_and_shift_of_either_side_change_nothing(scale: float, shift: float) -> None:
+    h, z, _ = case()
+    plain = score(h, z, resamples=100)
+    for moved in (score(h * scale + shift, z, resamples=100), score(h, z * scale + shift)):
+        for a, b in zip(moved.factors, plain.factors, strict=True):
+            assert a.estimate.value == pytest.approx(b.estimate.value, abs=1e-9)
+
+
+def test_targets_shuffled_against_features_score_nothing() -> None:
+    h, z, generator = case(n=2000)
+    recovery = score(h, z[torch.randperm(2000, generator=generator)], resamples=100)
+    assert -0.03 < recovery.mean() < 0.01
+
+
+def test_the_covered_part_is_what_the_head_spans() -> None:
+    """H = (z1, z2 | z3, z4) turned; the head sees the first two dimensions only."""
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator)
+    turn = rotation(DIM, generator)
+    head = latents(generator, n=6, dim=2) @ turn[:2] + latents(generator, n=1)
+    recovery = score(z @ turn, z, head=head, resamples=100)
+    for j, factor in enumerate(recovery.factors):
+        assert factor.covered is not None
+        assert factor.rest is not None
+        assert factor.estimate.value == pytest.approx(1)
+        assert factor.covered.value == pytest.approx(1.0 if j < 2 else 0.0, abs=0.02)
+        assert factor.rest.value == pytest.approx(0.0 if j < 2 else 1.0, abs=0.02)
+
+
+def test_rounding_outside_the_head_is_not_taken_for_information() -> None:
+    """float32 features in the head's span leave 1e-7 outside it, which no regression may use."""
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator, dim=2)
+    turn = rotation(DIM, generator)
+    head = latents(generator, n=6, dim=2) @ turn[:2]
+    for h in (z @ turn[:2], (z @ turn[:2]).float()):
+        for factor in score(h, z, head=head, resamples=100).factors:
+            assert factor.rest is not None
+            assert factor.covered is not None
+            assert factor.rest.value < 0.02
+            assert factor.covered.value > 0.999
+
+
+def test_nothing_is_outside_a_head_that_spans_all() -> None:
+    h, z, generator = case()
+    recovery = score(h, z, head=latents(generator, n=20), resamples=100)
+    for factor in recovery.factors:
+        assert factor.rest is None
+        assert factor.covered is not None
+        assert factor.covered.value == pytest.approx(factor.estimate.value)
+    assert recovery.head is None  # no cluster vectors to compare rows with
+
+
+def test_head_rows_are_compared_with_the_vectors_of_their_classes() -> None:
+    h, z, generator = case()
+    v = latents(generator, n=50)
+    row_class = torch.arange(200) % 50
+    rows = (v @ mixing(DIM, generator))[row_class]
+    recovery = score(h, z, head=rows, head_class=row_class, class_vectors=v, resamples=100)
+    assert recovery.head is not None
+    assert recovery.head.affine.mean.value == pytest.approx(1)
+    assert (recovery.head.n_train, recovery.head.n_test) == (25, 25)
+    supervised = score(h, z, head=rows[:50], class_vectors=v, resamples=100)
+    assert supervised.head is not None
+    assert supervised.head.affine.mean.value == pytest.approx(1)
+
+
+def test_groups_are_held_out_whole() -> None:
+    """H knows the object only, and each object has one z: a split by sample looks perfect."""
+    generator = torch.Generator().manual_seed(0)
+    item = torch.arange(600) % 30
+    h = torch.nn.functional.one_hot(item).double() + 0.01 * latents(generator, n=600, dim=30)
+    z = latents(generator, n=30, dim=1)[item]
+    assert score(h, z, resamples=100).mean() > 0.99
+    assert score(h, z, groups=[f"object {i}" for i in item], resamples=100).mean() < 0.1
+
+
+def test_a_mask_says_what_to_fit_on() -> None:
+    h, z, _ = case()
+    mask = np.arange(400) < 300
+    recovery = score(h, z, train_mask=mask, resamples=100)
+    assert (recovery.n_train, recovery.n_test) == (300, 100)
+    torch.testing.assert_close(
+        score(h, z, train_mask=torch.as_tensor(mask), resamples=100), recovery
+    )
+
+
+def test_mixed_kinds_have_no_map_of_latents() -> None:
+    h, z, _ = case()
+    recovery = score(h, {"a": z[:, 0], "b": z[:, 1] > 0}, resamples=100)
+    assert recovery.latents is None
+    assert [f.measure for f in recovery.factors] == ["R²", "AUC"]
+
+
+H, Z, G = case(n=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"Z": None}, "Z is missing"),
+        ({"Z": Z[:50]}, "Z and H must have the same number of rows; got 50 and 60"),
+        ({"x": Z[:50]}, "control 'x' and H must have"),
+        ({"controls": {"pixels": Z[:50]}}, "control 'pixels' and H must have"),
+        ({"controls": {"x": Z}, "x": Z}, "rename it"),
+        ({"H": H[:7], "Z": Z[:7]}, "at least 8"),
+        ({"H": torch.where(torch.arange(240).view(60, 4) == 0, torch.nan, H)}, "H has 1 values"),
+        ({"Z": torch.where(torch.arange(240).view(60, 4) == 5, torch.inf, Z)}, "'z2' has 1 values"),
+        ({"Z": torch.ones(60, 1)}, "'z1' is constant"),
+        ({"head": torch.ones(3, 5)}, "one column per dimension of H"),
+        ({"head": torch.ones(3, 4), "class_vectors": Z[:2]}, "pass head_class"),
+        (
+            {"head": H[:3], "class_vectors": Z[:2], "head_class": [0, 1, 2]},
+            "0 to 1; got 0 to 2",
+        ),
+        ({"head": H[:3], "class_vectors": Z[:2], "head_class": [0, 1]}, "head_class and H"),
+        ({"head": H[:3], "class_vectors": Z[:2], "head_class": [1, 1, 1]}, "one class only"),
+        ({"groups": np.zeros(60)}, "at least two different labels"),
+        ({"groups": np.zeros(50)}, "groups and H"),
+        ({"train_mask": np.ones(60)}, "train_mask leaves 60 samples to fit and 0"),
+        ({"train_mask": np.ones(50)}, "train_mask and H"),
+        ({"train_share": 1.5}, "train_share must lie between"),
+        ({"resamples": 10}, "resamples must be at least 100"),
+    ],
+)
+def test_unusable_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    given = {"H": H, "Z": Z, **arguments}
+    with pytest.raises(InputError, match=message) as raised:
+        score(given.pop("H"), given.pop("Z"), **given)
+    assert "\n" not in str(raised.value)
+
+
+def test_factors_given_twice_are_refused() -> None:
+    whole = Representation(h=H, factors=Factors.from_latents(Z))
+    with pytest.raises(InputError, match="leave Z out"):
+        score(whole, Z)
+
+
+def test_the_public_names_are_documented() -> None:
+    for name in identikit.__all__:
+        assert getattr(identikit, name).__doc__
