@@ -22,7 +22,8 @@ def finish(store: RunStore, config: Config, status: str = "completed", **kwargs:
         assert isinstance(draft, Draft)
         draft.checkpoint.mkdir(exist_ok=True)
         (draft.checkpoint / "state").write_text(status)
-        return draft.finish({"status": status, "r2": float("nan")}, {"h": np.eye(2)})
+        draft.write({"status": status, "r2": float("nan")}, {"h": np.eye(2)})
+        return draft.publish()
 
 
 def test_a_finished_run_is_found_again_and_reads_back(tmp_path: Path) -> None:
@@ -61,7 +62,8 @@ def test_an_interrupted_run_is_resumed_and_then_replaced(tmp_path: Path) -> None
         assert isinstance(draft, Draft)
         assert (draft.checkpoint / "state").read_text() == "interrupted"
         assert Run.load(draft.target).interrupted  # still there until the new one is whole
-        draft.finish({"status": "completed"}, {"h": np.eye(2)})
+        draft.write({"status": "completed"}, {"h": np.eye(2)})
+        draft.publish()
     assert not Run.load(store.path_of("simulate", Config())).interrupted
 
 

@@ -72,7 +72,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A run being written; becomes a `Run` by `finish`."""
+    """A run being written; becomes a `Run` by `write` and `publish`."""
 
     folder: Path
     """The hidden folder to write into; survives a kill."""
@@ -86,15 +86,19 @@ class Draft:
         """Where the training state is kept."""
         return self.folder / "checkpoint"
 
-    def finish(
+    def write(
         self, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
     ) -> Run:
-        """Write result and arrays, then move the whole folder to its place."""
+        """Write result and arrays; the run can be read, but does not yet stand in its place."""
         save_file(
             {name: np.ascontiguousarray(a) for name, a in arrays.items()},
             self.folder / "arrays.safetensors",
         )
         write_json(self.folder / "result.json", dict(result))
+        return Run.load(self.folder)
+
+    def publish(self) -> Run:
+        """Move the whole folder to its place."""
         if self.target.exists():  # only ever an interrupted run of this very config
             shutil.rmtree(self.target)
         os.rename(self.folder, self.target)

@@ -1,0 +1,83 @@
+"""What a simulation is told: world, objective, encoder, head, training."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from identikit.encoders.mlp import EncoderConfig
+from identikit.errors import InputError
+from identikit.objectives.head import HeadConfig
+from identikit.training.config import TrainingConfig
+from identikit.worlds.world import ClusterWorld, WorldConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationConfig:
+    """Everything that decides the numbers of a simulation.
+
+    Raises:
+        InputError: a value outside its range, or options that exclude each other.
+    """
+
+    objective: Literal["diet", "supervised"] = "diet"
+    """What the labels are: instances (DIET) or classes (supervised)."""
+    instances: int = 10_240
+    """Number of instances, the labels of DIET; instance i is of class i mod classes."""
+    seed: int = 0
+    """Names every random stream: world, initial weights, batches, scores."""
+    threads: int = 1
+    """Processor threads; part of what the bits of a run depend on."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to train."""
+    representation_dim: int | None = None
+    """Dimensions of h; by default as many as the world has latents."""
+    few_classes: bool = False
+    """Allow fewer than dim + 1 classes, where theory says that recovery must break."""
+    test_samples: int = 8192
+    """Fresh samples for the scores: half to fit the maps, half to score them."""
+    world: WorldConfig = field(default_factory=WorldConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "instances"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        if self.objective == "diet" and self.instances < self.world.classes:
+            raise InputError(
+                f"instances must be at least as many as classes; got {self.instances} instances "
+                f"of {self.world.classes} classes. Raise --instances or lower --classes."
+            )
+        if self.world.classes < self.world.dim + 1 and not self.few_classes:
+            raise InputError(
+                f"classes must be at least dim + 1 ({self.world.dim + 1}) for cluster vectors to "
+                f"span the latent space; got {self.world.classes}. Raise --classes, or give "
+                "--few-classes to see recovery break."
+            )
+        if self.representation_dim is not None and self.representation_dim < 1:
+            raise InputError(
+                f"representation_dim must be at least 1; got {self.representation_dim}."
+            )
+        if self.test_samples < 16 * self.dim:
+            raise InputError(
+                f"test_samples must be at least 16 per dimension of h ({16 * self.dim}); "
+                f"got {self.test_samples}."
+            )
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
+
+    @property
+    def n_labels(self) -> int:
+        """How many labels the head tells apart."""
+        return self.instances if self.objective == "diet" else self.world.classes
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of h."""
+        return self.representation_dim or self.world.dim
+
+    def make_world(self) -> ClusterWorld:
+        """The world of this run, on the run's device."""
+        return ClusterWorld(self.world, labels=self.n_labels, seed=self.seed).to(self.device)

@@ -1,0 +1,309 @@
+"""A simulated world end to end: predict, train, recover, explain.
+
+Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen config; z is
+(n, d), x is (n, D), h is (n, m), head rows W are (labels, m).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from identikit.encoders.mlp import MLP
+from identikit.factors import Factors
+from identikit.linalg import least_squares, r2_score
+from identikit.objectives.head import SoftmaxHead
+from identikit.randomness import stream
+from identikit.recovery.result import Recovery
+from identikit.recovery.score import held_out_predictions, score
+from identikit.representation import Representation
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.theory.assumptions import AssumptionCheck, check_assumptions
+from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
+from identikit.theory.ceiling import Ceiling, recovery_ceiling
+from identikit.theory.coverage import covered_subspace
+from identikit.theory.explain import Explanation, explain
+from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
+from identikit.training.fit import Draw, Fit, Progress, fit
+from identikit.worlds.world import ClusterWorld, WorldSample
+
+LIVE_SAMPLES = 2048
+LIVE_EXCESS_SAMPLES = 512
+RECORDS = 20
+"""Evaluations over a run of known length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What theory says of a world before anything is trained."""
+
+    bayes: BayesLoss
+    ceiling: Ceiling
+    assumptions: tuple[AssumptionCheck, ...]
+    sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """A finished simulation."""
+
+    config: SimulationConfig
+    prediction: Prediction
+    fit: Fit
+    recovery: Recovery
+    excess: ExcessLoss
+    """Loss above the Bayes loss, on fresh samples."""
+    covered_rank: int
+    """Dimensions of h inside the head's row space."""
+    explanation: Explanation
+    arrays: Mapping[str, NDArray[Any]]
+    """For figures: `true` and `recovered` held-out latents, `class_vectors` and
+    `mapped_rows`, the mean head row of each class in their space."""
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers a script asks for, by name."""
+        latents, head = self.recovery.latents, self.recovery.head
+        assert latents is not None
+        return {
+            "status": self.fit.status,
+            "n_labels": self.config.n_labels,
+            "normalized": self.config.head.normalized,
+            "covered_rank": self.covered_rank,
+            "r2_latents": latents.affine.mean.value,
+            "procrustes_r2_latents": latents.procrustes.mean.value,
+            "mcc_latents": latents.mcc_weak.mean.value,
+            "r2_head": None if head is None else head.affine.mean.value,
+            "procrustes_r2_head": None if head is None else head.procrustes.mean.value,
+            "ceiling_r2": self.prediction.ceiling.r2_latents,
+            "ceiling_r2_head": self.prediction.ceiling.r2_head,
+            "bayes_loss": self.prediction.bayes.value,
+            "excess_loss": self.excess.value,
+            "identity_r2": self.recovery.mean("x"),
+            "explanation": self.explanation.sentence,
+            "steps": self.fit.steps,
+            "seconds": self.fit.seconds,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the arrays, as it goes into result.json."""
+        return self.summary() | {
+            "prediction": asdict(self.prediction),
+            "cause": self.explanation.cause,
+            "excess_standard_error": self.excess.standard_error,
+            "history": self.fit.history,
+            "recovery": self.recovery.to_dict(),
+        }
+
+
+def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Prediction:
+    """What theory says must come out, without training."""
+    world = config.make_world() if world is None else world
+
+    def generator(purpose: str) -> torch.Generator:
+        return stream(config.seed, f"theory {purpose}", device=config.device)
+
+    return Prediction(
+        bayes=bayes_loss(world, samples=config.test_samples, generator=generator("bayes")),
+        ceiling=recovery_ceiling(
+            world,
+            dim=config.dim,
+            normalized=config.head.normalized,
+            samples=config.test_samples,
+            generator=generator("ceiling"),
+        ),
+        assumptions=check_assumptions(world, dim=config.dim, generator=generator("assumptions")),
+        sensitivity=loss_sensitivity(world, dim=config.dim, generator=generator("sensitivity")),
+    )
+
+
+def simulate(
+    config: SimulationConfig,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    metrics: Path | None = None,
+) -> Simulation:
+    """Run one simulation from config to explanation.
+
+    Args:
+        config: Decides every number.
+        on_progress: Told how training stands.
+        checkpoint: Folder to save training to and to resume it from.
+        metrics: JSON-lines file that gets each evaluation as it comes.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    with _threads(config.threads):
+        world = config.make_world()
+        prediction = predict(config, world)
+        encoder, head = _model(config, world)
+        test = world.sample(config.test_samples, generator=_stream(config, "test"))
+        live_z = test.z[:LIVE_SAMPLES]
+        live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
+
+        def evaluate() -> dict[str, float]:
+            h = head.features(encoder(test.x[:LIVE_SAMPLES]))
+            excess = _excess(world, live_posterior, h, head)
+            return {"r2": _live_r2(h, live_z), "excess_loss": excess.value}
+
+        trained = fit(
+            encoder,
+            head,
+            draw=_draw(world),
+            config=config.training,
+            seed=config.seed,
+            device=config.device,
+            evaluate=evaluate,
+            evaluate_every=max(1, config.training.steps // RECORDS),
+            on_progress=_recording(on_progress, metrics),
+            checkpoint=checkpoint,
+        )
+        if metrics is not None:  # a resumed run may have written some lines twice
+            metrics.write_text("".join(json.dumps(line) + "\n" for line in trained.history))
+        return _result(config, world, prediction, (encoder, head), trained, test)
+
+
+def _result(
+    config: SimulationConfig,
+    world: ClusterWorld,
+    prediction: Prediction,
+    model: tuple[MLP, SoftmaxHead],
+    trained: Fit,
+    test: WorldSample,
+) -> Simulation:
+    encoder, head = model
+    with torch.no_grad():
+        h = head.features(encoder(test.x))
+        rows = head.rows().detach()
+        excess = _excess(world, world.log_posterior(test.z[:LIVE_SAMPLES]), h, head)
+    recovery = score(
+        Representation(
+            h=h.cpu(),
+            factors=Factors.from_latents(test.z.cpu()),
+            head=rows.cpu(),
+            head_class=world.class_of_label.cpu(),
+            class_vectors=world.class_vectors.cpu(),
+            x=test.x.cpu(),
+            origin={"data": "simulated world", "seed": config.seed},
+        ),
+        ceiling=prediction.ceiling.r2_latents,
+        seed=config.seed,
+    )
+    return Simulation(
+        config=config,
+        prediction=prediction,
+        fit=trained,
+        recovery=recovery,
+        excess=excess,
+        covered_rank=covered_subspace(rows).rank,
+        explanation=_explanation(prediction, trained, recovery, excess),
+        arrays=_arrays(world, h, rows, test.z, config),
+    )
+
+
+def _explanation(
+    prediction: Prediction, trained: Fit, recovery: Recovery, excess: ExcessLoss
+) -> Explanation:
+    assert recovery.latents is not None
+    return explain(
+        r2=recovery.latents.affine.mean.value,
+        ceiling_r2=prediction.ceiling.r2_latents,
+        excess=excess.value,
+        excess_standard_error=excess.standard_error,
+        sensitivity=prediction.sensitivity,
+        checks=prediction.assumptions,
+        interrupted=trained.status == "interrupted",
+        rank=recovery.latents.rank,
+        dim=recovery.dim,
+        samples=recovery.n_train,
+    )
+
+
+def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, SoftmaxHead]:
+    """Encoder and head before training; the whitening looks at observations only."""
+    whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
+    encoder = MLP(
+        config.encoder, whitening.x.shape[1], config.dim, generator=stream(config.seed, "encoder")
+    )
+    encoder.fit_whitening(whitening.x.cpu())
+    head = SoftmaxHead(
+        config.head,
+        config.n_labels,
+        config.dim,
+        generator=stream(config.seed, "head"),
+        label_prior=world.label_prior.cpu(),
+    )
+    return encoder.to(config.device), head.to(config.device)
+
+
+def _stream(config: SimulationConfig, purpose: str) -> torch.Generator:
+    return stream(config.seed, purpose, device=config.device)
+
+
+def _draw(world: ClusterWorld) -> Draw:
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        sample = world.sample(n, generator=generator)
+        return sample.x, sample.label
+
+    return draw
+
+
+def _excess(world: ClusterWorld, log_posterior: Tensor, h: Tensor, head: SoftmaxHead) -> ExcessLoss:
+    """Excess loss on the first samples of h, as many as have a posterior."""
+    n = len(log_posterior)
+    return excess_loss(world, log_posterior, h=head.scale * h[:n], head=head.rows())
+
+
+def _live_r2(h: Tensor, z: Tensor) -> float:
+    half = len(h) // 2
+    return float(r2_score(least_squares(h[:half], z[:half]).predict(h[half:]), z[half:]).mean())
+
+
+def _arrays(
+    world: ClusterWorld, h: Tensor, rows: Tensor, z: Tensor, config: SimulationConfig
+) -> dict[str, NDArray[Any]]:
+    """What the figures draw: held-out points, and head rows averaged over each class."""
+    recovered, true = held_out_predictions(h, z, seed=config.seed)
+    count = torch.bincount(world.class_of_label, minlength=world.n_classes)
+    sums = rows.new_zeros(world.n_classes, rows.shape[1])
+    class_rows = sums.index_add(0, world.class_of_label, rows) / count[:, None]
+    mapped = least_squares(class_rows, world.class_vectors).predict(class_rows)
+    arrays = {
+        "true": true,
+        "recovered": recovered,
+        "class_vectors": world.class_vectors,
+        "mapped_rows": mapped,
+    }
+    return {name: array.float().cpu().numpy() for name, array in arrays.items()}
+
+
+def _recording(
+    on_progress: Callable[[Progress], None] | None, metrics: Path | None
+) -> Callable[[Progress], None]:
+    """Pass progress on, and write each new record to the metrics file as it comes."""
+
+    def tell(progress: Progress) -> None:
+        if metrics is not None and progress.record is not None:
+            with metrics.open("a") as file:
+                file.write(json.dumps(progress.record) + "\n")
+        if on_progress is not None:
+            on_progress(progress)
+
+    return tell
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
