@@ -58,7 +58,7 @@ def factor_bars(scores: Sequence[FactorScore], *, score: str = "R²") -> Figure:
         caption += " The thinner bars read out the same from one part of the representation only: "
         caption += "the part that the theorem covers, and the rest."
     if any(s.controls for s in scores):
-        caption += " Dark marks are controls: what is not clearly above them was not learned."
+        caption += " The small marks are controls: what is not clearly above them was not learned."
     return Figure(
         name="factors",
         title="Each factor, with its controls",

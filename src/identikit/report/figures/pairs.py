@@ -131,7 +131,7 @@ def _static_pairs(
     across = min(len(labels), 3 if len(labels) in (3, 5, 6, 9) else 4)
     down = -(-len(labels) // across)
     side = 6.8 / max(across, 3)
-    with canvas(width=side * across, height=side * 1.08 * down) as figure:
+    with canvas(width=side * across, height=side * 1.16 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False).ravel()
         for panel in grid[len(labels) :]:
             panel.set_axis_off()

@@ -59,7 +59,7 @@ def _interactive_sphere(
     axis = {"range": [-most, most], "showbackground": False, "zeroline": False}
     axis |= {"nticks": 5, "showspikes": False}
     scene = {f"{a}axis": axis | {"title": {"text": f"z{k}"}} for k, a in enumerate("xyz", 1)}
-    view = {"eye": {"x": 1.35, "y": 1.35, "z": 0.8}, "center": {"x": 0, "y": 0, "z": -0.12}}
+    view = {"eye": {"x": 1.45, "y": 1.45, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.12}}
     return interactive(
         traces,
         height=460,
@@ -91,6 +91,7 @@ def _static_sphere(
     t: Float[np.ndarray, "n 3"], r: Float[np.ndarray, "n 3"], colours: list[str]
 ) -> Any:
     front = t[:, 2] >= 0
+    most = 1.05 * max(1.0, float(np.abs(r[front, :2]).max(initial=0.0)))
     ring = np.linspace(0, 2 * np.pi, 200)
     with canvas(width=6.4, height=3.4) as figure:
         for axes, (p, what) in zip(
@@ -107,6 +108,7 @@ def _static_sphere(
             )
             axes.set_title(f"{what} (half with z3 ≥ 0)")
             axes.set(xlabel="z1", ylabel="z2", aspect="equal")
+            axes.set(xlim=(-most, most), ylim=(-most, most), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     return figure
 
 
