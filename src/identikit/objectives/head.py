@@ -111,7 +111,7 @@ class SoftmaxHead(nn.Module):
 
     def _candidates(
         self, grouped: Int[Tensor, "g b"], generator: torch.Generator
-    ) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g 1 k"]]:
+    ) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g k"]]:
         """Sorted labels of each group's softmax and what is added to their logits.
 
         A label that came up twice takes part once: its repetitions get minus infinity.
@@ -125,7 +125,7 @@ class SoftmaxHead(nn.Module):
         if offset is None:
             offset = self.weight.new_zeros(candidates.shape)
         offset[:, 1:].masked_fill_(candidates[:, 1:] == candidates[:, :-1], -math.inf)
-        return candidates, offset[:, None]
+        return candidates, offset
 
 
 def _is_sampled(config: HeadConfig, n_labels: int) -> bool:
@@ -156,24 +156,28 @@ def _into_groups(label: Tensor, group: int) -> Tensor:
 class _CrossEntropy(torch.autograd.Function):
     """Mean cross-entropy of grouped logits, with the gradients made in the forward pass.
 
-    That way the logits (g, b, k) are overwritten in place and never kept.
+    That way the logits are overwritten in place and never kept. They are laid out as
+    (g, k, b), which makes both gradients products with a short, wide matrix on the left:
+    several times faster on a CPU than the tall, thin ones of (g, b, k).
     """
 
     @staticmethod
     def forward(
         ctx: Any, y: Tensor, rows: Tensor, offset: Tensor | None, position: Tensor
     ) -> Tensor:
-        logits = torch.bmm(y, rows.mT)
+        logits = torch.bmm(rows, y.mT)
         if offset is not None:
-            logits += offset
-        target = logits.gather(2, position[..., None])
-        top = logits.amax(2, keepdim=True)
+            logits += offset[..., None]
+        target = logits.gather(1, position[:, None])
+        top = logits.amax(1, keepdim=True)
         p = logits.sub_(top).exp_()
-        total = p.sum(2, keepdim=True)
+        total = p.sum(1, keepdim=True)
         loss = (total.log() + top - target).mean()
-        p.div_(total).scatter_add_(2, position[..., None], torch.full_like(target, -1.0))
+        p.div_(total).scatter_add_(1, position[:, None], torch.full_like(target, -1.0))
         share = 1 / position.numel()
-        ctx.save_for_backward(torch.bmm(p, rows).mul_(share), torch.bmm(p.mT, y * share))
+        dy = torch.bmm(rows.mT.contiguous(), p).mul_(share).mT
+        drows = torch.bmm((y * share).mT.contiguous(), p.mT).mT
+        ctx.save_for_backward(dy, drows)
         return loss
 
     @staticmethod

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,15 +32,8 @@ CHUNK = 16
 SAVE_EVERY_SECONDS = 20.0
 """Least time between two periodic checkpoints."""
 
-
-class Draw(Protocol):
-    """Where training pairs come from."""
-
-    def __call__(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Give n observations and their labels, on the generator's device."""
-        ...
-
-
+Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
+"""Gives n observations and their labels, on the generator's device."""
 Evaluate = Callable[[], Mapping[str, float]]
 Record = dict[str, float]
 

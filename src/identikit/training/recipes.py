@@ -24,7 +24,7 @@ class Recipe:
 RECIPES = {
     "fast": Recipe(),
     "paper": Recipe(
-        encoder=EncoderConfig(architecture="paper", whiten=False, precision="float32"),
+        encoder=EncoderConfig(architecture="paper", whiten=False),
         head=HeadConfig(negatives=None),
         training=TrainingConfig(
             steps=500_000,
