@@ -10,7 +10,7 @@ Shapes: centres (k, d), component indices (n,), samples (n, d), log-densities (n
 import copy
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -53,7 +53,7 @@ class Conditional(ABC):
     def log_density(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Log p(z | v) for every centre, in float64."""
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Conditional":
         """The same distribution with everything on another device."""
         moved = copy.copy(self)
         for name, value in vars(self).items():
@@ -62,13 +62,11 @@ class Conditional(ABC):
         return moved
 
 
-def parameter(
-    name: str, value: float | Tensor, centres: Tensor, *, at_least: float = 0.0, strict: bool = True
-) -> Tensor:
-    """A parameter as float64, scalar or one per centre, checked to be finite and in range.
+def parameter(name: str, value: float | Tensor, centres: Tensor) -> Tensor:
+    """A parameter as float64, scalar or one per centre.
 
     Raises:
-        InputError: wrong shape, or a value at or below (below, if not strict) the bound.
+        InputError: any other shape.
     """
     result = torch.as_tensor(value, dtype=torch.float64, device=centres.device)
     if result.shape not in (torch.Size([]), torch.Size([len(centres)])):
@@ -76,13 +74,16 @@ def parameter(
             f"{name} must be one number or one per centre ({len(centres)}); "
             f"got shape {tuple(result.shape)}."
         )
-    fits = (result > at_least) if strict else (result >= at_least)
-    if not bool((fits & result.isfinite()).all()):
-        sign = ">" if strict else ">="
-        raise InputError(
-            f"{name} must be finite and {sign} {at_least:g}; got {float(result.min()):g}."
-        )
     return result
+
+
+def scale_parameter(value: float | Tensor, centres: Tensor) -> Tensor:
+    """A width: as `parameter`, and positive."""
+    scale = parameter("scale", value, centres)
+    bad = scale[~((scale > 0) & scale.isfinite())]
+    if len(bad):
+        raise InputError(f"scale must be finite and > 0; got {float(bad[0]):g}.")
+    return scale
 
 
 def of_component(value: Tensor, component: Int[Tensor, " n"]) -> Tensor:
@@ -103,7 +104,7 @@ class TruncatedLaplace(Conditional):
         self, centres: Float[Tensor, "k d"], *, scale: float | Tensor, bound: float = 2.0
     ) -> None:
         super().__init__(centres)
-        self.scale = parameter("scale", scale, centres)
+        self.scale = scale_parameter(scale, centres)
         if not bound > float(self.centres.abs().max()):
             raise InputError(f"bound must exceed every coordinate of the centres; got {bound}.")
         self.bound = bound
@@ -162,7 +163,8 @@ class Gaussian(Conditional):
         centre = self.centres[component]
         noise = torch.randn(centre.shape, generator=generator, device=centre.device)
         factor = self.factor if self.factor.ndim == 2 else self.factor[component]
-        return centre + (factor.float() @ noise[:, :, None]).squeeze(2)
+        z: Tensor = centre + (factor.float() @ noise[:, :, None]).squeeze(2)
+        return z
 
     def log_density(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Density in R^d through whitened differences."""

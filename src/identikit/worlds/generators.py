@@ -7,7 +7,7 @@ many draws are kept. The paper's code waits, without bound, for draws that beat 
 Shapes: z (n, d), x (n, D) with D >= d.
 """
 
-from typing import Protocol, Self
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -31,7 +31,7 @@ class Generator(Protocol):
         """Latents of observations."""
         ...
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Generator":
         """The same map on another device."""
         ...
 
@@ -47,7 +47,7 @@ class IdentityGenerator:
         """The observations themselves."""
         return x
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "IdentityGenerator":
         """Nothing to move."""
         return self
 
@@ -88,7 +88,7 @@ class InvertibleMLP:
             z = leaky_relu(z, 1 / self.slope) @ inverse.T
         return z.to(x.dtype)
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "InvertibleMLP":
         """The same map on another device."""
         return type(self)([weight.to(device) for weight in self.weights], slope=self.slope)
 

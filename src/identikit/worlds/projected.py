@@ -13,10 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.errors import InputError
-from identikit.worlds.conditionals import Conditional, of_component, parameter
+from identikit.worlds.conditionals import Conditional, of_component, scale_parameter
 from identikit.worlds.radial import Rays
 
 _BLOCK = 2**16  # numbers in a (sample, centre, d) work array, so that it stays in cache
+
+_STEEPEST = 1e12  # largest |e / scale|^exponent between unit vectors; float64 then keeps 1e-4
 
 
 class _Projected(Conditional):
@@ -26,7 +28,7 @@ class _Projected(Conditional):
 
     def __init__(self, centres: Float[Tensor, "k d"], *, scale: float | Tensor) -> None:
         super().__init__(centres)
-        self.scale = parameter("scale", scale, centres)
+        self.scale = scale_parameter(scale, centres)
 
     @abstractmethod
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
@@ -93,6 +95,12 @@ class ProjectedGeneralizedNormal(_Projected):
         if not 1 <= exponent < math.inf:
             raise InputError(f"exponent must be finite and at least 1; got {exponent}.")
         self.exponent = float(exponent)
+        narrowest = 2 / _STEEPEST ** (1 / self.exponent)
+        if float(self.scale.min()) < narrowest:
+            raise InputError(
+                f"scale must be at least {narrowest:.2g} for exponent {self.exponent:g}, or the "
+                f"log-density loses its digits; got {float(self.scale.min()):g}."
+            )
 
     def _noise(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
         size = self._size(torch.empty(shape, device=self.centres.device), generator)

@@ -16,8 +16,11 @@ from jaxtyping import Float, Int
 from scipy.special import ndtri, xlogy
 from torch import Tensor
 
+from identikit.errors import InputError
 from identikit.worlds.conditionals import Conditional, parameter
 
+MAX_CONCENTRATION = 10_000.0
+"""Beyond it the quadrature of the normalizer gets too coarse."""
 _REACH = 8.0  # float32 normal deviates stay well inside: none of 2^32 possible ones passes 6.7
 _CELLS = 2**14
 
@@ -29,7 +32,14 @@ class VonMisesFisher(Conditional):
 
     def __init__(self, centres: Float[Tensor, "k d"], *, concentration: float | Tensor) -> None:
         super().__init__(centres)
-        self.concentration = parameter("concentration", concentration, centres, strict=False)
+        self.concentration = parameter("concentration", concentration, centres)
+        bad = self.concentration[
+            ~((self.concentration >= 0) & (self.concentration <= MAX_CONCENTRATION))
+        ]
+        if len(bad):
+            raise InputError(
+                f"the concentration must be from 0 to {MAX_CONCENTRATION:g}; got {float(bad[0]):g}."
+            )
         self.log_normalizer = log_normalizer(self.concentration, dim=self.dim)
         # Householder vectors: I - h h^T takes -+e_1 to v; this sign never cancels.
         first = torch.where(self.centres[:, :1] < 0, -1.0, 1.0)

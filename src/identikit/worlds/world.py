@@ -9,7 +9,7 @@ Shapes: z (n, d), x (n, D), labels (n,), densities (n, C).
 import copy
 import math
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -26,7 +26,7 @@ from identikit.worlds.projected import (
     ProjectedLaplace,
     ProjectedNormal,
 )
-from identikit.worlds.von_mises_fisher import VonMisesFisher
+from identikit.worlds.von_mises_fisher import MAX_CONCENTRATION, VonMisesFisher
 
 ClusterKind = Literal["uniform", "normal", "laplace", "generalized-normal"]
 ConditionalKind = Literal[
@@ -86,10 +86,6 @@ class WorldConfig:
             if not low <= value <= high:
                 limit = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
                 raise InputError(f"{name} must be {limit}; got {value}.")
-        for name in ("scale", "cluster_scale", "exponent", "kappa", "label_exponent"):
-            value = getattr(self, name)
-            if not math.isfinite(value) or (name.endswith("scale") and value == 0):
-                raise InputError(f"{name} must be finite and > 0; got {value}.")
         swapped = self.swapped_classes
         if swapped is not None and not 2 <= swapped <= self.classes:
             raise InputError(
@@ -117,13 +113,13 @@ _CHOICES = {
 _RANGES: dict[str, tuple[float, float]] = {
     "dim": (2, math.inf),
     "classes": (2, math.inf),
-    "cluster_scale": (0, math.inf),
-    "kappa": (0, math.inf),
-    "scale": (0, math.inf),
-    "exponent": (1, math.inf),
+    "cluster_scale": (1e-6, 1e6),
+    "kappa": (0, MAX_CONCENTRATION),
+    "scale": (1e-6, 1e6),
+    "exponent": (1, 100),
     "components": (1, math.inf),
     "swapped_share": (0, 1),
-    "label_exponent": (0, math.inf),
+    "label_exponent": (0, 100),
     "generator_layers": (1, math.inf),
 }
 
@@ -212,7 +208,7 @@ class ClusterWorld:
             between[self.swapped[:, None], self.swapped] = block
         return between.repeat_interleave(m, dim=1) / m
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "ClusterWorld":
         """The same world on another device."""
         moved = copy.copy(self)
         for name, value in vars(self).items():
