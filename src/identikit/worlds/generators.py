@@ -7,7 +7,7 @@ many draws are kept. The paper's code waits, without bound, for draws that beat 
 Shapes: z (n, d), x (n, D) with D >= d.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ _MAX_DRAWS = 25_000
 _SVD_BUDGET = 4e8  # draws times d^3: 25,000 draws to d = 25, 3,200 at 50, 400 at 100
 
 
+@runtime_checkable
 class Generator(Protocol):
     """An injective map with an inverse on its range."""
 

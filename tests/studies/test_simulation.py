@@ -1,0 +1,132 @@
+"""A simulation is a function of its config, resumes to the same bits, and explains itself."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from identikit.config import from_dict, to_dict
+from identikit.encoders.mlp import EncoderConfig
+from identikit.errors import InputError
+from identikit.studies.provenance import command_line
+from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
+from identikit.studies.simulation.page import simulation_page
+from identikit.studies.study import perform
+from identikit.training.config import TrainingConfig
+from identikit.training.fit import Progress
+from identikit.worlds.world import WorldConfig
+
+SMALL = SimulationConfig(
+    instances=200,
+    test_samples=1024,
+    world=WorldConfig(dim=3, classes=20),
+    encoder=EncoderConfig(width=32, depth=3),
+    training=TrainingConfig(steps=120, batch_size=256),
+)
+
+
+def test_config_round_trips_through_json() -> None:
+    assert from_dict(SimulationConfig, to_dict(SMALL)) == SMALL
+
+
+def test_command_line_names_what_differs_from_the_defaults() -> None:
+    config = replace(SMALL, few_classes=True)
+    line = command_line("simulate", config)
+    assert line.startswith("identikit simulate --instances 200 --few-classes --test-samples 1024")
+    assert line.endswith("--steps 120 --batch-size 256")
+    assert "--kappa" not in line
+
+
+def test_the_same_config_gives_the_same_bits_and_learns_something() -> None:
+    first, second = simulate(SMALL), simulate(SMALL)
+    assert first.summary() | {"seconds": 0} == second.summary() | {"seconds": 0}
+    np.testing.assert_array_equal(first.arrays["recovered"], second.arrays["recovered"])
+    summary = first.summary()
+    assert summary["r2_latents"] > summary["identity_r2"] + 0.05
+    assert summary["ceiling_r2"] == pytest.approx(1, abs=1e-6)
+    assert summary["excess_loss"] > 0
+
+
+def test_supervised_and_normalized_runs_work_too() -> None:
+    config = replace(SMALL, objective="supervised", head=replace(SMALL.head, normalized=True))
+    done = simulate(config)
+    assert done.config.n_labels == 20
+    latents = done.recovery.latents
+    assert latents is not None
+    assert latents.procrustes.mean.value > 0.8
+
+
+def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
+    def stop_at(step: int) -> None:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGINT) if step == 48 else None
+
+    def watch(progress: Progress) -> None:
+        stop_at(progress.step)
+
+    stopped, _ = perform(SIMULATE, SMALL, root=tmp_path, on_progress=watch)
+    assert stopped.interrupted
+    assert stopped.result["steps"] < 120
+    assert "interrupted" in stopped.result["explanation"]
+    assert (stopped.path / "report.html").exists()
+
+    resumed, found = perform(SIMULATE, SMALL, root=tmp_path)
+    whole = simulate(SMALL)
+    assert not found
+    assert resumed.result["r2_latents"] == whole.summary()["r2_latents"]
+    lines = (resumed.path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["r2"] for line in lines] == [r["r2"] for r in whole.fit.history]
+
+    again, found = perform(SIMULATE, SMALL, root=tmp_path)
+    assert found
+    assert again.result == resumed.result
+
+
+def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: Path) -> None:
+    run, _ = perform(SIMULATE, SMALL, root=tmp_path)
+    for name in (
+        "config.json",
+        "metrics.jsonl",
+        "result.json",
+        "arrays.safetensors",
+        "report.html",
+    ):
+        assert (run.path / name).stat().st_size > 0
+    assert {path.suffix for path in (run.path / "figures").iterdir()} == {".png", ".pdf"}
+    page = simulation_page(run)
+    first = page.rows[0]
+    assert first.predicted == run.result["ceiling_r2"]
+    assert getattr(first.recovered, "value", None) == run.result["r2_latents"]
+    assert first.explained == run.result["explanation"]
+    assert {"sphere", "latents", "training", "factors", "head"} == {f.name for f in page.figures}
+
+
+def test_theory_alone_predicts_what_training_meets_later() -> None:
+    laplace = replace(SMALL, world=replace(SMALL.world, conditional="laplace", scale=1.0))
+    prediction = predict(laplace)
+    assert prediction.ceiling.r2_latents < 0.95
+    assert not all(check.holds for check in prediction.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"instances": 10}, "instances must be at least as many as classes; got 10"),
+        ({"threads": 0}, "threads must be at least 1; got 0"),
+        ({"representation_dim": 0}, "representation_dim must be at least 1"),
+        ({"test_samples": 10}, "test_samples must be at least 16 per dimension"),
+        ({"world": WorldConfig(dim=3, classes=3)}, "classes must be at least dim"),
+    ],
+)
+def test_impossible_configs_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_few_classes_may_be_asked_for_and_cap_the_ceiling() -> None:
+    config = replace(SMALL, few_classes=True, world=WorldConfig(dim=3, classes=3))
+    assert predict(config).ceiling.r2_latents < 0.9

@@ -1,0 +1,59 @@
+"""The walls of the house: imports point upstream only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import identikit
+
+ROOT = Path(identikit.__file__).parent
+FOUNDATION = ("errors", "factors", "representation", "linalg", "config", "randomness")
+ROOMS = ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report", "studies")
+MAY_IMPORT = {
+    "worlds": (),
+    "encoders": (),
+    "objectives": (),
+    "training": ("encoders", "objectives"),
+    "theory": ("worlds",),
+    "recovery": ("theory",),
+    "report": (),
+    "studies": ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report"),
+}
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Names right under `identikit` that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = (
+                [f"identikit.{alias.name}" for alias in node.names]
+                if node.module == "identikit"
+                else [node.module]
+            )
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("identikit.")}
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_rooms_upstream(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        allowed = {room, *FOUNDATION, *MAY_IMPORT[room]}
+        assert rooms_imported(path) <= allowed, path
+
+
+@pytest.mark.parametrize("name", FOUNDATION)
+def test_the_foundation_rests_on_itself(name: str) -> None:
+    path = ROOT / f"{name}.py"
+    if path.exists():
+        assert rooms_imported(path) <= set(FOUNDATION)
+
+
+def test_every_folder_is_a_known_room() -> None:
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ROOMS)
