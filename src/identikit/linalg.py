@@ -152,38 +152,6 @@ def principal_axes(a: Float[Tensor, "n d"]) -> PrincipalAxes:
     return PrincipalAxes(mean=a.double().mean(dim=0), axes=vt[kept].T, size=s[kept] / n**0.5)
 
 
-def ridge(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> LeastSquares:
-    """Affine ridge regression, its penalty chosen per target by generalized cross-validation.
-
-    Minimises (|B - X A|² / n) / (1 - df / n)² over a grid of penalties relative to the
-    largest squared singular value (Golub, Heath & Wahba 1979), so it is indifferent to the
-    scale, shift and rotation of a. Meant for n near d or below, where least squares overfits.
-
-    Raises:
-        InputError: no rows, different numbers of rows, NaN or infinity.
-    """
-    require_rows(a, b)
-    n = len(a)
-    principal = principal_axes(a)
-    s, y = principal.size[:, None], centred(b)
-    unit = principal.coordinates(a) / principal.size
-    inside = unit.T @ y / n  # of y along each axis
-    outside = (y - unit @ inside).square().mean(dim=0)
-    top = s[0].item() if len(s) else 1.0
-    penalties = top**2 * torch.logspace(-8, 2, 41, dtype=torch.float64, device=a.device)
-    left = penalties[:, None] / (s.square().T + penalties[:, None])  # share of it not fitted
-    rss = outside + left.square() @ inside.square()
-    free = (n - 1 - len(s)) / n + left.sum(dim=1, keepdim=True) / n
-    penalty = penalties[(rss / free.square()).argmin(dim=0)]
-    coefficient = principal.axes @ (s / (s.square() + penalty) * inside)
-    return LeastSquares(
-        coefficient=coefficient,
-        intercept=b.double().mean(dim=0) - principal.mean @ coefficient,
-        rank=len(s),
-        condition_number=top / s[-1].item() if len(s) else float("inf"),
-    )
-
-
 def procrustes(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> Procrustes:
     """The scaled orthogonal map that takes a nearest to b, without a shift.
 

@@ -17,7 +17,7 @@ from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.classifier import PENALTIES, fit_logistic
 from identikit.recovery.readouts import Trial, read_out, targets
 from identikit.recovery.result import OK, FactorScore
-from identikit.recovery.split import Split
+from identikit.recovery.split import Split, group_folds
 
 N = 600
 
@@ -30,7 +30,9 @@ def trial(n: int, n_train: int | None = None) -> Trial:
     n_train = n_train or n // 2
     return Trial(
         split=Split(train=torch.arange(n_train), test=torch.arange(n_train, n)),
-        validation=torch.arange(0, n_train, 4),
+        folds=group_folds(
+            torch.arange(n_train), n_folds=5, generator=torch.Generator().manual_seed(1)
+        ),
         bootstrap=Bootstrap(
             torch.arange(n - n_train), resamples=100, generator=torch.Generator().manual_seed(0)
         ),
@@ -151,7 +153,8 @@ def test_the_classifier_minimises_its_objective(
     monkeypatch.setattr("identikit.recovery.classifier.PENALTIES", (penalty,))
     x = normal(200, 3)
     y = (x[:, 0] + normal(200, seed=1)).round().clamp(-1, 1).long() + 1
-    fit = fit_logistic(x, y, classes=3, validation=torch.arange(50))
+    fold = Split(train=torch.arange(50, 200), test=torch.arange(50))
+    fit, _ = fit_logistic(x, y, classes=3, fold=fold)
     reference = LogisticRegression(C=1 / (200 * penalty), tol=1e-8, max_iter=5000)
     reference.fit(x.numpy(), y.numpy())
     got = torch.softmax(x @ fit.weight + fit.bias, dim=1)
@@ -186,7 +189,7 @@ def test_more_dimensions_than_samples_are_read_by_ridge_and_said_so() -> None:
     h = normal(200, 300) * torch.cat([torch.full((3,), 30.0), torch.ones(297)])
     z = h[:, :3].sum(1)
     score = read(h, z, Kind.CONTINUOUS)
-    assert score.status == "ridge: 100 training samples for 300 dimensions"
+    assert score.status == "ridge: least squares overfits 300 dimensions with 100 samples"
     assert score.estimate.value > 0.97
     classes = read(h, (z > 0).long(), Kind.BINARY)
     assert classes.estimate.value > 0.97

@@ -12,6 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from identikit.recovery.split import Split
+
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
@@ -32,18 +34,14 @@ class Logistic:
 
 
 def fit_logistic(
-    x: Float[Tensor, "n p"],
-    y: Int[Tensor, " n"],
-    *,
-    classes: int,
-    validation: Int[Tensor, " n_val"],
-) -> Logistic:
-    """Choose the penalty on the rows `validation`, then fit to all rows with it."""
-    inner = torch.ones(len(y), dtype=torch.bool)
-    inner[validation] = False
-    known = inner.clone()
-    known[validation] = torch.isin(y[validation], y[inner])
-    judged = known & ~inner
+    x: Float[Tensor, "n p"], y: Int[Tensor, " n"], *, classes: int, fold: Split
+) -> tuple[Logistic, float]:
+    """Choose the penalty within the fold, then fit to all rows with it.
+
+    Returns:
+        The classifier, and the loss that its penalty had on the fold's test rows.
+    """
+    inner, judged = fold.train, fold.test[torch.isin(y[fold.test], y[fold.train])]
     start = torch.zeros(x.shape[1] + 1, classes, dtype=torch.float64)
     best, penalty = float("inf"), PENALTIES[0]
     for candidate in PENALTIES:  # from stiff to loose, each started at the last solution
@@ -54,12 +52,13 @@ def fit_logistic(
         best, penalty = loss, candidate
     fitted, converged = _minimise(x, y, start=torch.zeros_like(start), penalty=penalty)
     count = torch.bincount(y, minlength=classes).double()
-    return Logistic(
+    logistic = Logistic(
         weight=fitted[1:],
         bias=fitted[0],
         log_share=torch.where(count > 0, (count / len(y)).log(), torch.inf),
         converged=converged,
     )
+    return logistic, best
 
 
 def _minimise(x: Tensor, y: Tensor, *, start: Tensor, penalty: float) -> tuple[Tensor, bool]:

@@ -6,23 +6,24 @@ ordinal      regress the rank of the level             Spearman; R²
 categorical  logistic regression                       balanced accuracy; accuracy
 binary       logistic regression                       AUC; balanced accuracy
 
-Regressions are ordinary least squares, as in the paper, where training samples outnumber
-dimensions by more than two to one; otherwise ridge, and the status says so.
+Regressions are ordinary least squares, as in the paper, unless cross-validation inside the
+training part finds that they overfit; then they are ridge, and the status says so.
 """
 
 import math
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
-from identikit.linalg import least_squares, principal_axes, r2_score, ridge
+from identikit.linalg import principal_axes, r2_score
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.classifier import fit_logistic
+from identikit.recovery.regression import regress
 from identikit.recovery.result import OK, FactorScore
 from identikit.recovery.split import Split
 
@@ -34,8 +35,8 @@ class Trial:
     """Which samples fit, which choose penalties, which score; the same for all features."""
 
     split: Split
-    validation: Int[Tensor, " n_val"]
-    """Positions within `split.train` on which classifiers choose their penalty."""
+    folds: list[Split]
+    """Of positions within `split.train`, on which penalties are chosen."""
     bootstrap: Bootstrap
     """Resamples of `split.test`."""
 
@@ -56,8 +57,8 @@ def read_out(
         scores |= _regressions(h, regressed, trial)
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
-        train, test = _coordinates(h[trial.split.train], h[trial.split.test])
-        scores |= {f.name: _classification(train, test, f, trial) for f in classified}
+        coordinates = _coordinates(h[trial.split.train], h[trial.split.test])
+        scores |= {f.name: _classification(coordinates, f, trial) for f in classified}
     return tuple(scores[name] for name in factors)
 
 
@@ -96,13 +97,12 @@ def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, Fa
     split = trial.split
     y = [targets(f) for f in factors]
     train = h[split.train]
-    solve, status = (least_squares, OK) if _plenty(train) else (ridge, _few(train))
-    fit = solve(train, torch.cat(y, dim=1)[split.train])
-    status = "the features do not vary" if fit.rank == 0 else status
-    predictions = torch.split(fit.predict(h[split.test]), [t.shape[1] for t in y], dim=1)
+    fits = regress(train, [t[split.train] for t in y], h[split.test], folds=trial.folds)
     held_out = {
-        f.name: (f, p, t[split.test]) for f, p, t in zip(factors, predictions, y, strict=True)
+        f.name: (f, fit.prediction, t[split.test])
+        for f, fit, t in zip(factors, fits, y, strict=True)
     }
+    flat = bool((train == train[0]).all())
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
     scores = _continuous(plain, trial.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
@@ -110,7 +110,10 @@ def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, Fa
             scores[name] = _ordinal(factor, prediction, target, trial.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
             scores[name] = _circular(factor, prediction, target, trial.bootstrap)
-    return {name: replace(score, status=status) for name, score in scores.items()}
+    return {
+        f.name: replace(scores[f.name], status=_status(train, flat=flat, ridged=fit.ridged))
+        for f, fit in zip(factors, fits, strict=True)
+    }
 
 
 def _continuous(
@@ -168,11 +171,18 @@ def _circular(
     )
 
 
-def _classification(train: Tensor, test: Tensor, factor: Factor, trial: Trial) -> FactorScore:
+def _classification(
+    coordinates: list[tuple[Tensor, Tensor]], factor: Factor, trial: Trial
+) -> FactorScore:
     split, bootstrap = trial.split, trial.bootstrap
     levels, y = torch.unique(factor.values, return_inverse=True)
-    fit = fit_logistic(train, y[split.train], classes=len(levels), validation=trial.validation)
-    logits, target = fit.logits(test), y[split.test]
+    fits = [
+        fit_logistic(train, y[split.train], classes=len(levels), fold=trial.folds[0])
+        for train, _ in coordinates
+    ]
+    best = min(range(len(fits)), key=lambda k: fits[k][1])
+    fit, target = fits[best][0], y[split.test]
+    logits = fit.logits(coordinates[best][1])
     predicted = logits.argmax(dim=1)
     balanced = measures.balanced_accuracy(predicted, target)
     if factor.kind is Kind.BINARY:
@@ -197,23 +207,22 @@ def _classification(train: Tensor, test: Tensor, factor: Factor, trial: Trial) -
     )
 
 
-def _coordinates(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
-    """Principal coordinates: each of unit variance where samples are plenty, else the first.
+def _coordinates(train: Tensor, test: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Principal coordinates, each of unit variance, or in the unit of the first.
 
-    Whitened, the penalty is blind to any affine map of h; with few samples it would lift
-    noise to the size of signal, so only the common scale is taken out.
+    The penalty is blind to any affine map of the first kind; where samples are few that
+    lifts noise to the size of signal, so a classifier may choose the second kind.
     """
     axes = principal_axes(train)
-    size = axes.size if _plenty(train) else axes.size[:1]
-    return axes.coordinates(train) / size, axes.coordinates(test) / size
+    a, b = axes.coordinates(train), axes.coordinates(test)
+    return [(a / size, b / size) for size in (axes.size, axes.size[:1])]
 
 
-def _plenty(train: Tensor) -> bool:
-    return len(train) > 2 * train.shape[1]
-
-
-def _few(train: Tensor) -> str:
-    return f"ridge: {len(train)} training samples for {train.shape[1]} dimensions"
+def _status(train: Tensor, *, flat: bool, ridged: bool) -> str:
+    if flat:
+        return "the features do not vary"
+    n, d = train.shape
+    return f"ridge: least squares overfits {d} dimensions with {n} samples" if ridged else OK
 
 
 def _angle(factor: Factor) -> Tensor:

@@ -22,7 +22,7 @@ from identikit.recovery.inputs import as_factors, as_features
 from identikit.recovery.maps import map_scores
 from identikit.recovery.readouts import Trial, read_out, targets
 from identikit.recovery.result import FactorScore, MapScores, Recovery
-from identikit.recovery.split import Split, class_folds, random_split
+from identikit.recovery.split import Split, class_folds, group_folds, random_split
 from identikit.representation import Representation
 from identikit.theory.coverage import covered_subspace
 
@@ -96,7 +96,7 @@ def score(
     split = _split(group, train_mask, train_share, seed)
     trial = Trial(
         split=split,
-        validation=_validation(group[split.train], seed),
+        folds=_folds(group[split.train], seed),
         bootstrap=Bootstrap(
             group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
         ),
@@ -216,11 +216,11 @@ def _split(group: Tensor, train_mask: Any, train_share: float, seed: int) -> Spl
     return split
 
 
-def _validation(group: Tensor, seed: int) -> Int[Tensor, " n_val"]:
-    """A quarter of the training part, whole groups where there are several."""
+def _folds(group: Tensor, seed: int) -> list[Split]:
+    """Five folds of the training part, by whole groups where there are several."""
     if len(torch.unique(group)) < 2:
         group = torch.arange(len(group))
-    return random_split(group, train_share=0.75, generator=stream(seed, "validation")).test
+    return group_folds(group, n_folds=5, generator=stream(seed, "folds"))
 
 
 def _labels(groups: Any, name: str, n: int) -> Int[Tensor, " n"]:

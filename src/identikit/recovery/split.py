@@ -14,8 +14,6 @@ from torch import Tensor
 
 from identikit.errors import InputError
 
-FOLDS = 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -54,6 +52,16 @@ def random_split(
     return _from_mask(chosen[group])
 
 
+def group_folds(
+    groups: Int[Tensor, " n"], *, n_folds: int, generator: torch.Generator
+) -> list[Split]:
+    """Splits that hold each group out once, in `n_folds` turns or as many as there are groups."""
+    names, group = torch.unique(groups, return_inverse=True)
+    n_folds = min(n_folds, len(names))
+    fold = torch.arange(len(names))[torch.randperm(len(names), generator=generator)] % n_folds
+    return [_from_mask(fold[group] != k) for k in range(n_folds)]
+
+
 def class_folds(
     row_class: Int[Tensor, " n"], *, dim: int, generator: torch.Generator
 ) -> list[Split]:
@@ -62,13 +70,9 @@ def class_folds(
     A half of the classes must outnumber the dimensions of a row by two to one; below that
     each class is predicted by a map fitted on the other nine tenths of the classes.
     """
-    classes, group = torch.unique(row_class, return_inverse=True)
-    n_classes = len(classes)
-    if n_classes // 2 > 2 * dim:
+    if len(torch.unique(row_class)) // 2 > 2 * dim:
         return [random_split(row_class, train_share=0.5, generator=generator)]
-    n_folds = min(FOLDS, n_classes)
-    fold = torch.arange(n_classes)[torch.randperm(n_classes, generator=generator)] % n_folds
-    return [_from_mask(fold[group] != k) for k in range(n_folds)]
+    return group_folds(row_class, n_folds=10, generator=generator)
 
 
 def _from_mask(train: Tensor) -> Split:
