@@ -1,0 +1,76 @@
+"""A small convolutional encoder: h = A vec(c_3(c_2(c_1(x)))).
+
+c_k is the leaky ReLU of the batch norm of a 3 x 3 convolution with stride 2. Plain on
+purpose: the question is what the objective leaves in h, not how well the best network
+classifies. x is (n, side, side), grey in [0, 1]; h is (n, d_h).
+"""
+
+from itertools import pairwise
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from identikit.errors import InputError
+
+_LAYERS = 3
+_NEGATIVE_SLOPE = 0.01
+
+
+class CNN(nn.Module):
+    """Three strided convolutions and a linear layer.
+
+    Raises:
+        InputError: sides that three halvings do not divide, or sizes below 1.
+    """
+
+    def __init__(
+        self, *, width: int, out_dim: int, generator: torch.Generator, side: int = 32
+    ) -> None:
+        """Weights come from the generator.
+
+        Args:
+            width: Channels of the first layer; each further layer has twice as many.
+            out_dim: Dimensions of h.
+            generator: Source of the initial weights.
+            side: Pixels along each side of an image.
+        """
+        super().__init__()
+        reduction = 2**_LAYERS
+        if side < reduction or side % reduction:
+            raise InputError(
+                f"image side must be a multiple of {reduction} (it is halved {_LAYERS} times); "
+                f"got {side}. Crop or pad the images."
+            )
+        if width < 1 or out_dim < 1:
+            raise InputError(
+                f"encoder width and out_dim must be at least 1; got {width} and {out_dim}."
+            )
+        channels = [1, *(width * 2**k for k in range(_LAYERS))]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(channels):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),  # the norm shifts
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(_NEGATIVE_SLOPE),
+            ]
+        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.body.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
+        self.out = nn.Linear(channels[-1] * (side // reduction) ** 2, out_dim)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                _initialise(module, generator)
+
+    def forward(self, x: Float[Tensor, "n side side"]) -> Float[Tensor, "n d_h"]:
+        """The representation of grey images."""
+        return cast(Tensor, self.out(self.body(x[:, None])))
+
+
+def _initialise(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
+    """PyTorch's own default, uniform within 1/sqrt(fan in), from an explicit generator."""
+    bound = layer.weight[0].numel() ** -0.5
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        if layer.bias is not None:
+            layer.bias.uniform_(-bound, bound, generator=generator)
