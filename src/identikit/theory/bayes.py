@@ -97,7 +97,7 @@ def excess_loss(
     world: ClusterWorld,
     log_posterior: Float[Tensor, "n classes"],
     *,
-    h: Float[Tensor, "n d_h"],
+    h: Float[Tensor, "n _"],
     head: Float[Tensor, "labels d_h"],
 ) -> ExcessLoss:
     """The divergence of a model's label posterior softmax(h W') from the true one.

@@ -28,6 +28,7 @@ MAX_CLASSES = 1000
 MAX_ROWS = 300
 NEWTON_STEPS = 60
 DECREMENT = 1e-10  # nats: a sample whose loss can fall by less is solved
+RANK = 1e-10  # relative: logits have no more dimensions than singular values above this
 TINY = torch.finfo(torch.float64).tiny
 SOLVED = 1e-8  # nats: a start as good as this needs no rival
 
@@ -197,15 +198,12 @@ def nearest_start(
     start: Float[Tensor, "n m"],
     unit: bool,
 ) -> Float[Tensor, "n m"]:
-    """The start, or what of it shrunk towards zero has the least loss; unit vectors stay."""
-    if unit:
-        return start.clone()
-    shrunk = torch.stack([start, start / 3, start / 10, torch.zeros_like(start)])
-    losses = torch.stack(
-        [torch.logsumexp(h @ rows.T + log_count, dim=1) - (h * target).sum(dim=1) for h in shrunk]
-    )
+    """The start or a rival with less loss: shrunk towards zero, or on the sphere E_p[w]."""
+    rivals = [normalize(target)] if unit else [start / 3, start / 10, torch.zeros_like(start)]
+    tries = torch.stack([start, *rivals])
+    losses = torch.logsumexp(tries @ rows.T + log_count, dim=2) - (tries * target).sum(dim=2)
     losses[0] -= 1e-9 * (1 + losses[0].abs())  # where the loss is flat the start stands
-    return shrunk[losses.argmin(dim=0), torch.arange(len(start), device=start.device)]
+    return tries[losses.argmin(dim=0), torch.arange(len(start), device=start.device)]
 
 
 def line_search(
@@ -316,9 +314,9 @@ def rank_optimum(
 ) -> Optimum:
     """Minimise the true loss over m-dimensional features and rows without a bias.
 
-    m is dim, or one less than the number of rows where that is smaller (a softmax sees no
-    more). The search starts from the leading singular vectors of the centred log-posterior
-    and runs L-BFGS on the rows.
+    m is dim, or the rank of the centred log-posterior where that is smaller (at most one
+    less than the number of rows: a softmax sees no more). The search starts from that
+    matrix's leading singular vectors and runs L-BFGS on the rows.
 
     Raises:
         InputError: dim < 1, or fewer samples than 10 per dimension.
@@ -353,6 +351,7 @@ def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: fl
     n = len(logits)
     top = logits.max(dim=1, keepdim=True).values
     u, s, vt = torch.linalg.svd(centre_rows(logits.maximum(top - clip)), full_matrices=False)
+    m = min(m, max(1, int((s > RANK * s[0]).sum())))
     features, rows = u[:, :m] * n**0.5, vt[:m].T * (s[:m] / n**0.5)
     if not unit:
         return Start(features=features, rows=rows, log_scale=0.0)

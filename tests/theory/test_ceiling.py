@@ -1,0 +1,119 @@
+import pytest
+import torch
+from tests.theory.conftest import make_world, random_start
+
+from identikit.theory import optimum
+from identikit.theory.ceiling import recovery_ceiling
+
+
+def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **options):
+    world = make_world(**options)
+    return recovery_ceiling(
+        world, dim=width, normalized=normalized, samples=samples, generator=generator
+    )
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kappa": 50.0},
+        {"kappa": 10_000.0},
+        {"classes": 10},
+        {"dim": 10},
+        {"labels": 1000},
+        {"clusters": "laplace"},
+        {"dim": 3, "classes": 4},
+    ],
+    ids=str,
+)
+def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
+    got = ceiling_of(generator, normalized=normalized, **options)
+    assert got.converged
+    assert got.r2_latents == pytest.approx(1, abs=1e-3)
+    assert got.r2_wide == pytest.approx(1, abs=1e-3)
+    assert got.excess == pytest.approx(0, abs=1e-6)
+    if got.r2_head is not None:
+        assert got.r2_head == pytest.approx(1, abs=1e-3)
+
+
+def test_the_search_finds_one_from_a_random_start(generator, monkeypatch):
+    monkeypatch.setattr(optimum, "singular_start", random_start)
+    got = ceiling_of(generator, dim=3, classes=10, samples=1024)
+    assert got.iterations > 10
+    assert got.r2_latents == pytest.approx(1, abs=1e-3)
+    assert got.r2_head == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "r2", "excess"),
+    [  # found with Adam on features and rows of a world drawn by other code
+        ({"conditional": "normal", "scale": 0.5}, 0.9989, 0.0046),
+        ({"conditional": "normal", "scale": 1.0}, 0.9998, 0.0009),
+        ({"conditional": "laplace", "scale": 0.5}, 0.944, 0.065),
+        ({"conditional": "laplace", "scale": 1.0}, 0.852, 0.018),
+    ],
+    ids=str,
+)
+def test_projected_worlds_have_the_known_ceilings(options, r2, excess, generator):
+    got = ceiling_of(generator, **options)
+    assert got.r2_latents == pytest.approx(r2, abs=0.0004 if r2 > 0.99 else 0.015)
+    assert got.excess == pytest.approx(excess, rel=0.2)
+    assert got.r2_latents < got.r2_wide + 1e-3
+    assert got.r2_head is not None
+    assert got.r2_head > 0.99
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"label_exponent": 1.0, "classes": 30}, {"conditional": "gaussian", "scale": 0.5}],
+    ids=str,
+)
+def test_class_constants_take_one_dimension_more(options, generator):
+    as_many = ceiling_of(generator, **options)
+    one_more = ceiling_of(generator, width=6, **options)
+    assert as_many.excess > 1e-3
+    assert as_many.r2_latents < 0.999
+    assert one_more.excess == pytest.approx(0, abs=1e-6)
+    assert one_more.r2_latents == pytest.approx(1, abs=1e-3)
+
+
+def test_swapped_labels_lower_the_ceiling(generator):
+    ceilings = [
+        ceiling_of(generator, classes=40, swapped_share=s).r2_latents for s in (0.0, 0.1, 0.4)
+    ]
+    assert ceilings[0] > ceilings[1] > ceilings[2]
+
+
+def test_few_classes_see_few_directions(generator):
+    got = ceiling_of(generator, classes=3)
+    world = make_world(classes=3)
+    z = world.sample(20_000, generator=generator).z.double()
+    v = world.class_vectors.double()
+    seen = torch.linalg.svd(v - v.mean(dim=0)).Vh[:2]
+    regressors = torch.cat([z @ seen.T, torch.ones(len(z), 1)], dim=1)
+    left = z - regressors @ torch.linalg.lstsq(regressors, z).solution
+    expected = 1 - left.square().mean(dim=0) / z.var(dim=0)
+    assert got.r2_latents == pytest.approx(float(expected.mean()), abs=0.03)
+    assert got.r2_head is None
+
+
+def test_too_narrow_an_encoder_loses_latents(generator):
+    got = ceiling_of(generator, width=3, classes=20, samples=1024)
+    assert got.r2_latents < 0.8
+    assert got.r2_wide == pytest.approx(1, abs=1e-3)
+    assert got.excess > 0.1
+
+
+def test_no_concentration_nothing_recovered(generator):
+    got = ceiling_of(generator, kappa=0.0)
+    assert got.r2_latents == pytest.approx(0, abs=0.01)
+
+
+def test_the_same_generator_gives_the_same_ceiling():
+    first, second = (
+        ceiling_of(torch.Generator().manual_seed(3), conditional="normal", samples=1024)
+        for _ in range(2)
+    )
+    assert first == second

@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from identikit.errors import InputError
+from identikit.theory.coverage import covered_subspace
+
+
+def test_three_classes_cover_two_dimensions(generator):
+    head = torch.randn(3, 16, generator=generator)
+    coverage = covered_subspace(head)
+    assert coverage.rank == 2
+    both = torch.cat([coverage.basis, coverage.complement], dim=1)
+    torch.testing.assert_close(both.T @ both, torch.eye(16, dtype=torch.float64))
+    differences = (head - head[0]).double()
+    inside = differences @ coverage.basis @ coverage.basis.T
+    torch.testing.assert_close(inside, differences, atol=1e-6, rtol=1e-6)
+
+
+def test_logit_differences_see_the_covered_part_alone(generator):
+    head = torch.randn(4, 10, generator=generator, dtype=torch.float64)
+    h = torch.randn(50, 10, generator=generator, dtype=torch.float64)
+    coverage = covered_subspace(head)
+    logits = h @ head.T
+    seen = coverage.covered(h) @ coverage.basis.T @ head.T
+    torch.testing.assert_close(
+        seen - seen.mean(dim=1, keepdim=True), logits - logits.mean(dim=1, keepdim=True)
+    )
+    assert coverage.rest(h).shape == (50, 7)
+
+
+def test_a_common_shift_of_the_rows_covers_nothing(generator):
+    head = torch.randn(50, 4, generator=generator) @ torch.randn(4, 12, generator=generator)
+    shifted = head + 1000 * torch.randn(12, generator=generator)
+    assert covered_subspace(head).rank == 4
+    assert covered_subspace(shifted, rcond=1e-3).rank == 4
+
+
+def test_rank_does_not_depend_on_units(generator):
+    head = torch.randn(30, 8, generator=generator)
+    for scale in (1e-6, 1e6):
+        assert covered_subspace(scale * head).rank == 8
+        assert covered_subspace(scale * head).rest(head).shape == (30, 0)
+
+
+def test_many_labels_of_few_classes(generator):
+    head = torch.randn(6, 8, generator=generator).repeat(1000, 1)
+    assert covered_subspace(head).rank == 5
+
+
+def test_wrong_input_is_named():
+    with pytest.raises(InputError, match="labels >= 2"):
+        covered_subspace(torch.zeros(1, 3))
+    with pytest.raises(InputError, match="NaN"):
+        covered_subspace(torch.full((3, 3), torch.nan))

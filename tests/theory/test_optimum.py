@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from tests.theory.conftest import make_world, random_start
+
+from identikit.errors import InputError
+from identikit.theory import optimum as module
+from identikit.theory.optimum import draw, make_task, rank_optimum, solve_features
+
+
+def random_problem(generator, *, n=20, k=12, m=3):
+    rows = torch.randn(k, m, generator=generator, dtype=torch.float64)
+    p = torch.softmax(2 * torch.randn(n, k, generator=generator, dtype=torch.float64), dim=1)
+    return rows, p
+
+
+@pytest.mark.parametrize("unit", [False, True])
+def test_features_are_those_that_scipy_finds(unit, generator):
+    rows, p = random_problem(generator)
+    rows = 4 * torch.nn.functional.normalize(rows) if unit else rows
+    count = torch.rand(len(rows), generator=generator, dtype=torch.float64)
+    start = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    start = torch.nn.functional.normalize(start) if unit else start
+    h = solve_features(rows, count, target=p @ rows, start=start, unit=unit)
+
+    def loss(f, i):
+        f = f / np.linalg.norm(f) if unit else f
+        logits = rows.numpy() @ f
+        return np.log(np.exp(logits + count.numpy()).sum()) - p[i].numpy() @ logits
+
+    for i in range(20):
+        # on the sphere there may be several minima: h is in one of them
+        tries = [h[i].numpy()] if unit else [h[i].numpy(), start[i].numpy()]
+        best = min(minimize(loss, x, args=(i,), tol=1e-12).fun for x in tries)
+        assert loss(h[i].numpy(), i) <= best + 1e-7
+
+
+def test_features_match_the_mean_row(generator):
+    rows, p = random_problem(generator)
+    zero = torch.zeros(20, 3, dtype=torch.float64)
+    h = solve_features(rows, torch.zeros(12).double(), target=p @ rows, start=zero, unit=False)
+    torch.testing.assert_close(torch.softmax(h @ rows.T, dim=1) @ rows, p @ rows)
+
+
+def test_rows_of_the_optimum_cannot_be_improved(generator):
+    world = make_world(classes=12, conditional="laplace", scale=0.5, dim=3)
+    best = rank_optimum(world, dim=2, normalized=False, samples=300, generator=generator)
+    assert best.converged
+    p = best.log_posterior.exp()
+
+    def loss(rows, features):
+        log_q = torch.log_softmax(features @ rows.T + best.task.log_count, dim=1)
+        return float((p * (best.log_posterior - log_q)).sum(dim=1).mean())
+
+    assert loss(best.rows, best.features) == pytest.approx(best.excess, abs=1e-9)
+    for _ in range(10):
+        noise = torch.randn(best.rows.shape, generator=generator, dtype=torch.float64)
+        rows = best.rows + 0.05 * noise
+        features = solve_features(
+            rows, best.task.log_count, target=p @ rows, start=best.features, unit=False
+        )
+        assert loss(rows, features) > best.excess
+
+
+def test_a_second_start_finds_the_same_loss(monkeypatch):
+    world = make_world(conditional="gaussian", covariance="per-class", dim=3, classes=12)
+    options = {"dim": 3, "normalized": False, "samples": 500}
+    first = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
+    monkeypatch.setattr(module, "singular_start", random_start)
+    second = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
+    assert second.excess == pytest.approx(first.excess, abs=0.01)
+
+
+def test_labels_of_one_class_and_prior_share_a_row(generator):
+    task = make_task(make_world(labels=250, classes=20), generator=generator)
+    assert len(task.of_class) == 20
+    assert task.log_count.exp().sum() == pytest.approx(250)
+
+
+def test_unequal_labels_have_rows_of_their_own_up_to_a_bound(generator):
+    few = make_task(make_world(labels=60, classes=20, label_exponent=1.0), generator=generator)
+    assert len(few.of_class) == 60
+    world = make_world(labels=5000, classes=20, label_exponent=1.0)
+    many = make_task(world, generator=generator)
+    assert len(many.of_class) <= module.MAX_ROWS
+    assert many.log_count.exp().sum() == pytest.approx(5000)
+    shares = torch.zeros(20, dtype=torch.float64).index_add(0, many.of_class, many.log_share.exp())
+    torch.testing.assert_close(shares, torch.ones(20, dtype=torch.float64))
+
+
+def test_more_classes_than_fit_are_thinned(generator, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CLASSES", 30)
+    world = make_world(classes=100)
+    task = make_task(world, generator=generator)
+    z, log_p = draw(world, task, samples=500, generator=generator)
+    assert log_p.shape == (500, 30)
+    exact = torch.log_softmax(10 * z @ world.class_vectors[task.classes].double().T, dim=1)
+    torch.testing.assert_close(log_p, exact, atol=1e-5, rtol=1e-5)
+
+
+def test_wrong_input_is_named(generator):
+    world = make_world(classes=10)
+    with pytest.raises(InputError, match="dim must be"):
+        rank_optimum(world, dim=0, normalized=False, samples=500, generator=generator)
+    with pytest.raises(InputError, match="samples must be"):
+        rank_optimum(world, dim=5, normalized=False, samples=10, generator=generator)

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from scipy.optimize import minimize
+from tests.theory.conftest import make_world
+
+from identikit.linalg import least_squares, r2_score
+from identikit.theory.optimum import rank_optimum
+from identikit.theory.sensitivity import (
+    distortion_features,
+    distortion_forms,
+    distortion_rates,
+    loss_sensitivity,
+    typical_rate,
+)
+
+
+@pytest.fixture
+def optimum(generator):
+    world = make_world(dim=3, classes=12, kappa=6.0)
+    return rank_optimum(world, dim=3, normalized=False, samples=800, generator=generator)
+
+
+def divergence(optimum, features, rows):
+    p = optimum.log_posterior.exp()
+    log_q = torch.log_softmax(features @ rows.T + optimum.task.log_count, dim=1)
+    return (p * (optimum.log_posterior - log_q)).sum(dim=1).mean()
+
+
+def after_the_head_has_answered(optimum, delta):
+    """Least divergence of distorted features over rows and a shift, by scipy."""
+    k, m = optimum.rows.shape
+
+    def value(flat):
+        theta = torch.tensor(flat, requires_grad=True)
+        rows, shift = theta[:-m].reshape(k, m), theta[-m:]
+        loss = divergence(optimum, optimum.features + delta + shift, rows)
+        (gradient,) = torch.autograd.grad(loss, theta)
+        return float(loss.detach()), gradient.numpy()
+
+    start = torch.cat([optimum.rows.flatten(), torch.zeros(m).double()]).numpy()
+    options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 20_000}
+    return minimize(value, start, jac=True, method="L-BFGS-B", options=options).fun
+
+
+def lost_r2(optimum, delta):
+    h = optimum.features + delta
+    prediction = least_squares(h, optimum.z).predict(h)
+    return 1 - float(r2_score(prediction, optimum.z).mean())
+
+
+def test_features_are_white_and_nothing_an_affine_map_makes(optimum):
+    phi = distortion_features(optimum.features, degree=3)
+    assert phi.shape[1] == 5 + 7  # spherical harmonics of degrees 2 and 3 in three dimensions
+    torch.testing.assert_close(phi.T @ phi / len(phi), torch.eye(12, dtype=torch.float64))
+    fit = least_squares(optimum.features, phi)
+    assert fit.predict(optimum.features).abs().max() < 1e-9
+
+
+def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(optimum, generator):
+    forms = distortion_forms(optimum, degree=2)
+    size = (forms.phi.shape[1], 3)
+    for _ in range(3):
+        b = 0.02 * torch.randn(size, generator=generator, dtype=torch.float64)
+        delta = forms.phi @ b
+        predicted = float(b.flatten() @ forms.cost @ b.flatten())
+        assert after_the_head_has_answered(optimum, delta) == pytest.approx(predicted, rel=0.05)
+        predicted = float(torch.trace(b @ forms.weight @ b.T))
+        assert lost_r2(optimum, delta) == pytest.approx(predicted, rel=0.05)
+
+
+def test_the_cheapest_distortion_costs_what_it_says(optimum):
+    forms = distortion_forms(optimum, degree=2)
+    p = forms.phi.shape[1]
+    weight = torch.kron(torch.eye(p, dtype=torch.float64), forms.weight)
+    root = torch.linalg.inv(torch.linalg.cholesky(weight))
+    values, vectors = torch.linalg.eigh(root @ forms.cost @ root.T)
+    delta = forms.phi @ (0.03 * root.T @ vectors[:, 0]).reshape(p, 3)
+    rate = distortion_rates(forms)[0]
+    assert float(rate) == pytest.approx(float(values[0]))
+    measured = after_the_head_has_answered(optimum, delta) / lost_r2(optimum, delta)
+    assert measured == pytest.approx(float(rate), rel=0.1)
+
+
+def test_typical_is_the_cost_of_noise(optimum, generator):
+    forms = distortion_forms(optimum, degree=2)
+    root = torch.linalg.inv(torch.linalg.cholesky(forms.weight))
+    costs, losses = [], []
+    for _ in range(20):
+        noise = torch.randn(optimum.features.shape, generator=generator, dtype=torch.float64)
+        delta = 0.03 * noise @ root
+        costs.append(float(divergence(optimum, optimum.features + delta, optimum.rows)))
+        losses.append(lost_r2(optimum, delta))
+    expected = typical_rate(optimum, forms.weight)
+    assert sum(costs) / sum(losses) == pytest.approx(expected, rel=0.05)
+
+
+def test_few_or_far_classes_make_the_loss_flat(generator):
+    base, far, few = (
+        loss_sensitivity(make_world(**options), samples=1024, generator=generator)
+        for options in ({}, {"kappa": 50.0}, {"classes": 10})
+    )
+    for one in (base, far, few):
+        assert 0 < one.cheapest < one.equipartition < one.typical
+    assert far.cheapest < base.cheapest / 5
+    assert few.cheapest < base.cheapest / 5
+
+
+def test_the_bound_falls_from_one_to_zero(generator):
+    sensitivity = loss_sensitivity(make_world(), samples=1024, generator=generator)
+    assert sensitivity.r2_at(0.0) == pytest.approx(1)
+    assert sensitivity.r2_at(0.1 * sensitivity.cheapest) == pytest.approx(0.9)
+    assert sensitivity.r2_at(10.0) == 0
+
+
+def test_many_rows_answer_through_polynomials(generator, monkeypatch):
+    world = make_world(dim=3, classes=60)
+    full = loss_sensitivity(world, samples=1024, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr("identikit.theory.sensitivity.MAX_UNKNOWNS", 150)
+    thin = loss_sensitivity(world, samples=1024, generator=torch.Generator().manual_seed(1))
+    assert thin.cheapest >= full.cheapest * 0.999
+    assert thin.equipartition == pytest.approx(full.equipartition, rel=0.15)
+
+
+def test_a_world_without_information_costs_nothing(generator):
+    sensitivity = loss_sensitivity(make_world(kappa=0.0), samples=512, generator=generator)
+    assert sensitivity.r2_at(0.01) == 0
