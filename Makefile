@@ -32,10 +32,10 @@ slow: $(VENV)/.developer    ## the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow
 
 bench: $(VENV)/.developer   ## the benchmarks, into benchmarks/results
-	$(BIN)/python -m benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
 bench-protocol: $(VENV)/.developer  ## the paper's own protocol, most of an hour
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.protocol --out benchmarks/results/protocol_curve.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/protocol.py
 
 clean:                      ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

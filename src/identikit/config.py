@@ -16,8 +16,10 @@ RESULTS_VERSION = 1
 
 
 def to_dict(config: object) -> dict[str, Any]:
-    """A config as nested dictionaries of JSON types."""
-    return cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(cast(Any, config)))))
+    """A config as nested dictionaries of JSON types; paths become strings."""
+    return cast(
+        dict[str, Any], json.loads(json.dumps(dataclasses.asdict(cast(Any, config)), default=str))
+    )
 
 
 def from_dict(kind: type[C], data: dict[str, Any]) -> C:

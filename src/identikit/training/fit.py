@@ -35,7 +35,7 @@ SAVE_EVERY_SECONDS = 20.0
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Gives n observations and their labels, on the generator's device."""
 Evaluate = Callable[[], Mapping[str, float]]
-Record = dict[str, float]
+Record = dict[str, float | int]
 
 
 class TrainingError(InputError):

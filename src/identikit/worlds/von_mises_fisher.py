@@ -101,7 +101,7 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(512)
 
 
-def quantile_table(concentration: float, *, dim: int) -> Float[Tensor, " cells+1"]:
+def quantile_table(concentration: float, *, dim: int) -> Float[Tensor, " nodes"]:
     """The angle theta as a function of a standard normal deviate g: F(theta) = Phi(g).
 
     A table in g rather than in a uniform variable has smooth tails, and float32 normals
@@ -127,7 +127,7 @@ def quantile_table(concentration: float, *, dim: int) -> Float[Tensor, " cells+1
 
 
 def table_angles(
-    table: Float[Tensor, " cells+1"], n: int, *, generator: torch.Generator
+    table: Float[Tensor, " nodes"], n: int, *, generator: torch.Generator
 ) -> Float[Tensor, " n"]:
     """Angles by linear interpolation of the quantile table at n normal deviates."""
     deviate = torch.randn(n, generator=generator, device=table.device)
