@@ -11,7 +11,7 @@ from identikit.errors import InputError
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import Bootstrap, Statistic
 
-CASES = 300
+CASES = 200
 
 
 def coverage(
@@ -45,8 +45,8 @@ def r2_case(r: float, n: int) -> Callable[[torch.Generator], tuple[Statistic, fl
 
 @pytest.mark.parametrize("r", [0.0, 0.7, 0.995])
 def test_r2_intervals_hold_the_score_of_the_fitted_map(r: float) -> None:
-    # 300 cases: a share of .95 has a standard error of .013
-    assert 0.91 <= coverage(r2_case(r, 300), n=300) <= 0.985
+    # 200 cases: a share of .95 has a standard error of .015
+    assert 0.90 <= coverage(r2_case(r, 300), n=300) <= 0.99
 
 
 def test_correlation_and_spearman_intervals_are_calibrated() -> None:
@@ -57,8 +57,8 @@ def test_correlation_and_spearman_intervals_are_calibrated() -> None:
         a, b = pair(0.6, 200, generator)
         return measures.spearman(a[:, 0], b[:, 0]), 6 / math.pi * math.asin(0.3)
 
-    assert 0.91 <= coverage(pearson, n=200) <= 0.985
-    assert 0.91 <= coverage(spearman, n=200) <= 0.985
+    assert 0.90 <= coverage(pearson, n=200) <= 0.99
+    assert 0.90 <= coverage(spearman, n=200) <= 0.99
 
 
 def test_auc_and_balanced_accuracy_intervals_are_calibrated() -> None:
@@ -77,19 +77,19 @@ def test_auc_and_balanced_accuracy_intervals_are_calibrated() -> None:
         truth = normal.cdf(torch.tensor(0.5)).item()
         return measures.balanced_accuracy((score > 0.5).long(), positive), truth
 
-    assert 0.91 <= coverage(auc, n=200) <= 0.985
-    assert 0.91 <= coverage(balanced, n=200) <= 0.985
+    assert 0.90 <= coverage(auc, n=200) <= 0.99
+    assert 0.90 <= coverage(balanced, n=200) <= 0.99
 
 
 def test_points_of_one_group_are_resampled_together() -> None:
-    """Twenty copies of forty points: as if there were forty, not eight hundred."""
+    """Ten copies of forty points: as if there were forty, not four hundred."""
 
     def copies(generator: torch.Generator) -> tuple[Statistic, float]:
         a, z = pair(0.7, 40, generator)
-        return measures.r2((0.7 * a).repeat(20, 1), z.repeat(20, 1)), 0.49
+        return measures.r2((0.7 * a).repeat(10, 1), z.repeat(10, 1)), 0.49
 
-    assert coverage(copies, n=800, groups=40) >= 0.88
-    assert coverage(copies, n=800) < 0.6
+    assert coverage(copies, n=400, groups=40) >= 0.88
+    assert coverage(copies, n=400) < 0.6
 
 
 def test_the_same_generator_gives_the_same_interval_and_groups_of_one_change_nothing() -> None:
