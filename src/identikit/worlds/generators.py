@@ -7,6 +7,7 @@ many draws are kept. The paper's code waits, without bound, for draws that beat 
 Shapes: z (n, d), x (n, D) with D >= d.
 """
 
+import copy
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -91,7 +92,10 @@ class InvertibleMLP:
 
     def to(self, device: torch.device | str) -> "InvertibleMLP":
         """The same map on another device."""
-        return type(self)([weight.to(device) for weight in self.weights], slope=self.slope)
+        moved = copy.copy(self)
+        moved.weights = [weight.to(device) for weight in self.weights]
+        moved._inverses = [inverse.to(device) for inverse in self._inverses]
+        return moved
 
 
 def build_invertible_mlp(
