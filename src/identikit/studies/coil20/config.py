@@ -76,7 +76,13 @@ class Coil20Config:
                 f"coil20 shift must be below {SIDE // 2} pixels and brightness below 1, or "
                 f"nothing is left to see; got {self.shift} and {self.brightness}."
             )
+        if self.resamples < 100:
+            raise InputError(
+                f"coil20 resamples must be at least 100 for a 95 % interval; got {self.resamples}."
+            )
         self._check_parts()
+        for objective in self.objectives:
+            self.training(objective)  # its rates and steps are checked before anything is read
 
     def _check_parts(self) -> None:
         if self.folds < 3:
@@ -91,10 +97,12 @@ class Coil20Config:
                 f"whole number of times for each of {self.folds} folds; got {arc}. "
                 "With 4 folds that is 5, 10, 15, 30, 45 or 90."
             )
-        if margin % STEP_DEG or not 0 <= margin < arc:
+        most = min(arc, (self.folds - 2) * arc / 2)  # else two margins leave nothing between
+        if margin % STEP_DEG or not 0 <= margin < most:
             raise InputError(
-                f"coil20 margin_degrees must be a multiple of {STEP_DEG}, 0 or more and less "
-                f"than arc_degrees ({arc}), or too little is left to fit on; got {margin}."
+                f"coil20 margin_degrees must be a multiple of {STEP_DEG}, at least 0 and below "
+                f"{most:g} for arcs of {arc} degrees in {self.folds} folds, or nothing is left "
+                f"to fit on; got {margin}."
             )
 
     @property

@@ -168,9 +168,9 @@ def _azimuth_section(result: Coil20Result) -> Section:
         f"{config.margin_degrees} degrees on both sides of each, from encoders and read-outs "
         "alike. Holding out every k-th azimuth instead would ask for interpolation between "
         "neighbours that look nearly the same.",
-        "Per object there are far fewer images than dimensions, so read-outs are ridge "
-        "regressions; the penalty of each is chosen by holding out the other arcs, inside the "
-        "images that it may see, in the same way for every set of features.",
+        "Per object there are fewer images than dimensions, so read-outs are ridge regressions "
+        "(or least squares, where it does as well); which, and how strong, is chosen by holding "
+        "out the other arcs, inside the images that may be seen, for all features alike.",
         "The prediction is what symmetry leaves: R² if all views that look as near as the true "
         "neighbour could not be told apart. Fine differences can carry a read-out past it.",
     ]

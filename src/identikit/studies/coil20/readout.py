@@ -1,11 +1,12 @@
 """Read-outs of COIL-20 on azimuths that neither encoder nor read-out has seen.
 
-(cos a, sin a) is regressed on h by ridge, object by object and for all at once, and so are
-the 20 object indicators. Every penalty is chosen by holding out the other folds' arcs in
-turn, inside the seen part: the test that is scored, repeated without the scored images.
-Leave-one-out or generalised cross-validation would not do: an image's neighbours 5 degrees
-away give it away, so the penalty would come out too weak for arcs, and far more so for the
-controls than for a trained encoder. Rows are images, 72 of each object in order of azimuth.
+(cos a, sin a) is regressed on h, object by object and for all at once, and so are the 20
+object indicators. Ridge penalties (and least squares, where it does as well) are chosen by
+holding out the other folds' arcs in turn, inside the seen part: the test that is scored,
+repeated without the scored images. Leave-one-out or generalised cross-validation would not
+do: neighbours 5 degrees away give an image away, so the penalty would come out too weak for
+arcs, and far more so for the controls than for a trained encoder. Rows are images, 72 of each
+object in order of azimuth.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from identikit.recovery.ridge import Split, ridge_readout
+from identikit.recovery.regression import regress
+from identikit.recovery.split import Split
 from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG, Coil20
 
 
@@ -50,18 +52,24 @@ class Parts:
         return ~torch.stack(near).any(0)
 
     def split(self, fold: int, *, objects: int) -> tuple[Split, list[Split]]:
-        """Rows of so many objects: the outer split, and its like within the seen part."""
+        """Rows of so many objects: the outer split, and its like within the seen part.
 
-        def rows(azimuths: Tensor) -> Tensor:
-            return azimuths.repeat(objects).nonzero().flatten()
-
+        The inner splits count positions within the outer one's training rows.
+        """
         seen = self.seen(fold)
-        others = [k for k in range(self.folds) if k != fold]
+        train = seen.repeat(objects).nonzero().flatten()
+
+        def positions(azimuths: Tensor) -> Tensor:
+            rows = (seen & azimuths).repeat(objects).nonzero().flatten()
+            return torch.searchsorted(train, rows)
+
         inner = [
-            Split(fit=rows(seen & self.seen(k)), score=rows(seen & self.held_out(k)))
-            for k in others
+            Split(train=positions(self.seen(k)), test=positions(self.held_out(k)))
+            for k in range(self.folds)
+            if k != fold
         ]
-        return Split(fit=rows(seen), score=rows(self.held_out(fold))), inner
+        test = self.held_out(fold).repeat(objects).nonzero().flatten()
+        return Split(train=train, test=test), inner
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,15 +104,20 @@ class Readouts:
         split, inner = parts.split(fold, objects=1)
         for start in range(0, len(h), AZIMUTHS):
             rows = slice(start, start + AZIMUTHS)
-            found = ridge_readout(h[rows], circle[rows], split=split, inner=inner)
-            self.azimuth[seed, rows][split.score] = found.prediction.float()
+            (azimuth,) = _predict(h[rows], [circle[rows]], split, inner)
+            self.azimuth[seed, rows][split.test] = azimuth.float()
         split, inner = parts.split(fold, objects=OBJECTS)
-        pooled = ridge_readout(h, circle, split=split, inner=inner).prediction
-        self.pooled[seed, split.score] = pooled.float()
-        named = F.one_hot(data.object, OBJECTS)
-        votes = ridge_readout(h, named, split=split, inner=inner).prediction
-        self.object[seed, split.score] = votes.argmax(1)
-        self.within_share[seed, fold] = within_share(h[split.score], data.object[split.score])
+        named = F.one_hot(data.object, OBJECTS).double()
+        pooled, votes = _predict(h, [circle, named], split, inner)
+        self.pooled[seed, split.test] = pooled.float()
+        self.object[seed, split.test] = votes.argmax(1)
+        self.within_share[seed, fold] = within_share(h[split.test], data.object[split.test])
+
+
+def _predict(h: Tensor, targets: list[Tensor], split: Split, inner: list[Split]) -> list[Tensor]:
+    train = [target[split.train] for target in targets]
+    found = regress(h[split.train], train, h[split.test], folds=inner)
+    return [regression.prediction for regression in found]
 
 
 def within_share(h: Float[Tensor, "n d"], group: Int[Tensor, " n"]) -> float:
@@ -117,25 +130,24 @@ def within_share(h: Float[Tensor, "n d"], group: Int[Tensor, " n"]) -> float:
 
 
 def symmetry_prediction(data: Coil20, parts: Parts) -> Float[Tensor, " 20"]:
-    """R² of the azimuth, per object, if all views that look alike could not be told apart.
+    """R² of the azimuth, per object, if views that look alike could not be told apart.
 
-    A held-out image's lookalikes are the seen images at least as near to it in pixels as
-    the one nearest in azimuth. If one cannot tell it from those, the best guess of its
-    (cos, sin) is the mean over them and itself, and R² is the squared length of that mean:
-    about 1 where only neighbours look alike, about 0 where the far side does too. What can
-    be told in the end is learnt from fine differences, so this predicts; it does not bound.
+    A held-out view's lookalikes are the views of its object at least as near to it in
+    pixels as the seen one nearest in azimuth. If one cannot tell it from those, the best
+    guess of its (cos, sin) is their mean, and R² is the squared length of that mean: about
+    1 where only neighbours look alike, about 0 where the far side does too. Fine differences
+    may tell some of them apart after all, so this predicts; it does not bound.
     """
     circle = data.circle()[:AZIMUTHS]
     azimuth_distance = 1 - circle @ circle.T
     leaves = torch.zeros(OBJECTS, AZIMUTHS, dtype=torch.float64)
     for o, images in enumerate(data.images.double().view(OBJECTS, AZIMUTHS, -1)):
-        distance = torch.cdist(images, images)
+        pixel_distance = torch.cdist(images, images)
         for fold in range(parts.folds):
             held = parts.held_out(fold).nonzero().flatten()
             seen = parts.seen(fold).nonzero().flatten()
-            nearest = azimuth_distance[held][:, seen].argmin(1)
-            pixels = distance[held][:, seen]
-            alike = (pixels <= pixels.gather(1, nearest[:, None])).double()
-            mean = (alike @ circle[seen] + circle[held]) / (alike.sum(1, keepdim=True) + 1)
+            nearest = seen[azimuth_distance[held][:, seen].argmin(1)]
+            alike = (pixel_distance[held] <= pixel_distance[held, nearest, None]).double()
+            mean = alike @ circle / alike.sum(1, keepdim=True)
             leaves[o, held] = mean.square().sum(1)
     return leaves.mean(1)

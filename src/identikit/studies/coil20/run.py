@@ -170,9 +170,9 @@ class _Cell:
 class Draws:
     """Training pairs of one objective from the images that one fold leaves to be seen."""
 
-    images: Float[Tensor, "objects*views side side"]
+    images: Float[Tensor, "n side side"]
     """By object, then by azimuth."""
-    label: Int[Tensor, " objects*views"]
+    label: Int[Tensor, " n"]
     labels: int
     """How many there are."""
     turn: Float[Tensor, "views views"] | None
