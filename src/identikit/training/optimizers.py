@@ -23,12 +23,15 @@ class Optimizers:
         self._parts: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, fused=True)]
         if matrices:
             self._parts.append(Muon(matrices, config.muon_rate))
-        self._groups = [group for part in self._parts for group in part.param_groups]
-        self._top_rates = [group["lr"] for group in self._groups]
+        self._top_rates = [group["lr"] for group in self._groups()]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Asked for anew each time: loading a state replaces the groups."""
+        return [group for part in self._parts for group in part.param_groups]
 
     def step(self, rate_share: float) -> None:
         """One step at this share of the top rates; clears the gradients."""
-        for group, top in zip(self._groups, self._top_rates, strict=True):
+        for group, top in zip(self._groups(), self._top_rates, strict=True):
             group["lr"] = top * rate_share
         for part in self._parts:
             part.step()
