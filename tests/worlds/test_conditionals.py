@@ -9,8 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from identikit.errors import InputError
-from identikit.worlds.conditionals import Gaussian, TruncatedLaplace
-from identikit.worlds.world import random_covariances
+from identikit.worlds.conditionals import Gaussian, TruncatedLaplace, random_covariances
 
 
 def unit(n: int, d: int, seed: int) -> Tensor:

@@ -151,6 +151,15 @@ def test_one_scale_per_centre() -> None:
         assert float((z_far[::2] @ v[0]).mean()) > float((z_far[1::2] @ v[1]).mean()) + 0.1
 
 
+@pytest.mark.parametrize("bad", [0.0, math.nan, math.inf])
+def test_points_without_a_direction(bad: float) -> None:
+    z = unit(3, 3, seed=1)
+    z[1] = bad
+    for conditional, _ in families(unit(2, 3, seed=0), 1.0).values():
+        with pytest.raises(InputError, match="1 of 3 rows are not"):
+            conditional.log_density(z)
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_bad_scale(bad: float) -> None:
     with pytest.raises(InputError, match="scale must be finite and > 0"):

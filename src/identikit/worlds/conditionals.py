@@ -177,3 +177,18 @@ class Gaussian(Conditional):
         shift = torch.einsum("...ij,...j->...i", white, self.centres.double())
         log_p: Tensor = -0.5 * (at - shift).square().sum(-1) - constant
         return log_p
+
+
+def random_covariances(
+    count: int, *, dim: int, generator: torch.Generator
+) -> Float[Tensor, "count dim dim"]:
+    """Random axes with variances whose logarithms are uniform from log 1/2 to log 2.
+
+    So the condition number is at most 4 and a typical variance is 1.
+    """
+    where = generator.device
+    raw = torch.randn(count, dim, dim, generator=generator, device=where, dtype=torch.float64)
+    axes = torch.linalg.qr(raw).Q
+    u = torch.rand(count, 1, dim, generator=generator, device=where, dtype=torch.float64)
+    covariances: Tensor = (axes * 2 ** (2 * u - 1)) @ axes.mT
+    return covariances

@@ -48,6 +48,11 @@ class _Projected(Conditional):
 
     def log_density(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Density of surface area at z's direction."""
+        bad = int((~((z.abs().amax(1) > 0) & z.isfinite().all(1))).sum())
+        if bad:
+            raise InputError(
+                f"z must be finite and nonzero to have a direction; {bad} of {len(z)} rows are not."
+            )
         unit = torch.nn.functional.normalize(z.double())
         centres = torch.nn.functional.normalize(self.centres.double())
         rows = max(1, _BLOCK // centres.numel())

@@ -9,119 +9,31 @@ Shapes: z (n, d), x (n, D), labels (n,), densities (n, C).
 import copy
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from identikit.errors import InputError, unknown_name
+from identikit.errors import InputError
 from identikit.randomness import stream
 from identikit.worlds.clusters import draw_cluster_vectors
-from identikit.worlds.conditionals import Conditional, Gaussian, TruncatedLaplace
+from identikit.worlds.conditionals import (
+    Conditional,
+    Gaussian,
+    TruncatedLaplace,
+    random_covariances,
+)
+from identikit.worlds.config import WorldConfig
 from identikit.worlds.generators import Generator, IdentityGenerator, build_invertible_mlp
 from identikit.worlds.projected import (
     ProjectedGeneralizedNormal,
     ProjectedLaplace,
     ProjectedNormal,
 )
-from identikit.worlds.von_mises_fisher import MAX_CONCENTRATION, VonMisesFisher
+from identikit.worlds.von_mises_fisher import VonMisesFisher
 
-ClusterKind = Literal["uniform", "normal", "laplace", "generalized-normal"]
-ConditionalKind = Literal[
-    "vmf", "normal", "laplace", "generalized-normal", "truncated-laplace", "gaussian"
-]
-CovarianceKind = Literal["shared", "per-class"]
-GeneratorKind = Literal["mlp", "identity"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldConfig:
-    """What a world is made of.
-
-    Raises:
-        InputError: an unknown name or a value out of range.
-    """
-
-    dim: int = 5
-    """Number of latent dimensions d."""
-    classes: int = 100
-    """Number of classes C; the theorem needs at least d + 1."""
-    clusters: ClusterKind = "uniform"
-    """Distribution of the cluster vectors: uniform on the sphere, or projected around e_1."""
-    cluster_scale: float = 1.0
-    """Width of that distribution around e_1 (not for uniform)."""
-    conditional: ConditionalKind = "vmf"
-    """Distribution of the latents around their cluster vector."""
-    kappa: float = 10.0
-    """Concentration of the von Mises-Fisher conditional; 0 is uniform."""
-    scale: float = 1.0
-    """Width of every other conditional: larger is wider."""
-    exponent: float = 3.0
-    """Exponent of the generalised normals: 1 is Laplace, 2 is normal; at least 1."""
-    covariance: CovarianceKind = "shared"
-    """Gaussian conditional: one random covariance for all classes, or one for each."""
-    components: int = 1
-    """Cluster vectors per class, mixed equally."""
-    swapped_share: float = 0.0
-    """Share of draws, within the swapped classes, that come from another swapped class."""
-    swapped_classes: int | None = None
-    """How many classes swap labels (all, if not given)."""
-    label_exponent: float = 0.0
-    """Zipf exponent s of the label prior, (i + 1)^-s for label i; 0 is balanced."""
-    generator: GeneratorKind = "mlp"
-    """Map from latents to observations."""
-    generator_layers: int = 4
-    """Linear layers of the mlp generator."""
-    observation_dim: int | None = None
-    """Number of observed dimensions D of the mlp generator (dim, if not given)."""
-
-    def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise unknown_name(name, str(getattr(self, name)), known)
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                limit = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-                raise InputError(f"{name} must be {limit}; got {value}.")
-        swapped = self.swapped_classes
-        if swapped is not None and not 2 <= swapped <= self.classes:
-            raise InputError(
-                f"swapped_classes must be from 2 to the number of classes ({self.classes}); "
-                f"got {swapped}."
-            )
-        if self.observation_dim is not None and self.observation_dim < self.dim:
-            raise InputError(
-                f"observation_dim must be at least dim ({self.dim}), or factors are lost; "
-                f"got {self.observation_dim}."
-            )
-        if self.generator == "identity" and self.observation_dim not in (None, self.dim):
-            raise InputError(
-                f"the identity generator has observation_dim = dim ({self.dim}); "
-                f"got {self.observation_dim}. Choose the mlp generator for more."
-            )
-
-
-_CHOICES = {
-    "clusters": get_args(ClusterKind),
-    "conditional": get_args(ConditionalKind),
-    "covariance": get_args(CovarianceKind),
-    "generator": get_args(GeneratorKind),
-}
-_RANGES: dict[str, tuple[float, float]] = {
-    "dim": (2, math.inf),
-    "classes": (2, math.inf),
-    "cluster_scale": (1e-6, 1e6),
-    "kappa": (0, MAX_CONCENTRATION),
-    "scale": (1e-6, 1e6),
-    "exponent": (1, 100),
-    "components": (1, math.inf),
-    "swapped_share": (0, 1),
-    "label_exponent": (0, 100),
-    "generator_layers": (1, math.inf),
-}
+__all__ = ["ClusterWorld", "WorldConfig", "WorldSample"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,21 +209,6 @@ def _conditional(
                 return Gaussian(centres, covariance=covariance[0])
             each = covariance.repeat_interleave(config.components, dim=0)
             return Gaussian(centres, covariance=each)
-
-
-def random_covariances(
-    count: int, *, dim: int, generator: torch.Generator
-) -> Float[Tensor, "count dim dim"]:
-    """Random axes with variances whose logarithms are uniform from log 1/2 to log 2.
-
-    So the condition number is at most 4 and a typical variance is 1.
-    """
-    where = generator.device
-    raw = torch.randn(count, dim, dim, generator=generator, device=where, dtype=torch.float64)
-    axes = torch.linalg.qr(raw).Q
-    u = torch.rand(count, 1, dim, generator=generator, device=where, dtype=torch.float64)
-    covariances: Tensor = (axes * 2 ** (2 * u - 1)) @ axes.mT
-    return covariances
 
 
 def _swapped_classes(config: WorldConfig, generator: torch.Generator) -> Int[Tensor, " S"]:
