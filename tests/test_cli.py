@@ -49,24 +49,27 @@ def test_simulate_prints_one_json_object_and_finds_its_run_again(
     assert "made before" in captured.err
 
 
-def test_the_saved_command_makes_the_same_run(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["simulate", *FAST, "--normalized", "--json"])
+def test_the_saved_command_makes_the_same_run_and_tables_show_the_three_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.main(["simulate", *FAST, "--normalized", "--out", "first", "--json"])
     first = json.loads(capsys.readouterr().out)
-    words = first["provenance"]["command"].split()
-    cli.main([*words[1:], "--out", "again", "--json"])
-    again = json.loads(capsys.readouterr().out)
-    assert again["r2_latents"] == first["r2_latents"]
-
-
-def test_tables_show_predicted_recovered_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["simulate", *FAST, "--out", "mine"])
+    cli.main([*first["provenance"]["command"].split()[1:], "--out", "again"])
     out = capsys.readouterr().out
     assert "predicted" in out
     assert "recovered" in out
-    assert "page: mine/report.html" in out
+    assert "page: again/report.html" in out
+    again = json.loads((Path("again") / "result.json").read_text())
+    assert again["r2_latents"] == first["r2_latents"]
+
+
+def test_report_draws_the_page_again(capsys: pytest.CaptureFixture[str]) -> None:
+    path = features(Path("f.npz"))
+    cli.main(["probe", str(path), "--out", "mine"])
     (Path("mine") / "report.html").unlink()
-    cli.main(["report", "mine"])
+    cli.main(["report", "mine", "--json"])
     assert (Path("mine") / "report.html").exists()
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["run"] == "mine"
 
 
 def test_theory_needs_no_training(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +103,7 @@ def test_probe_reads_features_out(capsys: pytest.CaptureFixture[str]) -> None:
         (["simulate", "--dim", "five"], "five"),
         (["report", "nowhere"], "nowhere is not a folder"),
         (["probe", "nowhere.npz"], "cannot read nowhere.npz: No such file"),
-        (["probe"], "FEATURES"),
+        (["probe"], "identikit probe --help"),
         (["probe", "f.npz", "--kinds", "azimuth"], "kinds takes NAME=KIND"),
     ],
 )
@@ -157,11 +160,12 @@ def test_a_full_disk_loses_nothing(
     def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    path = features(Path("f.npz"))
     with monkeypatch.context() as patch:
         patch.setattr("identikit.studies.study.write_page", no_space)
-        assert "No space left on device" in refused(capsys, "simulate", *FAST, "--out", "mine")
+        assert "No space left on device" in refused(capsys, "probe", str(path), "--out", "mine")
     assert not Path("mine").exists()
-    cli.main(["simulate", *FAST, "--out", "mine", "--json"])
+    cli.main(["probe", str(path), "--out", "mine", "--json"])
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
 
 

@@ -1,6 +1,8 @@
 """A simulation is a function of its config, resumes to the same bits, and explains itself."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,6 @@ import numpy as np
 import pytest
 
 from identikit.config import from_dict, to_dict
-from identikit.encoders.mlp import EncoderConfig
 from identikit.errors import InputError
 from identikit.studies.provenance import command_line
 from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
@@ -22,8 +23,7 @@ SMALL = SimulationConfig(
     instances=200,
     test_samples=1024,
     world=WorldConfig(dim=3, classes=20),
-    encoder=EncoderConfig(width=32, depth=3),
-    training=TrainingConfig(steps=120, batch_size=256),
+    training=TrainingConfig(steps=200, batch_size=512, schedule="cosine"),
 )
 
 
@@ -35,7 +35,7 @@ def test_command_line_names_what_differs_from_the_defaults() -> None:
     config = replace(SMALL, few_classes=True)
     line = command_line("simulate", config)
     assert line.startswith("identikit simulate --instances 200 --few-classes --test-samples 1024")
-    assert line.endswith("--steps 120 --batch-size 256")
+    assert line.endswith("--steps 200 --batch-size 512 --schedule cosine")
     assert "--kappa" not in line
 
 
@@ -55,22 +55,17 @@ def test_supervised_and_normalized_runs_work_too() -> None:
     assert done.config.n_labels == 20
     latents = done.recovery.latents
     assert latents is not None
-    assert latents.procrustes.mean.value > 0.8
+    assert latents.procrustes.mean.value > 0.75
 
 
 def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
-    def stop_at(step: int) -> None:
-        import os
-        import signal
-
-        os.kill(os.getpid(), signal.SIGINT) if step == 48 else None
-
     def watch(progress: Progress) -> None:
-        stop_at(progress.step)
+        if progress.step == 48:
+            os.kill(os.getpid(), signal.SIGINT)
 
     stopped, _ = perform(SIMULATE, SMALL, root=tmp_path, on_progress=watch)
     assert stopped.interrupted
-    assert stopped.result["steps"] < 120
+    assert stopped.result["steps"] < 200
     assert "interrupted" in stopped.result["explanation"]
     assert (stopped.path / "report.html").exists()
 
