@@ -169,7 +169,7 @@ def test_a_full_disk_loses_nothing(
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "theory", "probe", "report"])
+@pytest.mark.parametrize("command", ["demo", "simulate", "theory", "probe", "coil20", "report"])
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])

@@ -23,8 +23,9 @@ import identikit
 from identikit.errors import InputError, unknown_name
 from identikit.report.page import Page
 from identikit.report.tables import format_cell
+from identikit.studies.coil20 import Coil20Config
 from identikit.studies.probe import ProbeConfig
-from identikit.studies.registry import DEMO, PROBE, SIMULATE, study_of
+from identikit.studies.registry import COIL20, DEMO, PROBE, SIMULATE, study_of
 from identikit.studies.simulation import Prediction, SimulationConfig, predict
 from identikit.studies.store import Run
 from identikit.studies.study import Study, Watch, draw, perform
@@ -125,6 +126,21 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coil20:
+    """Train on photographs of 20 objects and ask what is known of object and azimuth.
+
+    Example: identikit coil20 --data coil20.mat
+    """
+
+    config: Annotated[Coil20Config, tyro.conf.arg(name="")]
+    output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
+
+    def run(self) -> None:
+        """Train, read out, save, print."""
+        _perform(COIL20, self.config, self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Draw the page and the figures of a saved run again.
 
@@ -143,7 +159,7 @@ class Report:
         _print_outcome(run, page, as_json=self.json)
 
 
-Command = Simulate | Demo | Theory | Probe | Report
+Command = Simulate | Demo | Theory | Probe | Coil20 | Report
 
 
 def _commands(words: Sequence[str]) -> Any:
@@ -159,6 +175,7 @@ def _commands(words: Sequence[str]) -> Any:
         | Annotated[Simulate, simulate]
         | Annotated[Theory, tyro.conf.subcommand("theory")]
         | Annotated[Probe, tyro.conf.subcommand("probe")]
+        | Annotated[Coil20, tyro.conf.subcommand("coil20")]
         | Annotated[Report, tyro.conf.subcommand("report")]
     )
 
