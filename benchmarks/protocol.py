@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from base_row import BaseRow
+from identikit.files import write_json
 from identikit.studies.provenance import machine, versions
-from identikit.studies.store import write_json
 from identikit.training.fit import Progress
 from identikit.training.recipes import recipe
 

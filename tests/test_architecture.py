@@ -8,7 +8,7 @@ import pytest
 import identikit
 
 ROOT = Path(identikit.__file__).parent
-FOUNDATION = ("errors", "factors", "representation", "linalg", "config", "randomness")
+FOUNDATION = ("errors", "factors", "representation", "linalg", "config", "randomness", "files")
 ROOMS = ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report", "studies")
 MAY_IMPORT = {
     "worlds": (),

@@ -113,8 +113,9 @@ def test_a_representation_that_does_not_vary_can_be_saved(tmp_path: Path) -> Non
 def test_places_that_cannot_be_written_or_read_are_refused(
     recovery: Recovery, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="cannot write"):
-        recovery.save(tmp_path / "missing" / "r.json")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        recovery.save(tmp_path / "file" / "r.json")
     with pytest.raises(InputError, match="cannot read"):
         Recovery.load(tmp_path / "none.json")
     (tmp_path / "half.json").write_text('{"factors": [')

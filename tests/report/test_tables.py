@@ -5,13 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from identikit.errors import InputError
 from identikit.report.tables import (
     Estimate,
     format_cell,
     format_number,
     power_of_ten,
-    write_atomically,
     write_table,
 )
 
@@ -74,25 +72,3 @@ def test_a_table_in_three_formats(tmp_path: Path) -> None:
     assert (first, rule) == (r"| a\|b | R² |", "| --- | --- |")
     assert row == "| x_1 | 0.12 [0.10, 0.20] |"
     assert r"x\_1 & 0.12 [0.10, 0.20] \\" in latex.read_text()
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "page.html"
-    write_atomically(target, b"old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(InputError, match=r"page\.html cannot be written: No space left"):
-        write_atomically(target, b"new")
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
-    assert target.read_bytes() == b"old"
-
-
-def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot be written: .*Choose a folder"):
-        write_atomically(tmp_path / "file" / "page.html", b"")

@@ -1,6 +1,5 @@
 """Runs are written whole or not at all, found again, and never written over."""
 
-import json
 import multiprocessing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from identikit.errors import InputError
-from identikit.studies.store import Draft, Run, RunStore, write_json
+from identikit.studies.store import Draft, Run, RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,12 +117,3 @@ def test_damaged_arrays_are_an_input_error(tmp_path: Path) -> None:
     (run.path / "arrays.safetensors").write_bytes(b"\x00" * 12)
     with pytest.raises(InputError, match=r"arrays.safetensors cannot be read"):
         run.arrays()
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    write_json(path, {"a": 1})
-    with pytest.raises(TypeError):
-        write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert list(tmp_path.iterdir()) == [path]

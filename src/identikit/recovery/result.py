@@ -4,7 +4,6 @@ Frozen, made of plain numbers and strings only, so that it goes to JSON and back
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from identikit.errors import InputError
 from identikit.factors import Kind
+from identikit.files import write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -175,18 +175,7 @@ class Recovery:
         Raises:
             InputError: a place that cannot be written.
         """
-        path = Path(path)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
-            part.replace(path)
-        except OSError as error:
-            raise InputError(
-                f"cannot write {path}: {error.strerror}. Choose a folder that exists, "
-                "is writable and has space left."
-            ) from None
-        finally:
-            part.unlink(missing_ok=True)
+        write_json(Path(path), self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> "Recovery":

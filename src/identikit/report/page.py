@@ -19,8 +19,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from identikit.errors import InputError
+from identikit.files import write_atomically
 from identikit.report.style import Figure, data_address, image_bytes
-from identikit.report.tables import Estimate, format_cell, format_number, write_atomically
+from identikit.report.tables import Estimate, format_cell, format_number
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

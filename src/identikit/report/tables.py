@@ -1,14 +1,12 @@
 """Numbers and tables as a reader wants them: 0.993 [0.991, 0.995], in CSV, Markdown and LaTeX."""
 
 import math
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from identikit.errors import InputError
+from identikit.files import write_atomically
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -67,26 +65,6 @@ def format_cell(value: object) -> str:
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return format_cell(value.item())
     return format_number(value) if isinstance(value, int | float) else str(value)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        InputError: the folder cannot be written to, or the disk is full.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}. Choose a folder that can be written "
-            "to and has space left."
-        ) from error
 
 
 def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]:

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from identikit.config import config_hash, to_dict
 from identikit.errors import InputError
+from identikit.files import write_json
 
 DEFAULT_ROOT = Path("runs")
 
@@ -177,20 +178,3 @@ def _lock(target: Path) -> Iterator[None]:
     finally:
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-
-
-def write_json(path: Path, data: object) -> None:
-    """Write JSON whole or not at all; NaN and infinity become null."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(_finite(data), indent=2) + "\n")
-    os.replace(temporary, path)
-
-
-def _finite(data: object) -> object:
-    if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    if isinstance(data, float) and not np.isfinite(data):
-        return None
-    return data
