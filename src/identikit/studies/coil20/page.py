@@ -21,7 +21,7 @@ from identikit.studies.coil20.config import Objective
 from identikit.studies.coil20.result import CONTROLS, Coil20Result
 from identikit.studies.pages import provenance, shown
 from identikit.studies.store import Run
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS
+from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG
 
 LABELS: dict[str, str] = {
     "supervised": "Taught the object",
@@ -94,8 +94,8 @@ def _rows(result: Coil20Result, objective: Objective) -> list[ComparisonRow]:
         explained = (
             "Draws from nearby azimuths make log p(label | view) a multiple of cos(angle to the "
             "label's view), so theory asks for cosine and sine to stand linearly in h, as far as "
-            f"symmetry lets them be told. Read out {_gap(result, objective, 'pixels')}; what is "
-            "missing is training short of the optimum, and arcs that theory does not speak of."
+            f"symmetry lets them be told. Read out {_gap(result, objective, 'pixels')}. Theory "
+            "speaks of the optimum and of views like those seen, not of arcs never shown."
         )
     return [
         ComparisonRow(
@@ -163,11 +163,16 @@ def _azimuth_section(result: Coil20Result) -> Section:
     leaves = float(result.symmetry.mean())
     bars = [_bar(result, objective, "azimuth", leaves) for objective in result.config.objectives]
     config = result.config
+    interpolates = (
+        "Neighbours of every held-out view are seen, so this asks for interpolation over a few "
+        "degrees; longer arcs ask for more."
+        if config.arc_degrees <= 2 * STEP_DEG
+        else "Single azimuths would be easier: their neighbours look nearly the same."
+    )
     notes = [
         f"Held out are arcs of {config.arc_degrees} degrees, together with "
         f"{config.margin_degrees} degrees on both sides of each, from encoders and read-outs "
-        "alike. Holding out every k-th azimuth instead would ask for interpolation between "
-        "neighbours that look nearly the same.",
+        f"alike. {interpolates}",
         "Per object there are fewer images than dimensions, so read-outs are ridge regressions "
         "(or least squares, where it does as well); which, and how strong, is chosen by holding "
         "out the other arcs, inside the images that may be seen, for all features alike.",
@@ -315,5 +320,7 @@ def _score_section(result: Coil20Result) -> Section:
         notes=(
             "covered: inside the row space of the head, which theory speaks of; rest: outside; "
             "random part: a random subspace of h as large as the covered one.",
+            "Intervals resample objects, not trainings; how much those differ, the lowest and the "
+            "highest seed say.",
         ),
     )
