@@ -137,7 +137,7 @@ class Coil20:
 
     def run(self) -> None:
         """Train, read out, save, print."""
-        _perform(COIL20, self.config, self.output)
+        _perform(COIL20, self.config.with_digest(), self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ def main(words: Sequence[str] | None = None) -> None:
             "finished is lost; free space or give --out another folder, and run it again."
         )
     except KeyboardInterrupt:
-        ERR.print("stopped; the same command goes on from the last checkpoint.")
+        ERR.print("stopped before the end; give the same command again to go on.")
         sys.exit(130)
 
 
@@ -262,7 +262,7 @@ def _progress(what: str) -> Iterator[Watch]:
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=ERR) as bar:
-        task = bar.add_task(what, total=None, scores="theory first ...")
+        task = bar.add_task(what, total=None, scores="starting ...")
 
         def watch(progress: Any) -> None:
             scores = "  ".join(

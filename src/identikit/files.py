@@ -1,5 +1,6 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and known by their digest."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -38,6 +39,19 @@ def write_json(path: Path, data: object) -> None:
         InputError: the file cannot be written.
     """
     write_atomically(path, (json.dumps(_finite(data), indent=1, allow_nan=False) + "\n").encode())
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.") from error
 
 
 def _finite(data: object) -> object:

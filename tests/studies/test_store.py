@@ -54,6 +54,16 @@ def test_a_crash_leaves_no_run_but_a_draft_that_is_taken_over(tmp_path: Path) ->
         assert (again.checkpoint / "state").read_text() == "half way"
 
 
+def test_refused_input_leaves_nothing_behind(tmp_path: Path) -> None:
+    def refuse() -> None:
+        with RunStore(tmp_path).draft("simulate", Config()):
+            raise InputError("no such file")
+
+    with pytest.raises(InputError, match="no such file"):
+        refuse()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupted_run_is_resumed_and_then_replaced(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     finish(store, Config(), status="interrupted")

@@ -1,6 +1,5 @@
 """Anybody's features: what is linearly in them, inside and outside what theory covers."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from identikit.errors import InputError
+from identikit.files import file_digest
 from identikit.recovery.npz import load_npz
 from identikit.recovery.result import FactorScore, Recovery
 from identikit.recovery.score import score
@@ -35,19 +35,15 @@ class ProbeConfig:
     train_share: float = 0.5
     """Share of the samples that the read-outs are fitted on."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
-    """Of the file, so that a changed file is another run; filled in by `probe_config`."""
+    """Of the file, so that a changed file is another run; filled in by `with_digest`."""
 
     def with_digest(self) -> "ProbeConfig":
-        """The same config with the file's absolute path and digest.
+        """The same config with the file's digest.
 
         Raises:
             InputError: the file cannot be read.
         """
-        try:
-            digest = hashlib.sha256(self.features.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(f"cannot read {self.features}: {error.strerror}.") from error
-        return replace(self, sha256=digest)
+        return replace(self, sha256=file_digest(self.features))
 
     def kinds_by_name(self) -> dict[str, str]:
         """The kinds as a mapping.

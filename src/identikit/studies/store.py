@@ -143,7 +143,12 @@ class RunStore:
             if done is not None and not draft.checkpoint.exists():
                 shutil.copytree(done.path / "checkpoint", draft.checkpoint)
             write_json(folder / "config.json", {"command": command, "config": to_dict(config)})
-            yield draft
+            try:
+                yield draft
+            except InputError:
+                if not draft.checkpoint.exists():  # nothing in there is worth keeping
+                    shutil.rmtree(folder)
+                raise
 
 
 def _existing(target: Path, command: str, config: object, *, explicit: bool) -> Run | None:

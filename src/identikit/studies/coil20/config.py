@@ -1,9 +1,13 @@
 """Everything a COIL-20 run depends on, in one frozen config."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
 
 from identikit.errors import InputError
+from identikit.files import file_digest
 from identikit.studies.coil20.readout import Parts
 from identikit.training.config import TrainingConfig
 from identikit.worlds.coil20 import SIDE, STEP_DEG
@@ -59,9 +63,21 @@ class Coil20Config:
     probability proportional to exp(kappa cos t)."""
     resamples: int = 1000
     """Bootstrap resamples behind each 95 % interval."""
+    threads: int = 1
+    """Processor threads; these networks are so small that more are slower."""
+    sha256: Annotated[str, tyro.conf.Suppress] = ""
+    """Of the file, so that a changed file is another run; filled in by `with_digest`."""
+
+    def with_digest(self) -> "Coil20Config":
+        """The same config with the file's digest.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return replace(self, sha256=file_digest(Path(self.data)))
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "dim", "width", "steps", "diet_steps", "batch_size"):
+        for name in ("threads", "seeds", "dim", "width", "steps", "diet_steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"coil20 {name} must be at least 1; got {getattr(self, name)}.")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):

@@ -23,6 +23,7 @@ from identikit.randomness import stream
 from identikit.studies.coil20.config import Coil20Config, Objective
 from identikit.studies.coil20.readout import Readouts, symmetry_prediction
 from identikit.studies.coil20.result import Coil20Result, Training
+from identikit.studies.threads import processor_threads
 from identikit.theory.coverage import covered_subspace
 from identikit.training.fit import Progress, fit
 from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, Coil20, load_coil20
@@ -46,6 +47,16 @@ def run_coil20(
     """
     start = time.perf_counter()
     data = load_coil20(Path(config.data))
+    with processor_threads(config.threads):
+        return _run(config, data, start, on_progress)
+
+
+def _run(
+    config: Coil20Config,
+    data: Coil20,
+    start: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> Coil20Result:
     readouts: dict[str, Readouts] = {}
     training = {str(objective): Training() for objective in config.objectives}
     cells = config.seeds * config.folds

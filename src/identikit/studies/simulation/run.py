@@ -5,8 +5,7 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from identikit.recovery.result import Recovery
 from identikit.recovery.score import held_out_predictions, score
 from identikit.representation import Representation
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.threads import processor_threads
 from identikit.theory.assumptions import AssumptionCheck, check_assumptions
 from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import Ceiling, recovery_ceiling
@@ -140,7 +140,7 @@ def simulate(
     Raises:
         TrainingError: the loss is not finite.
     """
-    with _threads(config.threads):
+    with processor_threads(config.threads):
         world = config.make_world()
         prediction = predict(config, world)
         encoder, head = _model(config, world)
@@ -297,13 +297,3 @@ def _recording(
             on_progress(progress)
 
     return tell
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
