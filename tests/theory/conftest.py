@@ -12,7 +12,7 @@ def make_world(*, labels: int | None = None, seed: int = 0, **options: Any) -> C
     return ClusterWorld(config, labels=labels or config.classes, seed=seed)
 
 
-def random_start(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> Start:
+def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> Start:
     """A start that knows nothing, in place of `singular_start`."""
     generator = torch.Generator().manual_seed(0)
     options = {"generator": generator, "dtype": torch.float64}

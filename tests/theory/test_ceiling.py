@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.theory.conftest import make_world, random_start
+from tests.theory.conftest import knows_nothing, make_world
 
 from identikit.theory import optimum
 from identikit.theory.ceiling import recovery_ceiling
@@ -13,18 +13,24 @@ def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **optio
     )
 
 
-@pytest.mark.parametrize("normalized", [False, True])
+@pytest.fixture
+def quick(monkeypatch):
+    """Leave out random starts where the singular vectors are known to lead to the optimum."""
+    monkeypatch.setattr(optimum, "RANDOM_STARTS", 0)
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "normalized"),
     [
-        {},
-        {"kappa": 50.0},
-        {"kappa": 10_000.0},
-        {"classes": 10},
-        {"dim": 10},
-        {"labels": 1000},
-        {"clusters": "laplace"},
-        {"dim": 3, "classes": 4},
+        ({}, False),
+        ({}, True),
+        ({"kappa": 50.0}, True),
+        ({"kappa": 10_000.0}, False),
+        ({"classes": 10}, True),
+        ({"dim": 10}, False),
+        ({"labels": 1000}, False),
+        ({"clusters": "laplace"}, True),
+        ({"dim": 3, "classes": 4}, False),
     ],
     ids=str,
 )
@@ -39,9 +45,8 @@ def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
 
 
 def test_the_search_finds_one_from_a_random_start(generator, monkeypatch):
-    monkeypatch.setattr(optimum, "singular_start", random_start)
-    got = ceiling_of(generator, dim=3, classes=10, samples=1024)
-    assert got.iterations > 10
+    monkeypatch.setattr(optimum, "singular_start", knows_nothing)
+    got = ceiling_of(generator, dim=2, classes=8, kappa=5.0, samples=512)
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
     assert got.r2_head == pytest.approx(1, abs=1e-3)
 
@@ -65,25 +70,28 @@ def test_projected_worlds_have_the_known_ceilings(options, r2, excess, generator
     assert got.r2_head > 0.99
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     "options",
-    [{"label_exponent": 1.0, "classes": 30}, {"conditional": "gaussian", "scale": 0.5}],
+    [{"label_exponent": 1.0}, {"conditional": "gaussian", "scale": 0.5}],
     ids=str,
 )
 def test_class_constants_take_one_dimension_more(options, generator):
-    as_many = ceiling_of(generator, **options)
-    one_more = ceiling_of(generator, width=6, **options)
-    assert as_many.excess > 1e-3
+    as_many = ceiling_of(generator, dim=3, classes=20, **options)
+    one_more = ceiling_of(generator, dim=3, classes=20, width=4, **options)
+    assert as_many.excess > 3e-4
     assert as_many.r2_latents < 0.999
     assert one_more.excess == pytest.approx(0, abs=1e-6)
     assert one_more.r2_latents == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.usefixtures("quick")
 def test_swapped_labels_lower_the_ceiling(generator):
-    ceilings = [
-        ceiling_of(generator, classes=40, swapped_share=s).r2_latents for s in (0.0, 0.1, 0.4)
-    ]
-    assert ceilings[0] > ceilings[1] > ceilings[2]
+    some, many = (
+        ceiling_of(generator, dim=3, classes=20, samples=1024, swapped_share=share).r2_latents
+        for share in (0.1, 0.4)
+    )
+    assert 0.999 > some > many + 0.02
 
 
 def test_few_classes_see_few_directions(generator):
@@ -99,11 +107,12 @@ def test_few_classes_see_few_directions(generator):
     assert got.r2_head is None
 
 
+@pytest.mark.usefixtures("quick")
 def test_too_narrow_an_encoder_loses_latents(generator):
-    got = ceiling_of(generator, width=3, classes=20, samples=1024)
+    got = ceiling_of(generator, dim=3, width=2, classes=10, samples=512)
     assert got.r2_latents < 0.8
     assert got.r2_wide == pytest.approx(1, abs=1e-3)
-    assert got.excess > 0.1
+    assert got.excess > 0.05
 
 
 def test_no_concentration_nothing_recovered(generator):

@@ -121,6 +121,18 @@ def test_many_rows_answer_through_polynomials(generator, monkeypatch):
     assert thin.equipartition == pytest.approx(full.equipartition, rel=0.15)
 
 
+def test_directions_that_nothing_is_read_from_do_not_count(generator):
+    as_many, more = (
+        loss_sensitivity(make_world(classes=40), dim=dim, samples=1024, generator=generator)
+        for dim in (5, 8)
+    )
+    assert more.cheapest == pytest.approx(as_many.cheapest, rel=0.1)
+    assert more.typical == pytest.approx(as_many.typical, rel=0.1)
+    zipf = make_world(classes=40, label_exponent=1.0)
+    constant = loss_sensitivity(zipf, dim=6, samples=1024, generator=generator)
+    assert 0 < constant.cheapest < constant.typical
+
+
 def test_a_world_without_information_costs_nothing(generator):
     sensitivity = loss_sensitivity(make_world(kappa=0.0), samples=512, generator=generator)
     assert sensitivity.r2_at(0.01) == 0

@@ -12,6 +12,7 @@ does not change when they are exchanged), so a row here stands for `count` label
 z is (n, d), rows are (k, m), features are (n, m).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from identikit.errors import InputError
+from identikit.linalg import least_squares
 from identikit.worlds.world import ClusterWorld
 
 MAX_CLASSES = 1000
@@ -31,6 +33,8 @@ DECREMENT = 1e-10  # nats: a sample whose loss can fall by less is solved
 RANK = 1e-10  # relative: logits have no more dimensions than singular values above this
 TINY = torch.finfo(torch.float64).tiny
 SOLVED = 1e-8  # nats: a start as good as this needs no rival
+SCREEN = 512  # samples on which starts compete
+RANDOM_STARTS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class Optimum:
     gradient_norm: float
     """Of the mean loss in nats with respect to the searched rows, at the end."""
     iterations: int
+    """Of the last search, on all samples."""
     converged: bool
     """Whether the search stopped by itself: the loss fell by less than 1e-10 nats, or no
     entry of the gradient exceeded 1e-6."""
@@ -87,6 +92,14 @@ class Optimum:
             target=log_posterior.exp() @ self.rows,
             start=normalize(guess) if self.normalized else guess,
             unit=self.normalized,
+        )
+
+    def as_start(self, log_posterior: Float[Tensor, "n k"]) -> "Start":
+        """Where a search on other samples goes on from these rows."""
+        return Start(
+            features=self.features_of(log_posterior),
+            rows=normalize(self.rows) if self.normalized else self.rows,
+            log_scale=float(self.rows[0].norm().log()) if self.normalized else 0.0,
         )
 
     def log_model(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n k"]:
@@ -183,7 +196,7 @@ def solve_features(
         damping = 0.05 * radius * gradient.norm(dim=1) + 1e-12 * radius**2 + TINY
         step = torch.linalg.solve(hessian + damping[:, None, None] * eye, gradient)
         decrement = (step * gradient).sum(dim=1)
-        h[todo] = line_search(rows, log_count, now, step, goal, decrement, unit=unit)
+        h[todo] = _line_search(rows, log_count, now, step, goal, decrement, unit=unit)
         todo = todo[decrement > DECREMENT]
         if not len(todo):
             break
@@ -206,16 +219,16 @@ def nearest_start(
     return tries[losses.argmin(dim=0), torch.arange(len(start), device=start.device)]
 
 
-def line_search(
-    rows: Float[Tensor, "k m"],
-    log_count: Float[Tensor, " k"],
-    now: Float[Tensor, "n m"],
-    step: Float[Tensor, "n m"],
-    goal: Float[Tensor, "n m"],
-    decrement: Float[Tensor, " n"],
+def _line_search(
+    rows: Tensor,
+    log_count: Tensor,
+    now: Tensor,
+    step: Tensor,
+    goal: Tensor,
+    decrement: Tensor,
     *,
     unit: bool,
-) -> Float[Tensor, "n m"]:
+) -> Tensor:
     """The step shortened for each sample until its loss falls by enough."""
 
     def loss(h: Tensor) -> Tensor:
@@ -244,6 +257,10 @@ class Start:
     log_scale: float
     """Logarithm of the inverse temperature in the normalised case, else 0."""
 
+    def first(self, n: int) -> "Start":
+        """The same start for the first n samples."""
+        return Start(features=self.features[:n], rows=self.rows, log_scale=self.log_scale)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -253,6 +270,10 @@ class Problem:
     z: Float[Tensor, "n d"]
     log_p: Float[Tensor, "n k"]
     unit: bool
+
+    def first(self, n: int) -> "Problem":
+        """The same problem on the first n samples."""
+        return Problem(task=self.task, z=self.z[:n], log_p=self.log_p[:n], unit=self.unit)
 
     def rows_of(self, raw: Float[Tensor, "k m"], log_scale: Tensor) -> Float[Tensor, "k m"]:
         """W as the softmax sees it."""
@@ -315,8 +336,10 @@ def rank_optimum(
     """Minimise the true loss over m-dimensional features and rows without a bias.
 
     m is dim, or the rank of the centred log-posterior where that is smaller (at most one
-    less than the number of rows: a softmax sees no more). The search starts from that
-    matrix's leading singular vectors and runs L-BFGS on the rows.
+    less than the number of rows: a softmax sees no more). The rows are searched by L-BFGS
+    from that matrix's leading singular vectors. Where these are not the optimum already,
+    there may be several minima: of the searches from them, from the matrix's regression on
+    z and from random rows, on some of the samples, the best goes on with all.
 
     Raises:
         InputError: dim < 1, or fewer samples than 10 per dimension.
@@ -329,17 +352,23 @@ def rank_optimum(
     z, log_p = draw(world, task, samples=samples, generator=generator)
     m = min(dim, len(task.of_class) - 1)
     problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)
-    least, best = float("inf"), None
-    for clip in (float("inf"), 30.0, 10.0):
-        start = singular_start(log_p - task.log_count, m=m, unit=normalized, clip=clip)
-        loss = problem.loss_at(start)
-        if loss < least:
-            least, best = loss, start
-        if loss < SOLVED:
-            break
-    if best is None:
-        raise InputError("the world's log-posterior is not finite; no optimum can be found.")
-    return problem.search(best)
+    logits = centre_rows(log_p - task.log_count)
+    singular = [singular_start(logits, m=m, unit=normalized, clip=c) for c in (math.inf, 30.0)]
+    start = min(singular, key=problem.loss_at)
+    if problem.loss_at(start) < SOLVED:
+        return problem.search(start)
+    from_latents = least_squares(z, logits).predict(z)
+    starts = [
+        start,
+        singular_start(from_latents, m=m, unit=normalized, clip=math.inf),
+        *(
+            random_start(logits, m=m, unit=normalized, generator=generator)
+            for _ in range(RANDOM_STARTS)
+        ),
+    ]
+    screen = problem.first(SCREEN)
+    found = min((screen.search(s.first(SCREEN)) for s in starts), key=lambda o: o.excess)
+    return problem.search(found.as_start(log_p))
 
 
 def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: float) -> Start:
@@ -362,6 +391,24 @@ def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: fl
         features=normalize(features @ frame),
         rows=normalize(rows),
         log_scale=float(rows.norm(dim=1).mean().log()),
+    )
+
+
+def random_start(
+    logits: Float[Tensor, "n k"], *, m: int, unit: bool, generator: torch.Generator
+) -> Start:
+    """Random rows, and features that treat all of them alike (random ones on the sphere)."""
+
+    def normal(count: int) -> Tensor:
+        drawn = torch.randn(count, m, generator=generator, device=logits.device)
+        return drawn.to(logits.dtype)
+
+    rows = normal(logits.shape[1])
+    features = normal(len(logits))
+    return Start(
+        features=normalize(features) if unit else torch.zeros_like(features),
+        rows=normalize(rows),
+        log_scale=1.0 if unit else 0.0,
     )
 
 

@@ -220,16 +220,23 @@ def read_out_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[T
     return unit @ unit.T / maps.shape[1]
 
 
-def distortion_rates(forms: DistortionForms) -> Float[Tensor, " pm"]:
+def inverse_root(weight: Float[Tensor, "m m"]) -> Float[Tensor, "m r"]:
+    """R with R' G R = 1 on the directions of h that some latent is read from."""
+    values, vectors = torch.linalg.eigh(weight)
+    read = values > 1e-9 * values[-1]
+    root: Tensor = vectors[:, read] * values[read].rsqrt()
+    return root
+
+
+def distortion_rates(forms: DistortionForms) -> Float[Tensor, " rates"]:
     """Excess per unit of lost R², rising: generalised eigenvalues of the two forms.
 
     phi is white, so R² is lost at the rate 1 (x) G.
     """
     p, m = forms.phi.shape[1], len(forms.weight)
-    values, vectors = torch.linalg.eigh(forms.weight)
-    root: Tensor = vectors @ (values.rsqrt()[:, None] * vectors.T)
+    root = inverse_root(forms.weight)
     cost = forms.cost.reshape(p, m, p, m)
-    scaled = torch.einsum("ab,pbqc,cd->paqd", root, cost, root).reshape(p * m, p * m)
+    scaled = torch.einsum("ba,pbqc,cd->paqd", root, cost, root).flatten(0, 1).flatten(1, 2)
     rates: Tensor = torch.linalg.eigvalsh(scaled).clamp(min=FLOOR)
     return rates
 
@@ -238,4 +245,5 @@ def typical_rate(optimum: Optimum, weight: Float[Tensor, "m m"]) -> float:
     """1/2 tr(E[F] G^-1) / m: distortion that is white in the frame where G is the identity."""
     q = optimum.log_model(optimum.features).exp()
     fisher = fisher_information(q, optimum.rows).mean(dim=0)
-    return 0.5 * float(torch.linalg.solve(weight, fisher).trace()) / len(weight)
+    root = inverse_root(weight)
+    return 0.5 * float((root.T @ fisher @ root).trace()) / root.shape[1]
