@@ -8,7 +8,16 @@ import pytest
 import identikit
 
 ROOT = Path(identikit.__file__).parent
-FOUNDATION = ("errors", "factors", "representation", "linalg", "config", "randomness", "files")
+FOUNDATION = (
+    "errors",
+    "factors",
+    "representation",
+    "linalg",
+    "config",
+    "randomness",
+    "files",
+    "estimate",
+)
 ROOMS = ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report", "studies")
 MAY_IMPORT = {
     "worlds": (),

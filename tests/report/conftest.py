@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from identikit.estimate import Estimate
 from identikit.report import figures
 from identikit.report.page import (
     ComparisonRow,
@@ -16,7 +17,6 @@ from identikit.report.page import (
     Table,
     render,
 )
-from identikit.report.tables import Estimate
 
 HOSTILE = '<script>alert("1")</script> & $x_{ <b>'
 
@@ -54,9 +54,9 @@ def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) ->
         estimate=Estimate(0.8, 0.7, 0.9),
         ceiling=0.95,
         covered=Estimate(0.6, 0.5, 0.7),
-        rest=Estimate(0.4),
+        rest=0.4,
         chance=0.0,
-        controls={"pixels": Estimate(0.75), HOSTILE: Estimate(-3.0)},
+        controls={"pixels": 0.75, HOSTILE: -3.0},
     )
     names = ["z1", HOSTILE, "z3"]
     return [
@@ -70,7 +70,7 @@ def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) ->
         ),
         figures.sweep(
             [1, 10, 100],
-            recovered=[Estimate(0.8, 0.7, 0.85), Estimate(0.9), Estimate(0.95)],
+            recovered=[Estimate(0.8, 0.7, 0.85), 0.9, 0.95],
             ceiling=[0.9, 0.95, 0.99],
             x_label=HOSTILE,
             log_x=True,

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from identikit.errors import InputError
+from identikit.estimate import Estimate
 from identikit.report import figures, style
 from identikit.report.style import Figure, image_bytes, position_colours, thinned
-from identikit.report.tables import Estimate
 
 
 def shown(figure: Figure) -> list[bool]:
@@ -116,7 +116,7 @@ def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
         name="z1",
         estimate=Estimate(0.8, 0.7, 0.85),
         ceiling=0.9,
-        controls={"pixels": Estimate(-7.0)},
+        controls={"pixels": -7.0},
     )
     figure = figures.factor_bars([score])
     bar, control, ceiling = figure.interactive.data  # type: ignore[union-attr]
@@ -131,7 +131,7 @@ def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
 
 
 def test_bars_mention_only_what_they_show() -> None:
-    bare = figures.factor_bars([figures.FactorScore(name="z1", estimate=Estimate(0.8))])
+    bare = figures.factor_bars([figures.FactorScore(name="z1", estimate=0.8)])
     assert not any(word in bare.caption for word in ("ceiling", "controls", "covers"))
 
 

@@ -1,7 +1,8 @@
 """From h to z: maps, read-outs, and their uncertainty."""
 
+from identikit.estimate import Estimate
 from identikit.recovery.npz import load_npz
-from identikit.recovery.result import Estimate, FactorScore, MapScores, Recovery, Scores
+from identikit.recovery.result import FactorScore, MapScores, Recovery, Scores
 from identikit.recovery.score import score
 
 __all__ = ["Estimate", "FactorScore", "MapScores", "Recovery", "Scores", "load_npz", "score"]

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.errors import InputError
-from identikit.recovery.result import Estimate, Scores
+from identikit.estimate import Estimate
+from identikit.recovery.result import Scores
 
 Statistic = Callable[[Tensor], Tensor]
 """From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from identikit.estimate import Estimate
 from identikit.linalg import centred, least_squares, principal_axes, procrustes
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
-from identikit.recovery.result import OK, Estimate, MapScores
+from identikit.recovery.result import OK, MapScores
 from identikit.recovery.split import Split
 
 Predict = Callable[[Tensor], Tensor]

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from identikit.errors import InputError
+from identikit.estimate import Estimate
 from identikit.factors import Kind
 from identikit.files import write_json
 
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 OK = "ok"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A held-out score with its 95 % bootstrap interval, given the fitted map."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from identikit.recovery.result import OK, Estimate, MapScores, Recovery, Scores
+from identikit.estimate import Estimate
+from identikit.recovery.result import OK, MapScores, Recovery, Scores
 
 WIDTH = 110
 

@@ -19,9 +19,10 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from identikit.errors import InputError
+from identikit.estimate import Estimate, format_number
 from identikit.files import write_atomically
 from identikit.report.style import Figure, data_address, image_bytes
-from identikit.report.tables import Estimate, format_cell, format_number
+from identikit.report.tables import format_cell
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -13,7 +13,7 @@ from identikit.recovery.result import FactorScore, Recovery
 from identikit.recovery.score import score
 from identikit.report.figures import Figure
 from identikit.report.page import ComparisonRow, Page, Section, Table
-from identikit.studies.pages import provenance, recovery_bars, shown
+from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.store import Draft, Run
 from identikit.studies.study import Outcome, Study, Watch
 
@@ -96,8 +96,8 @@ def probe_page(run: Run) -> Page:
         rows=tuple(
             ComparisonRow(
                 quantity=f"{s.name} ({s.measure})",
-                predicted=shown(s.covered),
-                recovered=shown(s.estimate),
+                predicted=s.covered,
+                recovered=s.estimate,
                 explained=explain_factor(s),
             )
             for s in recovery.factors

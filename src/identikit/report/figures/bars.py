@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from identikit.estimate import Estimate, as_text, with_ends
 from identikit.report.style import (
     CONTROL,
     CONTROL_MARK,
@@ -22,7 +23,6 @@ from identikit.report.style import (
     plain,
     verbatim,
 )
-from identikit.report.tables import Estimate
 
 _TICK = ("line-ns-open", "|")
 LOWEST_SCORE = -0.5
@@ -34,17 +34,17 @@ class FactorScore:
     """How well one factor can be read out, and what to compare that with."""
 
     name: str
-    estimate: Estimate
+    estimate: Estimate | float
     """From the whole representation."""
     ceiling: float | None = None
     """The best that theory allows."""
-    covered: Estimate | None = None
+    covered: Estimate | float | None = None
     """From the part of the representation inside the head's row space."""
-    rest: Estimate | None = None
+    rest: Estimate | float | None = None
     """From the part outside."""
     chance: float | None = None
     """What guessing reaches."""
-    controls: Mapping[str, Estimate] = field(default_factory=dict)
+    controls: Mapping[str, Estimate | float] = field(default_factory=dict)
     """The same read-out from something that did not learn: pixels, an untrained twin."""
 
 
@@ -76,7 +76,7 @@ class _Series:
     label: str
     colour: str
     rows: list[float]
-    estimates: list[Estimate]
+    estimates: list[Estimate | float]
     thickness: float
     """Of a bar, in rows; 0 for ticks and marks."""
     mark: tuple[str, str]
@@ -89,10 +89,8 @@ class _Series:
     def drawn(self) -> tuple[list[float], list[float], list[float]]:
         """Values and the arms of their intervals, none below `LOWEST_SCORE`."""
         values, down, up = [], [], []
-        for e in self.estimates:
-            value = max(e.value, LOWEST_SCORE)
-            low = e.value if e.low is None else e.low
-            high = e.value if e.high is None else e.high
+        for found, low, high in map(with_ends, self.estimates):
+            value = max(found, LOWEST_SCORE)
             values.append(value)
             down.append(max(0.0, value - max(low, LOWEST_SCORE)))
             up.append(max(0.0, high - value))
@@ -119,9 +117,9 @@ def _series(scores: Sequence[FactorScore]) -> list[_Series]:
     series = []
     for label, colour, offset, thickness, mark, values in kinds:
         kept = {i + offset: e for i, e in enumerate(values) if e is not None}
-        estimates = [e if isinstance(e, Estimate) else Estimate(e) for e in kept.values()]
         if kept:
-            series.append(_Series(label, colour, list(kept), estimates, thickness, mark))
+            found = list(kept.values())
+            series.append(_Series(label, colour, list(kept), found, thickness, mark))
     return series
 
 
@@ -152,7 +150,7 @@ def _hover(series: _Series) -> dict[str, Any]:
     return {
         "name": plain(series.label),
         "y": series.rows,
-        "customdata": [str(e) for e in series.estimates],
+        "customdata": [as_text(e) for e in series.estimates],
         "hovertemplate": f"{plain(series.label)}: %{{customdata}}<extra></extra>",
     }
 

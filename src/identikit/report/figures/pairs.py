@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from identikit.estimate import fixed
 from identikit.report.style import (
     MOST_POINTS,
     PREDICTED,
@@ -18,7 +19,6 @@ from identikit.report.style import (
     thinned,
     verbatim,
 )
-from identikit.report.tables import fixed
 
 
 def latents_scatter(

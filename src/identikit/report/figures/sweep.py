@@ -5,6 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from identikit.estimate import Estimate, as_text, format_number, with_ends
 from identikit.report.style import (
     PREDICTED,
     RECOVERED,
@@ -14,13 +15,12 @@ from identikit.report.style import (
     plain,
     verbatim,
 )
-from identikit.report.tables import Estimate, format_number
 
 
 def sweep(
     x: Sequence[int | float],
     *,
-    recovered: Sequence[Estimate],
+    recovered: Sequence[Estimate | float],
     ceiling: Sequence[int | float] | None = None,
     x_label: str,
     y_label: str = "R²",
@@ -40,7 +40,7 @@ def sweep(
 
 def _interactive_sweep(
     x: Sequence[int | float],
-    recovered: Sequence[Estimate],
+    recovered: Sequence[Estimate | float],
     ceiling: Sequence[int | float] | None,
     labels: tuple[str, str],
     log_x: bool,
@@ -72,7 +72,7 @@ def _interactive_sweep(
                 "array": up,
                 "arrayminus": down,
             },
-            customdata=[str(e) for e in recovered],
+            customdata=[as_text(e) for e in recovered],
             hovertemplate="recovered %{customdata}<extra></extra>",
         )
     )
@@ -92,7 +92,7 @@ def _scale(x: Sequence[int | float], log_x: bool) -> dict[str, Any]:
 
 def _static_sweep(
     x: Sequence[int | float],
-    recovered: Sequence[Estimate],
+    recovered: Sequence[Estimate | float],
     ceiling: Sequence[int | float] | None,
     labels: tuple[str, str],
     log_x: bool,
@@ -113,8 +113,9 @@ def _static_sweep(
     return figure
 
 
-def _arms(estimates: Sequence[Estimate]) -> tuple[list[float], list[float], list[float]]:
-    values = [e.value for e in estimates]
-    down = [e.value - (e.value if e.low is None else e.low) for e in estimates]
-    up = [(e.value if e.high is None else e.high) - e.value for e in estimates]
+def _arms(estimates: Sequence[Estimate | float]) -> tuple[list[float], list[float], list[float]]:
+    triples = [with_ends(e) for e in estimates]
+    values = [value for value, _, _ in triples]
+    down = [value - low for value, low, _ in triples]
+    up = [high - value for value, _, high in triples]
     return values, down, up

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
 from identikit.errors import InputError
+from identikit.estimate import format_number, power_of_ten
 from identikit.report.style import PREDICTED, RECOVERED, Figure, canvas, interactive, menu
-from identikit.report.tables import format_number, power_of_ten
 
 _LABELS = {
     "r2": "R² on held-out samples",

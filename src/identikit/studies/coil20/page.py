@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from identikit.recovery.result import Estimate
+from identikit.estimate import Estimate, format_number
 from identikit.report.figures import (
     FactorScore,
     Figure,
@@ -15,11 +15,9 @@ from identikit.report.figures import (
     training_curves,
 )
 from identikit.report.page import ComparisonRow, Page, Section, Table
-from identikit.report.tables import Estimate as Shown
-from identikit.report.tables import format_number
 from identikit.studies.coil20.config import Objective
 from identikit.studies.coil20.result import CONTROLS, Coil20Result
-from identikit.studies.pages import provenance, shown
+from identikit.studies.pages import provenance
 from identikit.studies.store import Run
 from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG
 
@@ -76,7 +74,7 @@ def _against(result: Coil20Result, name: str, control: str) -> str:
 
 
 def _gap(result: Coil20Result, name: str, control: str) -> str:
-    gap = _present(result.difference(name, control))
+    gap = result.difference(name, control)
     return f"{_against(result, name, control)} (difference {gap})"
 
 
@@ -101,7 +99,7 @@ def _rows(result: Coil20Result, objective: Objective) -> list[ComparisonRow]:
         ComparisonRow(
             quantity=f"Azimuth of each object (R²). {LABELS[objective]}",
             predicted=float(result.symmetry.mean()) if turned else None,
-            recovered=shown(scores.azimuth),
+            recovered=scores.azimuth,
             explained=explained,
         )
     ]
@@ -115,7 +113,7 @@ def _supervised_rows(result: Coil20Result) -> list[ComparisonRow]:
         ComparisonRow(
             quantity=f"Object (accuracy). {label}",
             predicted=1.0,
-            recovered=shown(whole.object),
+            recovered=whole.object,
             explained="What the loss asks for: no two objects share a view. What is missing are "
             f"views far from those seen; pixels reach {_percent(pixels.object)}.",
         ),
@@ -132,17 +130,17 @@ def _supervised_rows(result: Coil20Result) -> list[ComparisonRow]:
             ComparisonRow(
                 quantity=f"Azimuth of each object, covered part of h (R²). {label}",
                 predicted=0.0,
-                recovered=shown(result.scores["supervised, covered"].azimuth),
+                recovered=result.scores["supervised, covered"].azimuth,
                 explained="At the optimum this part depends on the object alone, so none of the "
                 "azimuth is guaranteed: what is there is inductive bias. A random part of h of "
-                f"the same size gives {shown(part.azimuth)}.",
+                f"the same size gives {part.azimuth}.",
             )
         )
     rows += [
         ComparisonRow(
             quantity=f"Azimuth of each object, whole h (R²). {label}",
             predicted=None,
-            recovered=shown(whole.azimuth),
+            recovered=whole.azimuth,
             explained=f"Read out {_gap(result, 'supervised', 'pixels')}. The loss asks to forget "
             f"the azimuth: the share of variance within objects falls from "
             f"{100 * pixels.within_share:.0f} % in pixels to {100 * whole.within_share:.0f} % "
@@ -151,9 +149,9 @@ def _supervised_rows(result: Coil20Result) -> list[ComparisonRow]:
         ComparisonRow(
             quantity=f"Azimuth, one map for all objects (R²). {label}",
             predicted=None,
-            recovered=shown(whole.pooled),
+            recovered=whole.pooled,
             explained="Each object counts its azimuth from a front of its own; nothing makes "
-            f"them agree. Pixels: {shown(pixels.pooled)}.",
+            f"them agree. Pixels: {pixels.pooled}.",
         ),
     ]
     return rows
@@ -193,22 +191,18 @@ def _azimuth_section(result: Coil20Result) -> Section:
 def _bar(
     result: Coil20Result, objective: Objective, score: str, ceiling: float | None
 ) -> FactorScore:
-    def get(name: str) -> Shown | None:
+    def get(name: str) -> Estimate | None:
         scores = result.scores.get(name)
-        return None if scores is None else shown(getattr(scores, score))
+        return None if scores is None else getattr(scores, score)
 
     return FactorScore(
         name=LABELS[objective],
-        estimate=_present(getattr(result.scores[objective], score)),
+        estimate=getattr(result.scores[objective], score),
         ceiling=ceiling,
         covered=get(f"{objective}, covered"),
         rest=get(f"{objective}, rest"),
-        controls={name: _present(getattr(result.scores[name], score)) for name in CONTROLS},
+        controls={name: getattr(result.scores[name], score) for name in CONTROLS},
     )
-
-
-def _present(estimate: Estimate) -> Shown:
-    return Shown(estimate.value, estimate.low, estimate.high)
 
 
 def _by_object_section(result: Coil20Result, objective: Objective) -> Section:
@@ -218,9 +212,9 @@ def _by_object_section(result: Coil20Result, objective: Objective) -> Section:
     bars = [
         FactorScore(
             name=f"object {o + 1}",
-            estimate=_present(by_object[objective][o]),
+            estimate=by_object[objective][o],
             ceiling=float(result.symmetry[o]),
-            controls={name: _present(by_object[name][o]) for name in CONTROLS},
+            controls={name: by_object[name][o] for name in CONTROLS},
         )
         for o in range(OBJECTS)
     ]
@@ -229,7 +223,7 @@ def _by_object_section(result: Coil20Result, objective: Objective) -> Section:
         "predicted": result.symmetry.tolist(),
     }
     for name, found in by_object.items():
-        columns[LABELS.get(name, name)] = [_present(estimate) for estimate in found]
+        columns[LABELS.get(name, name)] = list(found)
     related = ", ".join(
         f"{LABELS.get(name, name)} {result.symmetry_correlation(name):.2f}" for name in by_object
     )
@@ -301,14 +295,12 @@ def _score_section(result: Coil20Result) -> Section:
     rows = [
         {
             "features": name,
-            "azimuth R²": _present(scores.azimuth),
+            "azimuth R²": scores.azimuth,
             "lowest seed": min(scores.azimuth_by_seed),
             "highest seed": max(scores.azimuth_by_seed),
-            "less pixels": None
-            if name == "pixels"
-            else _present(result.difference(name, "pixels")),
-            "one map for all": _present(scores.pooled),
-            "object": _present(scores.object),
+            "less pixels": None if name == "pixels" else result.difference(name, "pixels"),
+            "one map for all": scores.pooled,
+            "object": scores.object,
             "variance within objects": scores.within_share,
         }
         for name, scores in result.scores.items()

@@ -18,9 +18,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from identikit.config import from_dict, to_dict
+from identikit.estimate import Estimate
 from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
-from identikit.recovery.result import Estimate
 from identikit.studies.coil20.config import Coil20Config
 from identikit.studies.coil20.readout import Readouts
 from identikit.training.fit import Record

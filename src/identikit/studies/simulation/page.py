@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from identikit.estimate import format_number
 from identikit.recovery.result import MapScores, Recovery, Scores
 from identikit.report.figures import (
     Figure,
@@ -15,8 +16,7 @@ from identikit.report.figures import (
     training_curves,
 )
 from identikit.report.page import ComparisonRow, Page, Section, Table
-from identikit.report.tables import format_number
-from identikit.studies.pages import provenance, recovery_bars, shown
+from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.store import Run
 from identikit.theory.explain import Cause
 
@@ -103,7 +103,7 @@ def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ..
         ComparisonRow(
             quantity="Latents from h (affine R²)",
             predicted=result["ceiling_r2"],
-            recovered=shown(latents.affine.mean),
+            recovered=latents.affine.mean,
             explained=result["explanation"],
         ),
         ComparisonRow(
@@ -134,7 +134,7 @@ def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ..
             ComparisonRow(
                 quantity="Cluster vectors from head rows (affine R²)",
                 predicted=prediction["ceiling"]["r2_head"],
-                recovered=shown(head.affine.mean),
+                recovered=head.affine.mean,
                 explained="Rows of one class are copies of one vector, so the map was scored on "
                 "classes that did not fit it.",
             ),
@@ -145,7 +145,7 @@ def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ..
             ComparisonRow(
                 quantity="Latents from h by a scaled rotation (Procrustes R²)",
                 predicted=result["ceiling_r2"],
-                recovered=shown(latents.procrustes.mean),
+                recovered=latents.procrustes.mean,
                 explained="With unit-norm features and rows theory leaves only a rotation.",
             ),
         )
@@ -225,13 +225,13 @@ def _map_frame(scores: MapScores) -> pd.DataFrame:
         "MCC, strong (as is)": scores.mcc_strong,
     }
     rows = [
-        {"score": label, "mean": shown(found.mean)}
-        | dict(zip(scores.names, map(shown, found.per_factor), strict=True))
+        {"score": label, "mean": found.mean}
+        | dict(zip(scores.names, found.per_factor, strict=True))
         for label, found in named.items()
     ]
     if scores.isometry_error is not None:
         rows.append(
-            {"score": "distance from a scaled isometry", "mean": shown(scores.isometry_error)}
+            {"score": "distance from a scaled isometry", "mean": scores.isometry_error}
             | dict.fromkeys(scores.names)
         )
     return pd.DataFrame(rows)
