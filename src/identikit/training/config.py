@@ -27,8 +27,12 @@ class TrainingConfig:
     """Adam's rate for the encoder, at the top of the schedule."""
     head_rate: float = 1e-1
     """Adam's rate for the head, at the top of the schedule."""
-    muon_rate: float = 5e-2
+    muon_rate: float = 1e-1
     """Muon's rate, at the top of the schedule."""
+    muon_momentum: float = 0.98
+    """Share of Muon's momentum that is kept at each step."""
+    second_moment: float = 0.99
+    """Share of Adam's running second moments that is kept at each step (its beta 2)."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the rates fall to zero after the warm-up."""
     warmup: float = 0.05
@@ -41,8 +45,11 @@ class TrainingConfig:
         for name in ("rate", "head_rate", "muon_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"training {name} must be positive; got {getattr(self, name)}.")
-        if not 0 <= self.warmup < 1:
-            raise InputError(f"training warmup is a share in [0, 1); got {self.warmup}.")
+        for name in ("warmup", "muon_momentum", "second_moment"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"training {name} is a share in [0, 1); got {getattr(self, name)}."
+                )
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise InputError(f"training max_seconds must be positive; got {self.max_seconds}.")
 

@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
         params: Iterable[Tensor],
         lr: float,
         *,
-        momentum: float = 0.95,
+        momentum: float,
         iterations: int = 5,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})

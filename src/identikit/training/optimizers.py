@@ -20,9 +20,11 @@ class Optimizers:
             {"params": rest, "lr": config.rate},
             {"params": list(head.parameters()), "lr": config.head_rate},
         ]
-        self._parts: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, fused=True)]
+        self._parts: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(groups, betas=(0.9, config.second_moment), fused=True)
+        ]
         if matrices:
-            self._parts.append(Muon(matrices, config.muon_rate))
+            self._parts.append(Muon(matrices, config.muon_rate, momentum=config.muon_momentum))
         self._top_rates = [group["lr"] for group in self._groups()]
 
     def _groups(self) -> list[dict[str, Any]]:

@@ -24,13 +24,14 @@ class Recipe:
 RECIPES = {
     "fast": Recipe(),
     "paper": Recipe(
-        encoder=EncoderConfig(architecture="paper", whiten=False),
+        encoder=EncoderConfig(architecture="paper", negative_slope=0.01, whiten=False),
         head=HeadConfig(negatives=None),
         training=TrainingConfig(
             steps=500_000,
             optimizer="adam",
             rate=1e-3,
             head_rate=1e-3,
+            second_moment=0.999,
             schedule="constant",
             warmup=0.0,
         ),
