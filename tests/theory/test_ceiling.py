@@ -87,11 +87,9 @@ def test_class_constants_take_one_dimension_more(options, generator):
 
 @pytest.mark.usefixtures("quick")
 def test_swapped_labels_lower_the_ceiling(generator):
-    some, many = (
-        ceiling_of(generator, dim=3, classes=20, samples=1024, swapped_share=share).r2_latents
-        for share in (0.1, 0.4)
-    )
-    assert 0.999 > some > many + 0.02
+    got = ceiling_of(generator, classes=30, samples=4096, swapped_share=0.1)
+    assert got.r2_latents == pytest.approx(0.931, abs=0.015)
+    assert got.excess == pytest.approx(0.119, abs=0.015)
 
 
 def test_few_classes_see_few_directions(generator):
@@ -107,6 +105,7 @@ def test_few_classes_see_few_directions(generator):
     assert got.r2_head is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_too_narrow_an_encoder_loses_latents(generator):
     got = ceiling_of(generator, dim=3, width=2, classes=10, samples=512)
@@ -122,7 +121,7 @@ def test_no_concentration_nothing_recovered(generator):
 
 def test_the_same_generator_gives_the_same_ceiling():
     first, second = (
-        ceiling_of(torch.Generator().manual_seed(3), conditional="normal", samples=1024)
+        ceiling_of(torch.Generator().manual_seed(3), classes=10, conditional="normal", samples=512)
         for _ in range(2)
     )
     assert first == second

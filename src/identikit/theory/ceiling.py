@@ -17,6 +17,7 @@ from identikit.linalg import least_squares, r2_score
 from identikit.theory.optimum import Optimum, Task, centre_rows, draw, rank_optimum
 from identikit.worlds.world import ClusterWorld
 
+FIT = 1024
 FOLDS = 10
 WIDE_ROWS_PER_COLUMN = 8
 
@@ -60,7 +61,8 @@ def recovery_ceiling(
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
         normalized: Whether features and rows are unit-norm with a learned temperature.
-        samples: Fresh samples for scoring; a quarter as many more find the optimum.
+        samples: Fresh samples for scoring. A quarter as many others, at least 1,024, find
+            the optimum.
         generator: On the world's device.
 
     Raises:
@@ -68,7 +70,7 @@ def recovery_ceiling(
     """
     width = world.dim if dim is None else dim
     optimum = rank_optimum(
-        world, dim=width, normalized=normalized, samples=samples // 4, generator=generator
+        world, dim=width, normalized=normalized, samples=max(FIT, samples // 4), generator=generator
     )
     z, log_p = draw(world, optimum.task, samples=samples, generator=generator)
     features = optimum.features_of(log_p)
