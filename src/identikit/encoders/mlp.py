@@ -75,11 +75,20 @@ class MLP(nn.Module):
         self.register_buffer("whitening", torch.eye(in_dim, device=generator.device))
 
     def fit_whitening(self, x: Float[Tensor, "n d_x"]) -> None:
-        """Set the whitening to the moments of x; does nothing if the config has it off."""
+        """Set the whitening to the moments of x; does nothing if the config has it off.
+
+        Raises:
+            InputError: observations that are not finite or are all the same.
+        """
         if not self.config.whiten:
             return
         x = x.double()
         mean = x.mean(0)
+        if not x.isfinite().all() or (x == x[0]).all():
+            raise InputError(
+                "observations must be finite and vary for an encoder that whitens them; got "
+                "NaN, infinity or one value throughout. Look at the data, or switch whitening off."
+            )
         values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
         self.mean.copy_(mean)
         self.whitening.copy_(vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt())
