@@ -1,9 +1,8 @@
 """Checkpoints: one file of tensors and plain values, written whole or not at all."""
 
 import os
-import pickle
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -30,8 +29,11 @@ def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return cast(dict[str, Any], torch.load(path, map_location=device, weights_only=True))
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        state = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(state, dict):
+            raise TypeError(f"a {type(state).__name__}, not a dict")
+    except Exception as error:  # what reading noise runs into can be of any kind
         raise InputError(
             f"the checkpoint {path} is damaged or is not one; delete it to start again."
         ) from error
+    return state
