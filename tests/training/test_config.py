@@ -1,0 +1,73 @@
+"""The schedule's shape, and settings that cannot be."""
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from identikit.errors import InputError
+from identikit.training.config import TrainingConfig
+
+SCHEDULES = ("linear", "cosine", "constant")
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_rates_rise_linearly_and_never_rest_at_zero(schedule: str) -> None:
+    config = TrainingConfig(schedule=schedule, warmup=0.2)
+    assert config.rate_share(0.05) == pytest.approx(0.25)
+    assert config.rate_share(0.1) == pytest.approx(0.5)
+    assert config.rate_share(0.2) == 1
+    assert 0 < config.rate_share(0.0) < 0.1
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("schedule", "after"),
+    [
+        ("linear", {0: 1.0, 0.25: 0.75, 0.5: 0.5, 1: 0.0}),
+        ("cosine", {0: 1.0, 1 / 3: 0.75, 0.5: 0.5, 1: 0.0}),
+        ("constant", {0: 1.0, 0.25: 1.0, 0.5: 1.0, 1: 1.0}),
+    ],
+)
+def test_rates_fall_as_the_schedule_says(
+    schedule: str, after: dict[float, float], warmup: float
+) -> None:
+    config = TrainingConfig(schedule=schedule, warmup=warmup)
+    for share, expected in after.items():
+        progress = warmup + share * (1 - warmup)
+        assert config.rate_share(progress) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_rates_never_jump_and_only_fall_after_the_warmup(schedule: str) -> None:
+    config = TrainingConfig(schedule=schedule, warmup=0.1)
+    shares = [config.rate_share(i / 1000) for i in range(1001)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert all(abs(b - a) < 0.02 for a, b in pairwise(shares))
+    assert all(b <= a for a, b in pairwise(shares[100:]))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_budget_that_was_overrun_leaves_no_rate(schedule: str) -> None:
+    assert TrainingConfig(schedule=schedule).rate_share(1.5) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("steps", 0),
+        ("batch_size", 0),
+        ("rate", 0.0),
+        ("head_rate", -1.0),
+        ("muon_rate", math.nan),
+        ("warmup", 1.0),
+        ("warmup", -0.1),
+        ("muon_momentum", 1.0),
+        ("second_moment", math.nan),
+        ("max_seconds", 0.0),
+        ("max_seconds", math.nan),
+    ],
+)
+def test_values_that_cannot_be_are_named(field: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"training {field} .*got {value}"):
+        TrainingConfig(**{field: value})
