@@ -1,0 +1,44 @@
+"""Recipes: the names there are, what the paper's says, and names that are not."""
+
+import pytest
+
+from identikit.errors import InputError
+from identikit.training.recipes import RECIPES, Recipe, recipe
+
+
+@pytest.mark.parametrize("name", ["fast", "paper"])
+def test_known_names_give_their_recipe(name: str) -> None:
+    assert recipe(name) is RECIPES[name]
+
+
+def test_fast_is_the_default_of_every_setting() -> None:
+    assert recipe("fast") == Recipe()
+
+
+def test_paper_is_the_protocol_of_the_paper() -> None:
+    """arXiv:2410.21869, section 4.1: plain Adam at one rate, full softmax, batch norm."""
+    it = recipe("paper")
+    assert it.encoder.architecture == "paper"
+    assert not it.encoder.whiten
+    assert it.head.negatives is None
+    assert not it.head.normalized
+    training = it.training
+    assert (training.optimizer, training.schedule, training.batch_size) == (
+        "adam",
+        "constant",
+        1024,
+    )
+    assert training.rate == training.head_rate == 1e-3
+    assert {training.rate_share(progress) for progress in (0.0, 0.5, 1.0)} == {1.0}
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("papr", "paper"), ("fsat", "fast")])
+def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
+    with pytest.raises(InputError, match=f"unknown recipe '{wrong}'. Did you mean '{near}'?"):
+        recipe(wrong)
+
+
+def test_a_strange_name_gets_all_there_are() -> None:
+    with pytest.raises(InputError, match="Known: fast, paper") as error:
+        recipe("xyz")
+    assert "Did you mean" not in str(error.value)
