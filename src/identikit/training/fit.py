@@ -210,7 +210,7 @@ class _Loop:
         if evaluate is not None:
             self.encoder.eval()
             with torch.no_grad():
-                self.evaluation = dict(evaluate())
+                self.evaluation = {name: float(value) for name, value in evaluate().items()}
             self.encoder.train()
         self.evaluation_seconds += self.clock() - before
         mean_loss = sum(self.losses) / max(1, len(self.losses))
