@@ -247,7 +247,9 @@ class _Loop:
         checkpoints.save(folder, self._identity() | self._state())
 
     def _identity(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "seed": self.seed}
+        parts = [*self.encoder.state_dict().values(), *self.head.state_dict().values()]
+        shapes = [list(part.shape) for part in parts]
+        return {"config": asdict(self.config), "seed": self.seed, "shapes": shapes}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -268,7 +270,7 @@ class _Loop:
             return
         if any(state.get(key) != value for key, value in self._identity().items()):
             raise InputError(
-                f"the checkpoint in {folder} belongs to a fit with another config or seed; "
+                f"the checkpoint in {folder} belongs to a fit with another config, seed or model; "
                 "delete it to start again, or give another folder."
             )
         self.encoder.load_state_dict(state["encoder"])
