@@ -54,7 +54,7 @@ def test_steps_are_polar_factors_of_the_look_ahead_momentum() -> None:
     """Three steps against B <- m B + G, W <- W - rate polar(G + m B), typed in numpy."""
     w = torch.nn.Parameter(with_condition(3, 8)[0])
     start, rate, momentum = w.detach().numpy().copy(), 0.1, 0.9
-    optimizer = Muon([w], rate, momentum=momentum)
+    optimizer = Muon([w], rate, momentum=momentum, iterations=5)
     buffer = np.zeros((8, 8))
     moved = start.copy()
     for grad in with_condition(3, 8) * torch.tensor([1.0, -0.5, 2.0])[:, None, None]:
