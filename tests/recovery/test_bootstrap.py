@@ -119,3 +119,8 @@ def test_the_mean_over_factors_has_its_own_interval() -> None:
 def test_too_few_resamples_are_refused() -> None:
     with pytest.raises(InputError, match="at least 100"):
         Bootstrap(torch.arange(9), resamples=99, generator=torch.Generator())
+
+
+def test_one_group_has_no_interval() -> None:
+    with pytest.raises(InputError, match="one group"):
+        Bootstrap(torch.zeros(9, dtype=torch.long), resamples=100, generator=torch.Generator())

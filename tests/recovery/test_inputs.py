@@ -43,6 +43,14 @@ def test_a_given_kind_wins() -> None:
     assert again["az"].kind is Kind.CONTINUOUS
 
 
+def test_factors_keep_the_kinds_that_nobody_renames() -> None:
+    azimuth, shape = np.linspace(0, 360, 40), np.arange(40) % 4
+    known = as_factors({"azimuth": azimuth, "shape": shape}, kinds={"azimuth": "circular:360"})
+    again = as_factors(known, kinds={"shape": "ordinal"})
+    assert again["azimuth"] is known["azimuth"]
+    assert again["shape"].kind is Kind.ORDINAL
+
+
 def test_levels_keep_their_names_and_ranks_their_order() -> None:
     factors = as_factors(
         {"s": np.array(["x", "b", "x", "a"] * 2), "o": np.array([30, 10, 30, 20] * 2)},

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from identikit.recovery.maps import map_scores
 from identikit.recovery.result import OK, MapScores
-from identikit.recovery.split import Split, class_folds, random_split
+from identikit.recovery.split import Split, class_folds, group_folds, random_split
 
 
 def maps(h: Tensor, z: Tensor, *, seed: int = 0, split: Split | None = None) -> MapScores:
@@ -85,6 +85,26 @@ def test_one_column_per_factor_is_what_strong_mcc_asks_for() -> None:
     turned = maps(*encode("rotation"))
     assert turned.mcc_weak.mean.value == pytest.approx(1, abs=1e-9)
     assert turned.mcc_strong.mean.high < 0.95
+
+
+def test_folds_may_assign_columns_of_any_unit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(400, 1, generator=generator)
+    h = torch.cat([z, z, z], dim=1) + 0.1 * torch.randn(400, 3, generator=generator)
+    folds = group_folds(torch.arange(400), n_folds=10, generator=generator)
+    strong = [
+        map_scores(
+            h * torch.tensor(units) + torch.tensor(units),
+            z,
+            names=("z",),
+            folds=folds,
+            groups=torch.arange(400),
+            resamples=100,
+            generator=generator,
+        ).mcc_strong.mean.value
+        for units in ((1.0, 1.0, 1.0), (1.0, -30.0, 900.0))
+    ]
+    assert strong[1] == pytest.approx(strong[0], abs=1e-5)
 
 
 def test_a_nonlinear_bijection_keeps_all_information_but_not_the_score() -> None:

@@ -25,7 +25,11 @@ CHUNK = 1 << 21  # weights in float64 at a time
 
 
 class Bootstrap:
-    """The resamples of n held-out points, drawn once and shared by every score."""
+    """The resamples of n held-out points, drawn once and shared by every score.
+
+    Raises:
+        InputError: fewer than 100 resamples, or fewer than two groups.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,11 @@ class Bootstrap:
             )
         names, self._group = torch.unique(groups, return_inverse=True)
         self.n, self.n_groups = len(groups), len(names)
+        if self.n_groups < 2:
+            raise InputError(
+                "the held-out part is one group, so resampling groups says nothing of how sure "
+                "a score is. Hold out two groups or more, or leave groups out."
+            )
         counts = torch.zeros(resamples, self.n_groups, dtype=torch.uint8)
         one = torch.ones(1, dtype=torch.uint8)
         for row in torch.split(counts, max(1, CHUNK // self.n_groups)):

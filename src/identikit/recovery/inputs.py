@@ -46,22 +46,26 @@ def as_factors(values: Any, *, kinds: Mapping[str, str] | None = None) -> Factor
 
     Args:
         values: A matrix (n, d_z) becomes z1, z2, ...; so does a matrix inside a mapping,
-            under the mapping's name.
+            under the mapping's name. Factors keep their kinds unless `kinds` names others.
         kinds: Kind per factor name, as `Kind`'s words, "circular:PERIOD" for circular ones.
 
     Raises:
         InputError: values that cannot be used, or a kind for a name that is not there.
     """
-    if isinstance(values, Factors) and not kinds:
-        return values
-    if isinstance(values, Factors):
-        values = {name: factor.values for name, factor in values.items()}
-    columns = _columns(values)
+    known = dict(values) if isinstance(values, Factors) else {}
+    columns = _columns({name: factor.values for name, factor in known.items()} or values)
     kinds = dict(kinds or {})
     for name in kinds:
         if name not in columns:
             raise unknown_name("factor in kinds", name, columns)
-    return Factors([_factor(name, v, kinds.get(name)) for name, v in columns.items()])
+    return Factors(
+        [
+            known[name]
+            if name in known and name not in kinds
+            else _factor(name, v, kinds.get(name))
+            for name, v in columns.items()
+        ]
+    )
 
 
 def _columns(values: Any) -> dict[str, Any]:

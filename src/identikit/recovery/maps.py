@@ -97,14 +97,16 @@ def _assigned(h: Tensor, z: Tensor) -> Predict:
     """One column of h for each factor, with its sign, by the largest total |correlation|.
 
     Chosen on the training part like any other map: choosing on the points that score it
-    would find correlation in noise. A factor without a column is predicted by a constant.
+    would find correlation in noise. Columns are standardised, so that folds which chose
+    different ones can be pooled. A factor without a column is predicted by a constant.
     """
-    x, y = (centred(a) / _size(a) for a in (h, z))
-    correlation = x.T @ y / len(h)
+    size = _size(h)
+    correlation = (centred(h) / size).T @ (centred(z) / _size(z)) / len(h)
     columns, factors = linear_sum_assignment(correlation.abs().numpy(), maximize=True)
     pick = torch.zeros_like(correlation)
-    pick[columns, factors] = correlation[columns, factors].sign()
-    return lambda new: new.double() @ pick
+    pick[columns, factors] = correlation[columns, factors].sign() / size[columns]
+    mean = h.double().mean(dim=0)
+    return lambda new: (new.double() - mean) @ pick
 
 
 def _size(a: Tensor) -> Tensor:

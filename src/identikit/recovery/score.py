@@ -62,7 +62,7 @@ def score(
         x: Observations (n, ...): the identity baseline.
         controls: Other features of the same samples by name: pixels, an untrained twin.
         groups: Labels (n); samples of a group are held out, and resampled, together.
-        train_mask: Samples to fit on (n, boolean) in place of a random split.
+        train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
         ceiling: R² that theory allows, to stand beside the scores.
         seed: Of the split and the resamples.
         train_share: Share of samples, or of groups, to fit on.
