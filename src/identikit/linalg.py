@@ -2,8 +2,8 @@
 
 min_{A, b} |B - (X A + b)|², solved by the singular values of X with centred, equal-norm
 columns, in float64 whatever comes in. A direction counts when its singular value exceeds
-eps max(n, d) times the largest, and the rounding error that the entries came with. This
-is the only place in the package that decides a rank: the default of `torch.linalg.lstsq`
+eps max(n, d) times the largest, and the rounding error that the entries came with. No rank
+of data is left to a library's default: that of `torch.linalg.lstsq`
 assumes full rank on CUDA and returned wrong ranks on CPU (pytorch #180157, #187411), and
 the pseudo-inverse of a float32 Gram matrix squares the condition number.
 X is (n, d), B is (n, k); rows are samples.
@@ -99,7 +99,6 @@ def least_squares(
     b: Float[Tensor, "n k"],
     *,
     intercept: bool = True,
-    rcond: float | None = None,
 ) -> LeastSquares:
     """Regress the columns of b on those of a.
 
@@ -107,7 +106,6 @@ def least_squares(
         a: Regressors (n, d).
         b: Targets (n, k).
         intercept: Whether a constant is fitted too.
-        rcond: Relative cut-off of singular values in place of the default.
 
     Raises:
         InputError: no rows, different numbers of rows, NaN or infinity.
@@ -121,12 +119,8 @@ def least_squares(
     unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
     u, s, vt = torch.linalg.svd(x * unit, full_matrices=False)
     top = s[0].item() if len(s) else 0.0
-    if rcond is None:
-        floor = (noise * unit).max().item() * (n**0.5 + d**0.5) if d else 0.0
-        cut = max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)
-    else:
-        cut = rcond * top
-    rank = int((s > cut).sum())
+    floor = (noise * unit).max().item() * (n**0.5 + d**0.5) if d else 0.0
+    rank = int((s > max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)).sum())
     coefficient = unit[:, None] * (vt[:rank].T @ ((u[:, :rank].T @ y) / s[:rank, None]))
     constant = b.double().mean(dim=0) - a.double().mean(dim=0) @ coefficient
     return LeastSquares(

@@ -31,8 +31,7 @@ def test_logit_differences_see_the_covered_part_alone(generator):
 def test_a_common_shift_of_the_rows_covers_nothing(generator):
     head = torch.randn(50, 4, generator=generator) @ torch.randn(4, 12, generator=generator)
     shifted = head + 1000 * torch.randn(12, generator=generator)
-    assert covered_subspace(head).rank == 4
-    assert covered_subspace(shifted, rcond=1e-3).rank == 4
+    assert covered_subspace(head).rank == covered_subspace(shifted).rank == 4
 
 
 def test_rank_does_not_depend_on_units(generator):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from identikit.errors import InputError
-from identikit.linalg import centred
+from identikit.linalg import centred, rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,6 @@ class Coverage:
     """Orthonormal columns that span everything else; d_h - rank of them."""
     rank: int
     """Dimensions of h that the theorem covers."""
-    singular_values: Float[Tensor, " k"]
-    """Of the centred head, falling; k = min(labels, d_h)."""
 
     def covered(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rank"]:
         """Coordinates of h inside the row space: what is guaranteed."""
@@ -37,13 +35,11 @@ class Coverage:
         return h.double() @ self.complement
 
 
-def covered_subspace(head: Float[Tensor, "labels d_h"], *, rcond: float | None = None) -> Coverage:
+def covered_subspace(head: Float[Tensor, "labels d_h"]) -> Coverage:
     """The row space of the head's centred rows.
 
-    Args:
-        head: Rows W of the linear classifier.
-        rcond: Relative cut-off of singular values; by default the rounding of the dtype
-            that the head came in, times its larger side.
+    A direction counts when its singular value exceeds the largest times the rounding of the
+    head's dtype and its longer side, and what rounding the rows before centring left of it.
 
     Raises:
         InputError: fewer than two rows, NaN or infinity.
@@ -56,6 +52,6 @@ def covered_subspace(head: Float[Tensor, "labels d_h"], *, rcond: float | None =
     # the triangular factor has the same right singular vectors and stays small for many labels
     triangular = torch.linalg.qr(centred(head), mode="r").R
     _, s, vt = torch.linalg.svd(triangular, full_matrices=True)
-    cut = (eps * max(head.shape) if rcond is None else rcond) * s[0]
-    rank = int((s > cut).sum())
-    return Coverage(basis=vt[:rank].T, complement=vt[rank:].T, rank=rank, singular_values=s)
+    floor = rounding(head).max() * (len(head) ** 0.5 + head.shape[1] ** 0.5)
+    rank = int((s > torch.maximum(eps * max(head.shape) * s[0], floor)).sum())
+    return Coverage(basis=vt[:rank].T, complement=vt[rank:].T, rank=rank)
