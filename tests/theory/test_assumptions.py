@@ -30,6 +30,7 @@ def broken(world, generator, *, dim=None):
         ({"labels": 150}, {UNIFORM}),
         ({"label_exponent": 1.0}, {UNIFORM}),
         ({"conditional": "laplace"}, {VMF}),
+        ({"kappa": 0.0}, {VMF}),
         ({"conditional": "gaussian"}, {VMF}),
         ({"conditional": "gaussian", "covariance": "per-class"}, {VMF}),
         ({"swapped_share": 0.1, "swapped_classes": 4}, {PURE}),

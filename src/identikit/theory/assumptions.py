@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from identikit.errors import InputError
-from identikit.linalg import centred
+from identikit.linalg import principal_axes
 from identikit.worlds.conditionals import Gaussian
 from identikit.worlds.generators import InvertibleMLP
 from identikit.worlds.von_mises_fisher import VonMisesFisher
@@ -63,11 +63,9 @@ def check_assumptions(
 
 
 def _affine_span(world: ClusterWorld) -> AssumptionCheck:
-    vectors = world.class_vectors
-    values = torch.linalg.svdvals(centred(vectors))
-    cut = torch.finfo(vectors.dtype).eps * max(vectors.shape) * float(values[0])
-    rank, d = int((values > cut).sum()), world.dim
-    smallest = f", smallest singular value {float(values[d - 1]):.3g}" if rank == d else ""
+    size = principal_axes(world.class_vectors).size * world.n_classes**0.5
+    rank, d = len(size), world.dim
+    smallest = f", smallest singular value {float(size[-1]):.3g}" if rank == d else ""
     return AssumptionCheck(
         name="cluster vectors affinely span the latent space",
         holds=rank == d,
@@ -100,22 +98,26 @@ def _ratio(prior: Tensor) -> float:
 def _conditional(world: ClusterWorld) -> AssumptionCheck:
     conditional = world.conditional
     name = type(conditional).__name__
-    if isinstance(conditional, VonMisesFisher):
-        holds = _one_value(conditional.concentration)
+    nothing = isinstance(conditional, VonMisesFisher) and not bool(conditional.concentration.any())
+    if nothing:
+        holds, affine, detail = False, False, f"{name}, concentration 0"
+    elif isinstance(conditional, VonMisesFisher):
+        holds = affine = _one_value(conditional.concentration)
         detail = f"{name}, {'one concentration' if holds else 'several concentrations'}"
-        affine = holds
     elif isinstance(conditional, Gaussian):
         holds, affine = False, _one_covariance(conditional)
         detail = f"{name}, {'one covariance' if affine else 'several covariances'}"
     else:
         holds, affine, detail = False, False, name
-    if holds:
+    if nothing:
+        consequence = "labels say nothing of the latents: ceiling 0"
+    elif holds:
         consequence = "log-posterior differences are linear in the latents: ceiling 1"
     elif affine:
         consequence = (
             "log-posterior differences are affine in the latents, with constants that differ "
             "between classes: ceiling 1 for an encoder with one more dimension than latents, "
-            "a little less without it"
+            "less without it"
         )
     else:
         consequence = (
