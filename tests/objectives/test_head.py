@@ -143,21 +143,28 @@ def test_few_labels_get_the_full_softmax_though_sampling_is_on() -> None:
 
 
 @pytest.mark.parametrize("prior", [None, zipf(12)], ids=["uniform", "zipf"])
-def test_sampled_loss_is_that_of_each_groups_distinct_labels(prior: Tensor | None) -> None:
+@pytest.mark.parametrize("normalized", [False, True])
+def test_sampled_loss_is_that_of_each_groups_distinct_labels(
+    normalized: bool, prior: Tensor | None
+) -> None:
     group, negatives = 4, 5
-    head = build(HeadConfig(group=group, negatives=negatives), prior=prior)
+    config = HeadConfig(normalized=normalized, group=group, negatives=negatives)
+    head = build(config, prior=prior)
     y, label = batch(8)
     label[:3] = label[0]  # repetitions within a group
     drawn = torch.randint(12, (2, negatives), generator=torch.Generator().manual_seed(3))
+    scale = math.exp(float(head.log_scale.detach())) if normalized else 1.0
     losses: list[float] = []
+
+    def logit(n: int, i: int) -> float:
+        h, w = y[n].detach(), head.weight[i].detach()
+        return scale * float(h @ w / (h.norm() * w.norm() if normalized else 1.0))
+
     for g in range(2):
         members = range(g * group, (g + 1) * group)
         candidates = {int(label[n]) for n in members} | {int(i) for i in drawn[g]}
         for n in members:
-            scores = {
-                i: float(y[n].detach() @ head.weight[i].detach()) - log_inclusion(i, prior)
-                for i in candidates
-            }
+            scores = {i: logit(n, i) - log_inclusion(i, prior) for i in candidates}
             total = math.log(sum(math.exp(s) for s in scores.values()))
             losses.append(total - scores[int(label[n])])
     got = head.loss(y, label, generator=torch.Generator().manual_seed(3))

@@ -125,6 +125,19 @@ def test_same_seed_same_bits(optimizer: Any) -> None:
     assert not same_bits(weights(*first), weights(*other))
 
 
+def test_every_step_has_batches_and_negatives_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, bytes]] = []
+    loss = SoftmaxHead.loss
+
+    def spy(self: SoftmaxHead, y: Tensor, label: Tensor, *, generator: torch.Generator) -> Tensor:
+        seen.append((generator.initial_seed(), label.numpy().tobytes()))
+        return loss(self, y, label, generator=generator)
+
+    monkeypatch.setattr(SoftmaxHead, "loss", spy)
+    train(*build())
+    assert [len(set(column)) for column in zip(*seen, strict=True)] == [40, 40]
+
+
 def test_only_square_matrices_are_muons() -> None:
     """The first step is as long as the rate, so rates far apart tell who moved what."""
     encoder, head = build()
