@@ -40,6 +40,8 @@ def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
     assert got.r2_wide == pytest.approx(1, abs=1e-3)
     assert got.excess == pytest.approx(0, abs=1e-6)
+    if normalized:
+        assert got.procrustes_r2 == pytest.approx(1, abs=1e-3)
     if got.r2_head is not None:
         assert got.r2_head == pytest.approx(1, abs=1e-3)
 
@@ -83,6 +85,12 @@ def test_class_constants_take_one_dimension_more(options, generator):
     assert as_many.r2_latents < 0.999
     assert one_more.excess == pytest.approx(0, abs=1e-6)
     assert one_more.r2_latents == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.usefixtures("quick")
+def test_unit_norm_promises_no_rotation_where_constants_differ(generator):
+    got = ceiling_of(generator, dim=3, classes=20, normalized=True, label_exponent=1.0)
+    assert got.procrustes_r2 < got.r2_latents - 0.02
 
 
 @pytest.mark.usefixtures("quick")

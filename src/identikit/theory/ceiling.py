@@ -7,13 +7,14 @@ narrow to hold all of that span keeps what the loss itself finds most useful (`o
 not the directions of largest variance.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.linalg import least_squares, r2_score
+from identikit.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
 from identikit.theory.optimum import Optimum, Task, centre_rows, draw, rank_optimum
 from identikit.worlds.world import ClusterWorld
 
@@ -28,6 +29,9 @@ class Ceiling:
 
     r2_latents: float
     """Affine R² from h to z, mean over latents, on fresh samples; at most 1."""
+    procrustes_r2: float
+    """As `r2_latents` by a scaled rotation without shift; what unit-norm features and rows
+    promise, so 1 for von Mises-Fisher if `normalized`, but not for every world."""
     r2_head: float | None
     """Affine R² from the head's rows to the cluster vectors, mean over dimensions, rows
     held out by class; None where the classes are too few to hold any out."""
@@ -77,6 +81,7 @@ def recovery_ceiling(
     divergence = (log_p.exp() * (log_p - optimum.log_model(features))).sum(dim=1)
     return Ceiling(
         r2_latents=held_out_r2(features, z),
+        procrustes_r2=held_out_r2(features, z, fit=procrustes),
         r2_head=head_r2(optimum, world.class_vectors),
         r2_wide=held_out_r2(class_columns(optimum.task, log_p, at_most=samples), z),
         excess=divergence.mean().item(),
@@ -88,11 +93,16 @@ def recovery_ceiling(
     )
 
 
-def held_out_r2(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> float:
-    """Affine R², fitted on the first half and scored on the second, mean over columns."""
+def held_out_r2(
+    h: Float[Tensor, "n m"],
+    z: Float[Tensor, "n d"],
+    *,
+    fit: Callable[[Tensor, Tensor], LeastSquares | Procrustes] = least_squares,
+) -> float:
+    """R² of a map fitted on the first half and scored on the second, mean over columns."""
     half = len(h) // 2
-    fit = least_squares(h[:half], z[:half])
-    return float(r2_score(fit.predict(h[half:]), z[half:]).mean())
+    prediction = fit(h[:half], z[:half]).predict(h[half:])
+    return float(r2_score(prediction, z[half:]).mean())
 
 
 def class_columns(
