@@ -150,18 +150,16 @@ def procrustes(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> Procrustes:
     """The scaled orthogonal map that takes a nearest to b, without a shift.
 
     For d != k the narrower of the two is taken as filled up with zero columns, which keeps
-    the closed form: R = U V' and scale = sum(S) / |X|² for X'B = U S V'.
+    the closed form: R = U V' and scale = sum(S) / |X|² for X'B = U S V', 0 where X is.
 
     Raises:
-        InputError: no rows, different numbers of rows, NaN or infinity, or a all zero.
+        InputError: no rows, different numbers of rows, NaN or infinity.
     """
     require_rows(a, b)
     x, y = a.double(), b.double()
     norm = x.square().sum().item()
-    if norm == 0:
-        raise InputError("the first argument is all zero; no rotation can be fitted to it.")
     u, s, vt = torch.linalg.svd(x.T @ y, full_matrices=False)
-    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm)
+    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm if norm else 0.0)
 
 
 def r2_score(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:

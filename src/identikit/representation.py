@@ -1,6 +1,6 @@
 """Representation: what an encoder makes of n samples, with all that is known about it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from identikit.factors import Factors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Representation:
-    """h with its factors, its head and its origin.
+    """h with its factors and its head.
 
     Raises:
         InputError: wrong shapes, NaN or infinity in h, or lengths that do not agree.
@@ -29,8 +29,6 @@ class Representation:
     """Cluster vectors v_c, where the world knows them."""
     x: Float[Tensor, "n d_x"] | None = None
     """The observations themselves, flattened: the identity baseline."""
-    origin: dict[str, str | int | float] = field(default_factory=dict)
-    """Where h came from: model, layer, data, seed."""
 
     def __post_init__(self) -> None:
         if self.h.ndim != 2:

@@ -45,7 +45,6 @@ def test_everything_with_a_meaning_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.head, content["W"])
     assert found.head_class.tolist() == [0, 1, 2, 0, 1, 2]
     assert found.x.shape == (N, 64)
-    assert found.origin == {"file": "features.npz"}
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,6 @@ def load_npz(path: str | Path, *, kinds: Mapping[str, str] | None = None) -> Rep
         head_class=_row_class(arrays.get("head_class"), rows),
         class_vectors=None if vectors is None else as_features(vectors, name="class_vectors"),
         x=as_features(arrays["x"], name="x") if "x" in arrays else None,
-        origin={"file": Path(path).name},
     )
 
 

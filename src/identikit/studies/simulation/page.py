@@ -36,7 +36,7 @@ def simulation_page(run: Run) -> Page:
         f"classes, {_conditional(world)}, seed {run.config['seed']}",
         verdict=_verdict(result),
         verdict_tone=_tone(result),
-        rows=_rows(result, recovery),
+        rows=_rows(result, recovery, classes=world["classes"]),
         sections=(
             Section(
                 heading="The factors",
@@ -93,11 +93,11 @@ def _tone(result: dict[str, Any]) -> Any:
     return "good" if result["ceiling_r2"] > 1 - NEAR else "warning"
 
 
-def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ...]:
+def _rows(result: dict[str, Any], recovery: Recovery, *, classes: int) -> tuple[ComparisonRow, ...]:
     latents, head = recovery.latents, recovery.head
     assert latents is not None
     prediction = result["prediction"]
-    bayes, dims = result["bayes_loss"], min(recovery.dim, result["n_labels"] - 1)
+    bayes, dims = result["bayes_loss"], min(recovery.dim, classes - 1)
     floor = round(prediction["ceiling"]["excess"], 6)
     rows = [
         ComparisonRow(
@@ -118,8 +118,8 @@ def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ..
             quantity="Dimensions of h that theory covers",
             predicted=dims,
             recovered=result["covered_rank"],
-            explained="The head sees h only through the differences of its rows: at most one "
-            "dimension fewer than there are labels.",
+            explained="The head sees h only through the differences of its rows, and the best "
+            "rows of one class are equal: at most one dimension fewer than there are classes.",
         ),
         ComparisonRow(
             quantity="Latents from x itself (affine R²)",
@@ -144,9 +144,10 @@ def _rows(result: dict[str, Any], recovery: Recovery) -> tuple[ComparisonRow, ..
             1,
             ComparisonRow(
                 quantity="Latents from h by a scaled rotation (Procrustes R²)",
-                predicted=result["ceiling_r2"],
+                predicted=prediction["ceiling"]["procrustes_r2"],
                 recovered=latents.procrustes.mean,
-                explained="With unit-norm features and rows theory leaves only a rotation.",
+                explained="With unit-norm features and rows theory leaves only a rotation, "
+                "where its assumptions hold.",
             ),
         )
     return tuple(rows)

@@ -6,7 +6,7 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,18 +108,21 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
     def generator(purpose: str) -> torch.Generator:
         return stream(config.seed, f"theory {purpose}", device=config.device)
 
-    return Prediction(
-        bayes=bayes_loss(world, samples=config.test_samples, generator=generator("bayes")),
-        ceiling=recovery_ceiling(
-            world,
-            dim=config.dim,
-            normalized=config.head.normalized,
-            samples=config.test_samples,
-            generator=generator("ceiling"),
-        ),
-        assumptions=check_assumptions(world, dim=config.dim, generator=generator("assumptions")),
-        sensitivity=loss_sensitivity(world, dim=config.dim, generator=generator("sensitivity")),
-    )
+    with processor_threads(config.threads):
+        return Prediction(
+            bayes=bayes_loss(world, samples=config.test_samples, generator=generator("bayes")),
+            ceiling=recovery_ceiling(
+                world,
+                dim=config.dim,
+                normalized=config.head.normalized,
+                samples=config.test_samples,
+                generator=generator("ceiling"),
+            ),
+            assumptions=check_assumptions(
+                world, dim=config.dim, generator=generator("assumptions")
+            ),
+            sensitivity=loss_sensitivity(world, dim=config.dim, generator=generator("sensitivity")),
+        )
 
 
 def simulate(
@@ -191,7 +194,6 @@ def _result(
             head_class=world.class_of_label.cpu(),
             class_vectors=world.class_vectors.cpu(),
             x=test.x.cpu(),
-            origin={"data": "simulated world", "seed": config.seed},
         ),
         ceiling=prediction.ceiling.r2_latents,
         seed=config.seed,
@@ -217,7 +219,8 @@ def _explanation(
         ceiling_r2=prediction.ceiling.r2_latents,
         excess=excess.value,
         excess_standard_error=excess.standard_error,
-        sensitivity=prediction.sensitivity,
+        # unit norm has a floor of its own, above that of the free features of the sensitivity
+        sensitivity=replace(prediction.sensitivity, ceiling_excess=prediction.ceiling.excess),
         checks=prediction.assumptions,
         interrupted=trained.status == "interrupted",
         rank=recovery.latents.rank,
