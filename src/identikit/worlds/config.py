@@ -101,6 +101,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "exponent": (1, 100),
     "components": (1, math.inf),
     "swapped_share": (0, 1),
-    "label_exponent": (0, 100),
+    "label_exponent": (0, 20),
     "generator_layers": (1, math.inf),
 }
