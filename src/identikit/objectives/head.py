@@ -9,8 +9,9 @@ own labels and of uniform negatives. The optimum is that of the full softmax: gi
 S, the label is i with probability proportional to p(z|i) pi_i P(S|i), and, labels being
 uniform, P(S|i) is the same for every i in S by symmetry, so the minimiser has
 s_i - s_j = log p(i|z) - log p(j|z) for every pair that ever meets in an S, which is every
-pair. If labels are not uniform, P(S|i) is proportional to 1 / P(i in a random S), and the
-logarithm of that probability is subtracted from the logits during training.
+pair. If labels are not uniform, P(S|i) is nearly proportional to 1 / P(i in a random S)
+(exactly, were labels to enter S independently), and the logarithm of that probability is
+subtracted from the logits during training.
 """
 
 import math
@@ -31,9 +32,9 @@ class HeadConfig:
 
     normalized: bool = False
     """Features and rows on the unit sphere, times one learned inverse temperature."""
-    negatives: int | None = 128
+    negatives: int | None = 64
     """Uniform labels that join each group's softmax; None: the full softmax."""
-    group: int = 256
+    group: int = 128
     """Samples that share one sampled softmax."""
 
     def __post_init__(self) -> None:
@@ -109,6 +110,16 @@ class SoftmaxHead(nn.Module):
             rows = F.normalize(rows, dim=2)
         return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
 
+    def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
+        """E (|y|² - 1)², for training a unit-norm head; zero for a free one.
+
+        A unit-norm loss does not depend on |y|, so this moves no optimum. Without it |y|
+        grows a thousandfold in training, and the encoder slows down by as much.
+        """
+        if not self.config.normalized:
+            return y.new_zeros(())
+        return (y.square().sum(1) - 1).square().mean()
+
     def _candidates(
         self, grouped: Int[Tensor, "g b"], generator: torch.Generator
     ) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g k"]]:
@@ -181,6 +192,7 @@ class _CrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         dy, drows = ctx.saved_tensors
         return dy * grad, drows * grad, None, None

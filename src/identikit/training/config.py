@@ -15,7 +15,7 @@ class TrainingConfig:
         InputError: a value outside its range, named.
     """
 
-    steps: int = 2200
+    steps: int = 1600
     """Steps at most."""
     batch_size: int = 1024
     """Samples per step."""

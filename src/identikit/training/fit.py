@@ -176,11 +176,12 @@ class _Loop:
         x, label = self._batch(draw)
         rate_share = self.config.rate_share(min(self.spent, 1.0))
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
-        loss = self.head.loss(self.encoder(x), label, generator=negatives)
+        y = self.encoder(x)
+        loss = self.head.loss(y, label, generator=negatives)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_at(value, checkpoint)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss + self.head.length_penalty(y)).backward()  # type: ignore[no-untyped-call]
         self.optimizers.step(rate_share)
         self.step += 1
         self.losses.append(value)
