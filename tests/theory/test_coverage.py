@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from identikit.errors import InputError
-from identikit.theory.coverage import covered_subspace
+from identikit.theory.coverage import class_rows, covered_subspace
 
 
 def test_three_classes_cover_two_dimensions(generator):
@@ -44,6 +44,17 @@ def test_rank_does_not_depend_on_units(generator):
 def test_many_labels_of_few_classes(generator):
     head = torch.randn(6, 8, generator=generator).repeat(1000, 1)
     assert covered_subspace(head).rank == 5
+
+
+def test_noise_between_rows_of_a_class_covers_nothing(generator):
+    head_class = torch.arange(300) % 3
+    noise = 0.1 * torch.randn(300, 8, generator=generator)
+    head = torch.randn(3, 8, generator=generator)[head_class] + noise
+    means = class_rows(head, head_class)
+    for k in range(3):
+        torch.testing.assert_close(means[k], head[head_class == k].mean(0))
+    assert covered_subspace(head).rank == 8
+    assert covered_subspace(means).rank == 2
 
 
 def test_wrong_input_is_named():

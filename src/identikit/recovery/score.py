@@ -24,7 +24,7 @@ from identikit.recovery.readouts import Trial, read_out, targets
 from identikit.recovery.result import FactorScore, MapScores, Recovery
 from identikit.recovery.split import Split, class_folds, group_folds, random_split
 from identikit.representation import Representation
-from identikit.theory.coverage import covered_subspace
+from identikit.theory.coverage import class_rows, covered_subspace
 
 LEAST = 8
 IDENTITY = "x"
@@ -103,12 +103,13 @@ def score(
     )
     scores = read_out(h, factors, trial=trial)
     rows = None if head is None else as_features(head, name="head")
+    head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
-        scores = _with_coverage(scores, h, rows, factors, trial)
+        scores = _with_coverage(scores, h, _independent(rows, head_class), factors, trial)
     return Recovery(
         factors=scores,
         latents=_latents(h, factors, split, group, resamples, seed),
-        head=_head(rows, head_class, class_vectors, resamples, seed),
+        head=head_scores,
         controls={name: read_out(v, factors, trial=trial) for name, v in others.items()},
         ceiling=ceiling,
         n_train=len(split.train),
@@ -177,6 +178,13 @@ def _head(
         groups=label,
         resamples=resamples,
         generator=stream(seed, "bootstrap of classes"),
+    )
+
+
+def _independent(rows: Tensor, row_class: Any) -> Tensor:
+    """One row per class where classes are known, else the rows as they are."""
+    return (
+        rows if row_class is None else class_rows(rows, _labels(row_class, "head_class", len(rows)))
     )
 
 

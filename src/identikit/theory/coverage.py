@@ -8,7 +8,7 @@ can be read from h is inductive bias. W is (labels, d_h), h is (n, d_h).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.errors import InputError
@@ -55,3 +55,17 @@ def covered_subspace(head: Float[Tensor, "labels d_h"]) -> Coverage:
     floor = rounding(head).max() * (len(head) ** 0.5 + head.shape[1] ** 0.5)
     rank = int((s > torch.maximum(eps * max(head.shape) * s[0], floor)).sum())
     return Coverage(basis=vt[:rank].T, complement=vt[rank:].T, rank=rank)
+
+
+def class_rows(
+    head: Float[Tensor, "labels d_h"], head_class: Int[Tensor, " labels"]
+) -> Float[Tensor, "classes d_h"]:
+    """The mean row of each class, in the order of the classes' numbers.
+
+    At the optimum rows of one class are copies of one vector; what training leaves between
+    them is noise, which would fill dimensions that theory does not speak of.
+    """
+    _, of_row = torch.unique(head_class, return_inverse=True)
+    count = torch.bincount(of_row)
+    sums = torch.zeros(len(count), head.shape[1], dtype=head.dtype, device=head.device)
+    return sums.index_add(0, of_row, head) / count[:, None]

@@ -128,7 +128,7 @@ def _rows(result: dict[str, Any], recovery: Recovery, *, classes: int) -> tuple[
             explained="Needs no learning: what an affine map finds in the observations.",
         ),
     ]
-    if head is not None:
+    if head is not None and result["r2_head"] is not None:
         rows.insert(
             1,
             ComparisonRow(

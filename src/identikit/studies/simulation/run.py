@@ -27,7 +27,7 @@ from identikit.studies.threads import processor_threads
 from identikit.theory.assumptions import AssumptionCheck, check_assumptions
 from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import Ceiling, recovery_ceiling
-from identikit.theory.coverage import covered_subspace
+from identikit.theory.coverage import class_rows, covered_subspace
 from identikit.theory.explain import Explanation, explain
 from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
@@ -70,6 +70,8 @@ class Simulation:
         """The numbers a script asks for, by name."""
         latents, head = self.recovery.latents, self.recovery.head
         assert latents is not None
+        if head is not None and head.n_train <= self.recovery.dim:
+            head = None  # too few classes to fix a map
         return {
             "status": self.fit.status,
             "n_labels": self.config.n_labels,
@@ -204,7 +206,7 @@ def _result(
         fit=trained,
         recovery=recovery,
         excess=excess,
-        covered_rank=covered_subspace(rows).rank,
+        covered_rank=covered_subspace(class_rows(rows, world.class_of_label)).rank,
         explanation=_explanation(prediction, trained, recovery, excess),
         arrays=_arrays(world, h, rows, test.z, config),
     )
@@ -274,10 +276,8 @@ def _arrays(
 ) -> dict[str, NDArray[Any]]:
     """What the figures draw: held-out points, and head rows averaged over each class."""
     recovered, true = held_out_predictions(h, z, seed=config.seed)
-    count = torch.bincount(world.class_of_label, minlength=world.n_classes)
-    sums = rows.new_zeros(world.n_classes, rows.shape[1])
-    class_rows = sums.index_add(0, world.class_of_label, rows) / count[:, None]
-    mapped = least_squares(class_rows, world.class_vectors).predict(class_rows)
+    means = class_rows(rows, world.class_of_label)
+    mapped = least_squares(means, world.class_vectors).predict(means)
     arrays = {
         "true": true,
         "recovered": recovered,
