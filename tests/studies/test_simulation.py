@@ -35,7 +35,9 @@ def test_config_round_trips_through_json() -> None:
 def test_command_line_names_what_differs_from_the_defaults() -> None:
     config = replace(SMALL, few_classes=True)
     line = command_line("simulate", config)
-    assert line.startswith("identikit simulate --instances 200 --seed 1 --few-classes --test-samples 1024")
+    assert line.startswith(
+        "identikit simulate --instances 200 --seed 1 --few-classes --test-samples 1024"
+    )
     assert line.endswith("--steps 200 --batch-size 512 --schedule cosine")
     assert "--kappa" not in line
 
