@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 import identikit
@@ -190,7 +190,8 @@ def main(words: Sequence[str] | None = None) -> None:
         place = f" ({error.filename})" if error.filename else ""
         _fail(
             f"the operating system refused: {error.strerror or error}{place}. Nothing that was "
-            "finished is lost; free space or give --out another folder, and run it again."
+            "finished is lost; see that the place can be written to and has space, or give --out "
+            "another folder, and run it again."
         )
     except KeyboardInterrupt:
         ERR.print("stopped before the end; give the same command again to go on.")
@@ -253,25 +254,28 @@ def _perform(study: Study[Any], config: Any, output: Output) -> None:
 
 @contextlib.contextmanager
 def _progress(what: str) -> Iterator[Watch]:
-    """A live line on standard error: steps, scores as they come, time left."""
+    """A live line on standard error once training starts: steps, scores, time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[scores]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[left]:.0f} s left"),
     )
-    with Progress(*columns, console=ERR) as bar:
-        task = bar.add_task(what, total=None, scores="starting ...")
+    bar = Progress(*columns, console=ERR)
+    task = bar.add_task(what, scores="", left=0.0)
 
-        def watch(progress: Any) -> None:
-            scores = "  ".join(
-                f"{name.replace('_', ' ')} {value:.3f}"
-                for name, value in progress.evaluation.items()
-            )
-            bar.update(task, total=progress.steps, completed=progress.step, scores=scores)
+    def watch(progress: Any) -> None:
+        bar.start()
+        found = progress.evaluation.items()
+        scores = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found)
+        steps = {"total": progress.steps, "completed": progress.step}
+        bar.update(task, scores=scores, left=progress.seconds_left, **steps)
 
+    try:
         yield watch
+    finally:
+        bar.stop()
 
 
 def _print_prediction(prediction: Prediction) -> None:

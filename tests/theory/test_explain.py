@@ -22,7 +22,7 @@ BROKEN = AssumptionCheck(name="labels are uniform", holds=False, detail="7 : 1",
 @pytest.mark.parametrize(
     ("given", "cause", "words"),
     [
-        ({"r2": 0.99, "ceiling_r2": 1.0, "excess": 0.05}, Cause.NONE, "nothing is left"),
+        ({"r2": 0.99, "ceiling_r2": 1.0, "excess": 0.05}, Cause.NONE, "within 0.02 of the 1.000"),
         ({"r2": 0.85, "ceiling_r2": 0.852, "checks": (BROKEN,)}, Cause.WORLD, "uniform: 7 : 1"),
         ({"r2": 0.5, "ceiling_r2": 1.0, "samples": 40, "dim": 5}, Cause.SAMPLE, "40 samples"),
         ({"r2": 0.5, "ceiling_r2": 1.0, "interrupted": True}, Cause.INTERRUPTED, "Resume"),

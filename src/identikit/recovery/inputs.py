@@ -145,7 +145,10 @@ def _parse(name: str, given: str) -> tuple[Kind, float | None]:
 
 def _array(values: Any, name: str) -> NDArray[Any]:
     if isinstance(values, Tensor):
-        return values.detach().cpu().numpy()
+        values = values.detach().cpu()
+        half = values.dtype == torch.bfloat16  # which NumPy does not know
+        values = values.float() if half else values
+        return np.asarray(values)
     try:
         return np.asarray(values)
     except ValueError as error:

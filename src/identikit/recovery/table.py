@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from identikit.estimate import Estimate
+from identikit.recovery.explain import explain_factor
 from identikit.recovery.result import OK, MapScores, Recovery, Scores
 
 WIDTH = 110
@@ -57,15 +58,9 @@ def _factors(recovery: Recovery) -> Table:
             *inside,
             *beside,
             f"{score.chance:.3g}",
-            _explanation(score.estimate, score.chance, score.status),
+            explain_factor(score),
         )
     return table
-
-
-def _explanation(estimate: Estimate, chance: float, status: str) -> str:
-    if status != OK:
-        return status
-    return "no better than chance" if estimate.low <= chance else ""
 
 
 def _maps(maps: dict[str, MapScores]) -> Table:
@@ -87,7 +82,8 @@ def _maps(maps: dict[str, MapScores]) -> Table:
     table.add_row("deviation from a scaled isometry", *errors)
     table.add_row("rank of d_h", *(f"{m.rank} of {len(m.coefficient)}" for m in maps.values()))
     table.add_row(
-        "points: fitted on, held out", *(f"{m.n_train}, {m.n_test}" for m in maps.values())
+        "independent points: fitted on, held out",
+        *(f"{m.n_train}, {m.n_test}" for m in maps.values()),
     )
     if any(m.status != OK for m in maps.values()):
         table.add_row("status", *(m.status for m in maps.values()))

@@ -8,6 +8,7 @@ import tyro
 
 from identikit.errors import InputError
 from identikit.files import file_digest
+from identikit.recovery.explain import explain_factor
 from identikit.recovery.npz import load_npz
 from identikit.recovery.result import FactorScore, Recovery
 from identikit.recovery.score import score
@@ -16,9 +17,6 @@ from identikit.report.page import ComparisonRow, Page, Section, Table
 from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.store import Draft, Run
 from identikit.studies.study import Outcome, Study, Watch
-
-MOSTLY = 0.9
-"""Share of a score that must come from the covered part to count as covered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ def probe_page(run: Run) -> Page:
         rows=tuple(
             ComparisonRow(
                 quantity=f"{s.name} ({s.measure})",
-                predicted=s.covered,
+                predicted=_covered(s),
                 recovered=s.estimate,
                 explained=explain_factor(s),
             )
@@ -113,8 +111,8 @@ def probe_page(run: Run) -> Page:
             ),
             Section(
                 heading="Every score",
-                lead="`covered` is the part of h inside the row space of the head, the only part "
-                "that theory speaks of; `rest` is what lies outside it.",
+                lead="Covered is the part of h inside the row space of the head, the only part "
+                "that theory speaks of; the rest is what lies outside it.",
                 tables=(Table(caption="All factors, features and intervals", frame=frame),),
                 notes=tuple(f"{s.name}: {s.status}." for s in recovery.factors if s.status != "ok"),
             ),
@@ -123,18 +121,8 @@ def probe_page(run: Run) -> Page:
     )
 
 
-def explain_factor(score: FactorScore) -> str:
-    """Why a factor is where it is, by rule, from its scores."""
-    if score.estimate.low <= score.chance:
-        return "No better than chance: not linearly in these features."
-    if score.covered is None:
-        return "Without the head W, theory cannot say which part is guaranteed."
-    gain = score.estimate.value - score.chance
-    if score.covered.value - score.chance >= MOSTLY * gain:
-        return "Inside the covered part: what cross-entropy pins down."
-    if score.covered.low <= score.chance:
-        return "Outside the covered part: inductive bias, not guaranteed by theory."
-    return "Partly outside the covered part: what goes beyond `predicted` is inductive bias."
+def _covered(score: FactorScore) -> str | None:
+    return None if score.covered is None else f"from the covered part: {score.covered}"
 
 
 def _named(recovery: Recovery, measure: str, index: int) -> Figure:

@@ -84,7 +84,7 @@ def _uniform_labels(world: ClusterWorld) -> AssumptionCheck:
         name="labels are uniform",
         holds=holds,
         detail=f"most to least frequent label {labels:.3g} : 1, class {classes:.3g} : 1",
-        consequence="the constant of the affine map is all that the prior touches"
+        consequence="logits need no constant for the prior"
         if holds
         else "log-priors need a direction of their own: a head without bias and with no more "
         "columns than latents bends h to express them; one more column restores the theorem",
@@ -112,7 +112,9 @@ def _conditional(world: ClusterWorld) -> AssumptionCheck:
     if nothing:
         consequence = "labels say nothing of the latents: ceiling 0"
     elif holds:
-        consequence = "log-posterior differences are linear in the latents: ceiling 1"
+        consequence = (
+            "each cluster's log-density is linear in the latents; with all else holding, ceiling 1"
+        )
     elif affine:
         consequence = (
             "log-posterior differences are affine in the latents, with constants that differ "

@@ -7,7 +7,7 @@ The rules are ours; the quantities are those of `ceiling`, `bayes` and `sensitiv
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from identikit.errors import InputError
@@ -97,30 +97,45 @@ def explain(
             "Resume it.",
         )
     if gap < 0:
-        return _above_the_ceiling(r2, ceiling_r2, excess)
+        return _with_world(_above_the_ceiling(r2, ceiling_r2, excess), ceiling_r2, checks)
     if rank is not None and dim is not None and rank < dim:
         return Explanation(
             cause=Cause.OPTIMISER,
             sentence=f"The representation has collapsed to {rank} of {dim} dimensions; what it "
             "lost no read-out brings back.",
         )
-    return _below_the_ceiling(gap, excess, excess_standard_error, sensitivity)
+    below = _below_the_ceiling(gap, excess, excess_standard_error, sensitivity)
+    return _with_world(below, ceiling_r2, checks)
 
 
 def _at_the_ceiling(r2: float, ceiling_r2: float, checks: Sequence[AssumptionCheck]) -> Explanation:
     if ceiling_r2 >= 1 - CLOSE:
         return Explanation(
             cause=Cause.NONE,
-            sentence=f"Recovered {r2:.3f} of the {ceiling_r2:.3f} that theory predicts: "
-            "nothing is left to explain.",
+            sentence=f"Recovered {r2:.3f}, within {CLOSE} of the {ceiling_r2:.3f} that theory "
+            "predicts.",
         )
-    broken = [check for check in checks if not check.holds]
-    why = f" ({'; '.join(check.name + ': ' + check.detail for check in broken)})" if broken else ""
     return Explanation(
         cause=Cause.WORLD,
         sentence=f"Recovered {r2:.3f}, as much as cross-entropy identifies in this world "
-        f"(ceiling {ceiling_r2:.3f}): the world does not meet every assumption{why}.",
+        f"(ceiling {ceiling_r2:.3f}): the world does not meet every assumption{_broken(checks)}.",
     )
+
+
+def _with_world(
+    found: Explanation, ceiling_r2: float, checks: Sequence[AssumptionCheck]
+) -> Explanation:
+    """The same cause, with what the world alone takes away where that is not nothing."""
+    if ceiling_r2 >= 1 - CLOSE:
+        return found
+    world = f" The world alone lowers the prediction from 1 to {ceiling_r2:.3f}{_broken(checks)}."
+    return replace(found, sentence=found.sentence + world)
+
+
+def _broken(checks: Sequence[AssumptionCheck]) -> str:
+    """The assumptions that do not hold, in brackets, with what was measured of them."""
+    named = [f"{check.name}: {check.detail}" for check in checks if not check.holds]
+    return f" (not so here: {'; '.join(named)})" if named else ""
 
 
 def _above_the_ceiling(r2: float, ceiling_r2: float, excess: float | None) -> Explanation:

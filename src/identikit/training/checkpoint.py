@@ -1,22 +1,26 @@
 """Checkpoints: one file of tensors and plain values, written whole or not at all."""
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from identikit.errors import InputError
+from identikit.files import write_atomically
 
 FILE = "state.pt"
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state into a folder, in place of an older one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{FILE}.tmp"
-    torch.save(state, temporary)
-    os.replace(temporary, folder / FILE)
+    """Write the state into a folder, in place of an older one.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(folder / FILE, buffer.getvalue())
 
 
 def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:

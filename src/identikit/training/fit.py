@@ -29,7 +29,7 @@ from identikit.training.optimizers import Optimizers
 
 CHUNK = 16
 """Batches that are drawn at a time; part of what the bits of a run depend on."""
-SAVE_EVERY_SECONDS = 20.0
+SAVE_EVERY_SECONDS = 4.0
 """Least time between two periodic checkpoints."""
 
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]

@@ -74,6 +74,11 @@ class WorldConfig:
                 f"swapped_classes must be from 2 to the number of classes ({self.classes}); "
                 f"got {swapped}."
             )
+        for name, used in self._used().items():
+            if not used and getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise InputError(
+                    f"{name} has no effect here; got {getattr(self, name)}. {_NEEDS[name]}"
+                )
         if self.observation_dim is not None and self.observation_dim < self.dim:
             raise InputError(
                 f"observation_dim must be at least dim ({self.dim}), or factors are lost; "
@@ -85,7 +90,29 @@ class WorldConfig:
                 f"got {self.observation_dim}. Choose the mlp generator for more."
             )
 
+    def _used(self) -> dict[str, bool]:
+        """Which of the options that depend on others have an effect."""
+        general = "generalized-normal" in (self.conditional, self.clusters)
+        return {
+            "kappa": self.conditional == "vmf",
+            "scale": self.conditional != "vmf",
+            "covariance": self.conditional == "gaussian",
+            "exponent": general,
+            "cluster_scale": self.clusters != "uniform",
+            "swapped_classes": self.swapped_share > 0,
+            "generator_layers": self.generator == "mlp",
+        }
 
+
+_NEEDS = {
+    "kappa": "It belongs to the vmf conditional; the others have a scale.",
+    "scale": "Every conditional but vmf has it, which has kappa.",
+    "covariance": "It belongs to the gaussian conditional.",
+    "exponent": "It belongs to the generalized-normal conditional or clusters.",
+    "cluster_scale": "Uniform clusters have none; choose another kind of clusters.",
+    "swapped_classes": "Give a swapped_share too.",
+    "generator_layers": "The identity generator has none; choose the mlp generator.",
+}
 _CHOICES = {
     "clusters": get_args(ClusterKind),
     "conditional": get_args(ConditionalKind),
