@@ -87,7 +87,7 @@ def test_probe_reads_features_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["scores"]["size"] > 0.9
     assert result["scores"]["azimuth"] < 0.1
     page = (Path(result["run"]) / "report.html").read_text()
-    assert "No better than chance" in page
+    assert "no better than chance" in page
 
 
 @pytest.mark.parametrize(

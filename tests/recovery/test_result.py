@@ -69,10 +69,15 @@ def test_the_table_splits_what_the_head_covers(of_kinds: Recovery) -> None:
     assert "Procrustes" not in text
 
 
+def words(recovery: Recovery) -> str:
+    """The printed table without the breaks of its cells."""
+    return " ".join(str(recovery).split())
+
+
 def test_what_is_no_better_than_chance_is_said(recovery: Recovery) -> None:
     swapped = replace(recovery, factors=recovery.controls["noise"])
-    assert str(swapped).count("no better than chance") >= 3
-    assert "no better than chance" not in str(recovery)
+    assert words(swapped).count("no better than chance") >= 3
+    assert "no better than chance" not in words(recovery)
 
 
 def test_the_mean_is_over_factors(recovery: Recovery) -> None:
@@ -107,7 +112,7 @@ def test_a_representation_that_does_not_vary_can_be_saved(tmp_path: Path) -> Non
     flat = identikit.score(np.ones((100, 3)), z, resamples=100)
     flat.save(tmp_path / "r.json")
     assert Recovery.load(tmp_path / "r.json") == flat
-    assert "the features do not vary" in str(flat)
+    assert "the features do not vary" in words(flat)
 
 
 def test_places_that_cannot_be_written_or_read_are_refused(

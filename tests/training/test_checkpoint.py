@@ -70,13 +70,15 @@ def test_a_save_that_fails_leaves_the_older_state(
 ) -> None:
     save(tmp_path, {"step": 1})
 
-    def half(_state: object, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise OSError("disk full")
+    def half(path: Path, _content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(InputError, match="No space left on device"):
         save(tmp_path, {"step": 2})
+    monkeypatch.undo()
     assert load(tmp_path, device="cpu") == {"step": 1}
 
 

@@ -196,3 +196,20 @@ def test_bad_config(options: dict[str, Any], message: str, monkeypatch: pytest.M
 def test_fewer_labels_than_classes() -> None:
     with pytest.raises(InputError, match=r"labels must be at least the number of classes \(8\)"):
         world(labels=7)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 0.5},
+        {"conditional": "laplace", "kappa": 3.0},
+        {"covariance": "per-class"},
+        {"exponent": 1.5},
+        {"cluster_scale": 2.0},
+        {"swapped_classes": 3},
+        {"generator": "identity", "generator_layers": 2},
+    ],
+)
+def test_options_without_effect_are_refused(options):
+    with pytest.raises(InputError, match="has no effect here"):
+        WorldConfig(**options)

@@ -1,4 +1,4 @@
-"""Why a factor's score is what it is: a rule over its own numbers, in plain words (ours)."""
+"""Why a factor's score is what it is: a rule over its own numbers, in few words (ours)."""
 
 from identikit.recovery.result import OK, FactorScore
 
@@ -7,16 +7,16 @@ MOSTLY = 0.9
 
 
 def explain_factor(score: FactorScore) -> str:
-    """One sentence about one factor."""
+    """One phrase about one factor."""
     if score.status != OK:
-        return score.status[:1].upper() + score.status[1:] + "."
+        return score.status
     if score.estimate.low <= score.chance:
-        return "No better than chance: not linearly in these features."
+        return "no better than chance"
     if score.covered is None:
-        return "Linearly there; without the head, theory cannot say which part is guaranteed."
+        return "linearly there; without a head, nothing is guaranteed"
     gain = score.estimate.value - score.chance
     if score.covered.value - score.chance >= MOSTLY * gain:
-        return "Inside the covered part: what cross-entropy pins down."
+        return "inside the covered part, which theory pins down"
     if score.covered.low <= score.chance:
-        return "Outside the covered part: inductive bias, not guaranteed by theory."
-    return "Partly outside the covered part: what goes beyond it is inductive bias."
+        return "outside the covered part: inductive bias"
+    return "partly outside the covered part: inductive bias"
