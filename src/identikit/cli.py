@@ -275,7 +275,8 @@ def _progress(what: str) -> Iterator[Watch]:
     try:
         yield watch
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _print_prediction(prediction: Prediction) -> None:
