@@ -251,3 +251,13 @@ def test_the_head_works_where_its_batch_is(config: HeadConfig) -> None:
     loss.backward()
     assert head.weight.grad is not None
     assert loss.isfinite()
+
+
+def test_a_batch_below_the_group_is_refused_where_labels_are_unequal() -> None:
+    config = HeadConfig(negatives=4, group=16)
+    y, label = batch(8, labels=60)
+    with pytest.raises(InputError, match=r"batch of 8 is smaller than the head's group \(16\)"):
+        build(config, labels=60, prior=zipf(60)).loss(
+            y, label, generator=torch.Generator().manual_seed(2)
+        )
+    build(config, labels=60).loss(y, label, generator=torch.Generator().manual_seed(2))

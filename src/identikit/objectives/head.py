@@ -97,11 +97,17 @@ class SoftmaxHead(nn.Module):
         """Mean cross-entropy of encoder outputs y, full or sampled, ready for backward.
 
         Raises:
-            InputError: a batch that does not divide into whole groups.
+            InputError: a batch that does not divide into whole groups, or is smaller than one
+                where labels are unequal.
         """
         h = self.scale * self.features(y) if self.config.normalized else y
         if not _is_sampled(self.config, len(self.weight)):
             return _cross_entropy(h[None], self.rows()[None], None, label[None])
+        if len(self.log_inclusion) and len(label) < self.config.group:
+            raise InputError(
+                f"batch of {len(label)} is smaller than the head's group ({self.config.group}), "
+                "for which the correction for unequal labels was made. Lower the group."
+            )
         grouped = _into_groups(label, self.config.group)
         candidates, offset = self._candidates(grouped, generator)
         position = torch.searchsorted(candidates, grouped)
