@@ -243,10 +243,10 @@ def _wrong_name(complaint: str, words: list[str]) -> InputError | None:
 
 def _perform(study: Study[Any], config: Any, output: Output) -> None:
     with _progress(study.command) as watch:
-        run, found = perform(study, config, out=output.out, on_progress=watch)
+        run, page, found = perform(study, config, out=output.out, on_progress=watch)
     if found:
         ERR.print(f"found: this run was made before ({run.result['provenance']['started']}).")
-    _print_outcome(run, study.page(run), as_json=output.json)
+    _print_outcome(run, page, as_json=output.json)
     if run.interrupted:
         ERR.print("stopped early; the same command goes on from the checkpoint.")
         sys.exit(130)

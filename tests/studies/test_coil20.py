@@ -209,7 +209,7 @@ def test_labels_are_objects_or_images() -> None:
 def test_a_run_repeats_to_the_bit_and_survives_the_disk(tmp_path: Path) -> None:
     config = small(blob_file(tmp_path))
     seen: list[float] = []
-    run, found = perform(
+    run, _, found = perform(
         COIL20, config, out=tmp_path / "a", on_progress=lambda p: seen.append(p.step / p.steps)
     )
     assert not found
@@ -256,7 +256,7 @@ def test_one_objective_alone_makes_a_page(tmp_path: Path) -> None:
         width=2,
         resamples=100,
     )
-    run, _ = perform(COIL20, config, out=tmp_path / "a")
+    run, _, _ = perform(COIL20, config, out=tmp_path / "a")
     assert "DIET, turned draws" in render(coil20_page(run))
 
 

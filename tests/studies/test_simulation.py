@@ -66,26 +66,26 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_pat
         if progress.step == 48:
             os.kill(os.getpid(), signal.SIGINT)
 
-    stopped, _ = perform(SIMULATE, SMALL, root=tmp_path, on_progress=watch)
+    stopped, _, _ = perform(SIMULATE, SMALL, root=tmp_path, on_progress=watch)
     assert stopped.interrupted
     assert stopped.result["steps"] < 200
     assert "interrupted" in stopped.result["explanation"]
     assert (stopped.path / "report.html").exists()
 
-    resumed, found = perform(SIMULATE, SMALL, root=tmp_path)
+    resumed, _, found = perform(SIMULATE, SMALL, root=tmp_path)
     whole = simulate(SMALL)
     assert not found
     assert resumed.result["r2_latents"] == whole.summary()["r2_latents"]
     lines = (resumed.path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["r2"] for line in lines] == [r["r2"] for r in whole.fit.history]
 
-    again, found = perform(SIMULATE, SMALL, root=tmp_path)
+    again, _, found = perform(SIMULATE, SMALL, root=tmp_path)
     assert found
     assert again.result == resumed.result
 
 
 def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: Path) -> None:
-    run, _ = perform(SIMULATE, SMALL, root=tmp_path)
+    run, drawn, _ = perform(SIMULATE, SMALL, root=tmp_path)
     for name in (
         "config.json",
         "metrics.jsonl",
@@ -96,6 +96,7 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
         assert (run.path / name).stat().st_size > 0
     assert {path.suffix for path in (run.path / "figures").iterdir()} == {".png", ".pdf"}
     page = simulation_page(run)
+    assert drawn.rows == page.rows
     first = page.rows[0]
     assert first.predicted == run.result["ceiling_r2"]
     assert getattr(first.recovered, "value", None) == run.result["r2_latents"]

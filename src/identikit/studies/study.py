@@ -41,8 +41,8 @@ def perform(
     out: Path | None = None,
     root: Path = DEFAULT_ROOT,
     on_progress: Watch | None = None,
-) -> tuple[Run, bool]:
-    """The finished run of a config, made now unless it is found, and whether it was found.
+) -> tuple[Run, Page, bool]:
+    """The finished run of a config, made now unless found; its page; whether found.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
@@ -50,7 +50,7 @@ def perform(
     store = RunStore(root)
     with store.draft(study.command, config, label=study.label(config), out=out) as draft:
         if isinstance(draft, Run):
-            return draft, True
+            return draft, study.page(draft), True
         started, clock = datetime.now(UTC), time.perf_counter()
         result, arrays = study.compute(config, draft, on_progress)
         origin = {
@@ -60,8 +60,8 @@ def perform(
             "started": started.isoformat(" ", "seconds"),
             "seconds": time.perf_counter() - clock,
         }
-        draw(study, draft.write(result | {"provenance": origin}, arrays))
-        return draft.publish(), False
+        page = draw(study, draft.write(result | {"provenance": origin}, arrays))
+        return draft.publish(), page, False
 
 
 def draw(study: Study[Any], run: Run) -> Page:
