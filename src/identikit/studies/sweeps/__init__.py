@@ -1,0 +1,1 @@
+"""Many simulations that answer one question: rows as data, run anywhere, one page."""

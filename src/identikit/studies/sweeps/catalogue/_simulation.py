@@ -1,0 +1,30 @@
+"""The configs of a sweep's rows in one line each: recipe, objective, and what the world changes."""
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.training.recipes import recipe
+from identikit.worlds.world import WorldConfig
+
+
+def simulation(
+    recipe_name: str = "fast",
+    *,
+    objective: Literal["diet", "supervised"],
+    normalized: bool = False,
+    instances: int = 10_240,
+    few_classes: bool = False,
+    **world: Any,
+) -> SimulationConfig:
+    """The base row of the paper trained by a named recipe, with these options of its world."""
+    chosen = recipe(recipe_name)
+    return SimulationConfig(
+        objective=objective,
+        instances=instances,
+        few_classes=few_classes,
+        world=WorldConfig(**world),
+        encoder=chosen.encoder,
+        head=replace(chosen.head, normalized=normalized),
+        training=chosen.training,
+    )

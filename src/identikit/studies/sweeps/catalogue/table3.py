@@ -1,0 +1,22 @@
+"""Table 3 of arXiv:2410.21869: supervised classification, classes as labels."""
+
+from identikit.studies.sweeps.catalogue._simulation import simulation
+from identikit.studies.sweeps.catalogue._worlds import RECIPES, WORLDS
+from identikit.studies.sweeps.sweep import Row, Sweep
+
+SWEEP = Sweep(
+    name="table3",
+    title="Supervised classification of simulated worlds (Table 3)",
+    question="Does telling classes apart recover the latents of simulated worlds?",
+    prediction="Up to an affine map wherever the assumptions hold; where they fail, as much as "
+    "the ceiling says.",
+    rows=tuple(
+        Row(
+            label=label,
+            config=simulation(RECIPES.get(label, "fast"), objective="supervised", **world),
+            group="supervised",
+        )
+        for label, world in WORLDS.items()
+    ),
+    core_minutes=0,
+)
