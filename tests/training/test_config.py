@@ -52,6 +52,20 @@ def test_a_budget_that_was_overrun_leaves_no_rate(schedule: str) -> None:
     assert TrainingConfig(schedule=schedule).rate_share(1.5) == pytest.approx(0, abs=1e-12)
 
 
+def test_batches_grow_geometrically_in_whole_numbers_of_the_first() -> None:
+    config = TrainingConfig(steps=1000, batch_size=64, final_batch_size=64 * 16)
+    times = [config.batches_in_one(step) for step in range(1000)]
+    assert all(b >= a for a, b in pairwise(times))
+    assert [times[0], times[250], times[500], times[750], times[-1]] == [1, 2, 4, 8, 16]
+    assert {TrainingConfig().batches_in_one(step) for step in (0, 1599)} == {1}
+
+
+@pytest.mark.parametrize("final", [512, 1536])
+def test_a_last_batch_that_is_no_multiple_of_the_first_is_refused(final: int) -> None:
+    with pytest.raises(InputError, match=rf"multiple of batch_size \(1024\); got {final}"):
+        TrainingConfig(final_batch_size=final)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -125,17 +125,44 @@ def test_same_seed_same_bits(optimizer: Any) -> None:
     assert not same_bits(weights(*first), weights(*other))
 
 
-def test_every_step_has_batches_and_negatives_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "config", [CONFIG, replace(CONFIG, final_batch_size=40 * 16)], ids=["fixed", "growing"]
+)
+def test_every_step_has_batches_and_negatives_of_its_own(
+    config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[int, bytes]] = []
     loss = SoftmaxHead.loss
 
-    def spy(self: SoftmaxHead, y: Tensor, label: Tensor, *, generator: torch.Generator) -> Tensor:
-        seen.append((generator.initial_seed(), label.numpy().tobytes()))
-        return loss(self, y, label, generator=generator)
+    def spy(self: SoftmaxHead, y: Tensor, label: Tensor, **options: Any) -> Tensor:
+        seen.append((options["generator"].initial_seed(), label.numpy().tobytes()))
+        return loss(self, y, label, **options)
 
     monkeypatch.setattr(SoftmaxHead, "loss", spy)
-    train(*build())
+    train(*build(), config=config)
     assert [len(set(column)) for column in zip(*seen, strict=True)] == [40, 40]
+
+
+def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Path) -> None:
+    config = replace(CONFIG, steps=96, final_batch_size=16 * 16)
+    drawn: list[int] = []
+
+    def counting(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        drawn.append(n)
+        return draw(n, generator)
+
+    whole, part = build(), build()
+    train(*whole, config=config, draw=counting)
+    sizes = [16 * config.batches_in_one(16 * (step // CHUNK)) for step in range(96)]
+    assert sum(drawn) == sum(sizes)
+    assert sizes[-1] > 8 * sizes[0]
+    assert max(drawn) <= 16 * CHUNK
+    options = {"config": config, "evaluate_every": 88, "checkpoint": tmp_path}
+    stopped = train(*part, **options, on_progress=interrupt_at(88))
+    assert stopped.steps == 88
+    again = build(seed=5)
+    train(*again, **options)
+    assert same_bits(weights(*whole), weights(*again))
 
 
 def test_only_square_matrices_are_muons() -> None:

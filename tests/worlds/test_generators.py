@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from identikit.errors import InputError
-from identikit.worlds.generators import IdentityGenerator, InvertibleMLP, build_invertible_mlp
+from identikit.worlds.generators import (
+    IdentityGenerator,
+    InvertibleMLP,
+    build_invertible_mlp,
+    build_orthogonal_mlp,
+)
 
 
 def build(dim: int, *, observation_dim: int | None = None, seed: int = 0) -> InvertibleMLP:
@@ -61,6 +66,28 @@ def test_same_seed_same_bits() -> None:
     assert not torch.equal(build(5).weights[0], build(5, seed=1).weights[0])
 
 
+@pytest.mark.parametrize(("dim", "observation_dim"), [(5, None), (5, 12), (64, None)])
+def test_the_orthogonal_variant_has_condition_numbers_of_one(
+    dim: int, observation_dim: int | None
+) -> None:
+    g = build_orthogonal_mlp(dim, observation_dim=observation_dim, generator=torch.Generator())
+    np.testing.assert_allclose(g.condition_numbers, 1, atol=1e-5)
+    wide = observation_dim or dim
+    assert [tuple(w.shape) for w in g.weights] == [(wide, dim), *[(wide, wide)] * 3]
+    z = torch.randn(2000, dim, generator=torch.Generator())
+    np.testing.assert_allclose(g.inverse(g(z)), z, atol=1e-3)
+    np.testing.assert_allclose(g.inverse(g(z.double())), z.double(), atol=1e-10)
+
+
+def test_the_orthogonal_variant_prefers_no_direction() -> None:
+    """Without the signs of R's diagonal, Q has a negative first entry for any draw."""
+    first = [
+        build_orthogonal_mlp(3, generator=torch.Generator().manual_seed(seed)).weights[0][0, 0]
+        for seed in range(200)
+    ]
+    assert abs(float(torch.stack(first).mean())) < 4 * (1 / 3 / 200) ** 0.5
+
+
 def test_identity() -> None:
     z = torch.randn(3, 2, generator=torch.Generator())
     g = IdentityGenerator()
@@ -73,6 +100,8 @@ def test_bad_arguments() -> None:
         build(5, observation_dim=4)
     with pytest.raises(InputError, match="layers must be at least 1"):
         build_invertible_mlp(5, layers=0, generator=torch.Generator())
+    with pytest.raises(InputError, match="observation_dim must be at least dim"):
+        build_orthogonal_mlp(5, observation_dim=4, generator=torch.Generator())
     with pytest.raises(InputError, match="out >= in"):
         InvertibleMLP([torch.ones(2, 3)])
     with pytest.raises(InputError, match="slope must be > 0"):

@@ -18,7 +18,9 @@ class TrainingConfig:
     steps: int = 1600
     """Steps at most."""
     batch_size: int = 1024
-    """Samples per step."""
+    """Samples per step, at the start."""
+    final_batch_size: int | None = None
+    """Samples per step at the end, in between geometrically more; batch_size, if not given."""
     max_seconds: float | None = None
     """Seconds at most; the schedule anneals over whichever budget runs out first."""
     optimizer: Literal["muon", "adam"] = "muon"
@@ -42,6 +44,12 @@ class TrainingConfig:
         for name in ("steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"training {name} must be at least 1; got {getattr(self, name)}.")
+        final = self.final_batch_size
+        if final is not None and (final < self.batch_size or final % self.batch_size):
+            raise InputError(
+                f"training final_batch_size must be a multiple of batch_size "
+                f"({self.batch_size}); got {final}."
+            )
         for name in ("rate", "head_rate", "muon_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"training {name} must be positive; got {getattr(self, name)}.")
@@ -52,6 +60,13 @@ class TrainingConfig:
                 )
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise InputError(f"training max_seconds must be positive; got {self.max_seconds}.")
+
+    def batches_in_one(self, step: int) -> int:
+        """How many times batch_size a step (from 0) takes: a whole number, so groups stay whole."""
+        if self.final_batch_size is None:
+            return 1
+        growth = self.final_batch_size / self.batch_size
+        return round(growth ** (step / self.steps))
 
     def rate_share(self, progress: float) -> float:
         """The share of the top rate to use when `progress` (0 to 1) of the budget is spent."""

@@ -28,7 +28,7 @@ from identikit.training.config import TrainingConfig
 from identikit.training.optimizers import Optimizers
 
 CHUNK = 16
-"""Batches that are drawn at a time; part of what the bits of a run depend on."""
+"""Batches (of the first size) that are drawn at a time; part of what a run's bits depend on."""
 SAVE_EVERY_SECONDS = 4.0
 """Least time between two periodic checkpoints."""
 
@@ -152,7 +152,7 @@ class _Loop:
 
     def __post_init__(self) -> None:
         self.optimizers = Optimizers(self.encoder, self.head, self.config)
-        self.chunk: tuple[int, Tensor, Tensor] | None = None
+        self.chunk: tuple[tuple[int, int], Tensor, Tensor] | None = None
         self.evaluation: Mapping[str, float] = {}
         self.start = self.saved_at = self.clock()
         self.encoder.train()
@@ -187,11 +187,16 @@ class _Loop:
         self.losses.append(value)
 
     def _batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        size = self.config.batch_size
+        """The step's batch. Its size changes between chunks; large ones come in several draws."""
         index, place = divmod(self.step, CHUNK)
-        if self.chunk is None or self.chunk[0] != index:
-            generator = stream(self.seed, f"batches/{index}", device=self.device)
-            self.chunk = (index, *draw(size * CHUNK, generator))
+        times = self.config.batches_in_one(index * CHUNK)
+        size, count = self.config.batch_size * times, max(1, CHUNK // times)
+        part, place = divmod(place, count)
+        if self.chunk is None or self.chunk[0] != (index, part):
+            purpose = f"batches/{index}" + (f"/{part}" if part else "")
+            generator = stream(self.seed, purpose, device=self.device)
+            count = min(count, CHUNK - part * count)
+            self.chunk = ((index, part), *draw(size * count, generator))
         rows = slice(place * size, (place + 1) * size)
         return self.chunk[1][rows], self.chunk[2][rows]
 

@@ -15,7 +15,7 @@ ConditionalKind = Literal[
     "vmf", "normal", "laplace", "generalized-normal", "truncated-laplace", "gaussian"
 ]
 CovarianceKind = Literal["shared", "per-class"]
-GeneratorKind = Literal["mlp", "identity"]
+GeneratorKind = Literal["mlp", "orthogonal-mlp", "identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +53,11 @@ class WorldConfig:
     label_exponent: float = 0.0
     """Zipf exponent s of the label prior, (i + 1)^-s for label i; 0 is balanced."""
     generator: GeneratorKind = "mlp"
-    """Map from latents to observations."""
+    """Map from latents to observations: the paper's, the same with orthogonal layers, or x = z."""
     generator_layers: int = 4
-    """Linear layers of the mlp generator."""
+    """Linear layers of an mlp generator."""
     observation_dim: int | None = None
-    """Number of observed dimensions D of the mlp generator (dim, if not given)."""
+    """Number of observed dimensions D of an mlp generator (dim, if not given)."""
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -87,7 +87,7 @@ class WorldConfig:
         if self.generator == "identity" and self.observation_dim not in (None, self.dim):
             raise InputError(
                 f"the identity generator has observation_dim = dim ({self.dim}); "
-                f"got {self.observation_dim}. Choose the mlp generator for more."
+                f"got {self.observation_dim}. Choose an mlp generator for more."
             )
 
     def _used(self) -> dict[str, bool]:
@@ -100,7 +100,7 @@ class WorldConfig:
             "exponent": general,
             "cluster_scale": self.clusters != "uniform",
             "swapped_classes": self.swapped_share > 0,
-            "generator_layers": self.generator == "mlp",
+            "generator_layers": self.generator != "identity",
         }
 
 
@@ -111,7 +111,7 @@ _NEEDS = {
     "exponent": "It belongs to the generalized-normal conditional or clusters.",
     "cluster_scale": "Uniform clusters have none; choose another kind of clusters.",
     "swapped_classes": "Give a swapped_share too.",
-    "generator_layers": "The identity generator has none; choose the mlp generator.",
+    "generator_layers": "The identity generator has none; choose an mlp generator.",
 }
 _CHOICES = {
     "clusters": get_args(ClusterKind),

@@ -25,7 +25,12 @@ from identikit.worlds.conditionals import (
     random_covariances,
 )
 from identikit.worlds.config import WorldConfig
-from identikit.worlds.generators import Generator, IdentityGenerator, build_invertible_mlp
+from identikit.worlds.generators import (
+    Generator,
+    IdentityGenerator,
+    build_invertible_mlp,
+    build_orthogonal_mlp,
+)
 from identikit.worlds.projected import (
     ProjectedGeneralizedNormal,
     ProjectedLaplace,
@@ -92,16 +97,7 @@ class ClusterWorld:
         """v_c; for several components their mean, of unit norm if the latents are."""
         self.swapped: Int[Tensor, " S"] = _swapped_classes(config, stream(seed, "swapped classes"))
         """The classes that swap labels."""
-        self.generator: Generator = (
-            IdentityGenerator()
-            if config.generator == "identity"
-            else build_invertible_mlp(
-                config.dim,
-                observation_dim=config.observation_dim,
-                layers=config.generator_layers,
-                generator=stream(seed, "generator"),
-            )
-        )
+        self.generator = _generator(config, generator=stream(seed, "generator"))
 
     @property
     def device(self) -> torch.device:
@@ -209,6 +205,18 @@ def _conditional(
                 return Gaussian(centres, covariance=covariance[0])
             each = covariance.repeat_interleave(config.components, dim=0)
             return Gaussian(centres, covariance=each)
+
+
+def _generator(config: WorldConfig, *, generator: torch.Generator) -> Generator:
+    if config.generator == "identity":
+        return IdentityGenerator()
+    build = build_invertible_mlp if config.generator == "mlp" else build_orthogonal_mlp
+    return build(
+        config.dim,
+        observation_dim=config.observation_dim,
+        layers=config.generator_layers,
+        generator=generator,
+    )
 
 
 def _swapped_classes(config: WorldConfig, generator: torch.Generator) -> Int[Tensor, " S"]:

@@ -76,8 +76,8 @@ def _violations(world: dict[str, Any]) -> str:
         words.append(f"Zipf labels of exponent {world['label_exponent']:g}")
     if world["clusters"] != "uniform":
         words.append(f"{world['clusters']} clusters")
-    if world["generator"] == "identity":
-        words.append("x = z")
+    if world["generator"] != "mlp":
+        words.append("x = z" if world["generator"] == "identity" else "an orthogonal generator")
     return "".join(f", {word}" for word in words)
 
 
