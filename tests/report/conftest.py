@@ -69,9 +69,15 @@ def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) ->
             angle, recovered[:, :2], group=np.array(["a", HOSTILE, "c"] * 100, dtype=object)
         ),
         figures.sweep(
-            [1, 10, 100],
-            recovered=[Estimate(0.8, 0.7, 0.85), 0.9, 0.95],
-            ceiling=[0.9, 0.95, 0.99],
+            [
+                figures.Curve(
+                    name=HOSTILE,
+                    x=[1, 10, 100],
+                    recovered=[Estimate(0.8, 0.7, 0.85), 0.9, 0.95],
+                    ceiling=[0.9, 0.95, 0.99],
+                ),
+                figures.Curve(name="second", x=[1], recovered=[0.5], ceiling=[0.6]),
+            ],
             x_label=HOSTILE,
             log_x=True,
         ),

@@ -146,13 +146,67 @@ def test_circle_offers_every_group() -> None:
     np.testing.assert_allclose(duck.customdata, np.degrees(angle[::3]), atol=0.06)
 
 
-def test_sweep_ticks_are_the_swept_values() -> None:
-    figure = figures.sweep(
-        [1, 10, 1000], recovered=[Estimate(0.5, 0.4, 0.6)] * 3, x_label="κ", log_x=True
-    )
+def curve(name: str, x: list[int], r2: float) -> figures.Curve:
+    recovered = [Estimate(r2, r2 - 0.1, r2 + 0.05)] * len(x)
+    return figures.Curve(name=name, x=x, recovered=recovered, ceiling=[r2 + 0.1] * len(x))
+
+
+def test_sweep_draws_points_on_the_ceiling_at_the_swept_values() -> None:
+    figure = figures.sweep([curve("only", [1000, 10, 1], 0.5)], x_label="κ", log_x=True)
     (axes,) = figure.static.axes
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1", "10", "1,000"]
-    assert "ceiling" not in figure.caption
+    ceiling, points = figure.interactive.data  # type: ignore[union-attr]
+    assert (ceiling.line.color, points.marker.color) == (style.PREDICTED, style.RECOVERED)
+    assert ceiling.x == (1, 10, 1000)  # a line runs from left to right, whatever the order
+    np.testing.assert_allclose(points.error_y.arrayminus, 0.1)
+    np.testing.assert_allclose(points.error_y.array, 0.05)
+    assert figure.alt.endswith("κ 1: 0.50 [0.40, 0.55].")
+
+
+def test_sweep_gives_each_curve_a_colour_and_a_mark() -> None:
+    figure = figures.sweep([curve(n, [0, 1], 0.5) for n in "abcd"], x_label="share")
+    traces = figure.interactive.data  # type: ignore[union-attr]
+    colours = [(t.line.color, p.marker.color) for t, p in zip(*[iter(traces)] * 2, strict=True)]
+    assert colours == [(c, c) for c in style.CURVES]
+    assert len({p.marker.symbol for p in traces[1::2]}) == 4
+    assert all(t.line.dash == "dash" for t in traces[::2])
+    (axes,) = figure.static.axes
+    assert [line.get_color() for line in axes.lines if line.get_linestyle() == "--"] == [
+        *style.CURVES
+    ]
+
+
+def test_sweep_leaves_out_what_is_not_finite() -> None:
+    nan = float("nan")
+    broken = figures.Curve(
+        name="a",
+        x=[1, 2, 3],
+        recovered=[nan, Estimate(0.5, nan, float("inf")), 0.6],
+        ceiling=[0.9, nan, float("inf")],
+    )
+    figure = figures.sweep([broken], x_label="d")
+    ceiling, points = figure.interactive.data  # type: ignore[union-attr]
+    assert points.x == (2, 3)
+    assert points.error_y.array == points.error_y.arrayminus == (0, 0)
+    np.testing.assert_array_equal(ceiling.y, [0.9, nan, nan])
+    assert image_bytes(figure.static, "png")
+    nothing = figures.Curve(name="a", x=[1], recovered=[nan], ceiling=[nan])
+    assert "Nothing was measured" in figures.sweep([nothing], x_label="d").alt
+
+
+def test_sweep_thins_labels_that_would_run_into_each_other() -> None:
+    figure = figures.sweep([curve("a", [0, 1, 2, 100], 0.5)], x_label="d")
+    (axes,) = figure.static.axes
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0", "100"]
+
+
+def test_sweep_refuses_what_it_cannot_draw() -> None:
+    with pytest.raises(InputError, match="at least one curve"):
+        figures.sweep([], x_label="κ")
+    with pytest.raises(InputError, match="κ must be above 0 on a logarithmic axis"):
+        figures.sweep([curve("a", [0, 1], 0.5)], x_label="κ", log_x=True)
+    with pytest.raises(InputError, match="2 x, 1 recovered and 2 ceilings"):
+        figures.Curve(name="a", x=[1, 2], recovered=[0.5], ceiling=[0.6, 0.6])
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 9), (3, 8, 9, 3)])
@@ -183,7 +237,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#14171a"])
-@pytest.mark.parametrize("colour", [style.PREDICTED, style.RECOVERED, style.CONTROL])
+@pytest.mark.parametrize("colour", [style.PREDICTED, style.CONTROL, *style.CURVES])
 def test_colours_stand_out_in_light_and_in_dark(colour: str, paper: str) -> None:
     assert contrast(colour, paper) >= 3
 

@@ -7,11 +7,12 @@ from identikit.report.figures.bars import FactorScore, factor_bars
 from identikit.report.figures.images import image_grid
 from identikit.report.figures.pairs import head_scatter, latents_scatter
 from identikit.report.figures.sphere import circle_scatter, latents_sphere
-from identikit.report.figures.sweep import sweep
+from identikit.report.figures.sweep import Curve, sweep
 from identikit.report.figures.training import training_curves
 from identikit.report.style import Figure
 
 __all__ = [
+    "Curve",
     "FactorScore",
     "Figure",
     "circle_scatter",
