@@ -11,6 +11,7 @@ import pytest
 
 from identikit.config import from_dict, to_dict
 from identikit.errors import InputError
+from identikit.objectives.head import HeadConfig
 from identikit.studies.provenance import command_line
 from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
 from identikit.studies.simulation.page import simulation_page
@@ -104,6 +105,21 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
     assert {"sphere", "latents", "training", "factors", "head"} == {f.name for f in page.figures}
 
 
+def test_an_oracle_is_told_the_latents_and_says_what_the_encoder_can_learn(tmp_path: Path) -> None:
+    config = replace(SMALL, objective="oracle")
+    run, page, _ = perform(SIMULATE, config, root=tmp_path)
+    result = run.result
+    assert result["r2_latents"] > simulate(SMALL).summary()["r2_latents"]
+    assert (result["ceiling_r2"], result["excess_loss"], result["r2_head"]) == (1, None, None)
+    assert "told the true latents" in result["explanation"].lower()
+    assert set(result["history"][-1]) == {"step", "seconds", "training_seconds", "loss", "r2"}
+    assert [row.quantity for row in page.rows] == [
+        "Latents from h (affine R²)",
+        "Latents from x itself (affine R²)",
+    ]
+    assert page.title == "What an oracle recovered of a simulated world"
+
+
 def test_theory_alone_predicts_what_training_meets_later() -> None:
     laplace = replace(SMALL, world=replace(SMALL.world, conditional="laplace", scale=1.0))
     prediction = predict(laplace)
@@ -119,6 +135,8 @@ def test_theory_alone_predicts_what_training_meets_later() -> None:
         ({"representation_dim": 0}, "representation_dim must be at least 1"),
         ({"test_samples": 10}, "test_samples must be at least 16 per dimension"),
         ({"world": WorldConfig(dim=3, classes=3)}, "classes must be at least dim"),
+        ({"objective": "oracle", "representation_dim": 2}, "the oracle regresses on the latents"),
+        ({"objective": "oracle", "head": HeadConfig(normalized=True)}, "no norm of its own"),
     ],
 )
 def test_impossible_configs_are_refused(change: dict[str, object], message: str) -> None:

@@ -1,1 +1,1 @@
-"""Objectives: cross-entropy over classes or instances, and its heads."""
+"""Objectives: cross-entropy over classes or instances with its heads, and an oracle's loss."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from identikit.errors import InputError
+from identikit.objectives.objective import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class HeadConfig:
             )
 
 
-class SoftmaxHead(nn.Module):
+class SoftmaxHead(Objective):
     """Rows w_i, one per label, and the cross-entropy of their logits."""
 
     log_inclusion: Tensor
@@ -93,13 +94,17 @@ class SoftmaxHead(nn.Module):
         label: Int[Tensor, " n"],
         *,
         generator: torch.Generator,
+        progress: float = 1.0,
     ) -> Float[Tensor, ""]:
         """Mean cross-entropy of encoder outputs y, full or sampled, ready for backward.
+
+        The same throughout training, so `progress` changes nothing.
 
         Raises:
             InputError: a batch that does not divide into whole groups, or is smaller than one
                 where labels are unequal.
         """
+        del progress
         h = self.scale * self.features(y) if self.config.normalized else y
         if not _is_sampled(self.config, len(self.weight)):
             return _cross_entropy(h[None], self.rows()[None], None, label[None])

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from identikit.errors import InputError
-from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.objective import Objective
 from identikit.randomness import stream
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
@@ -33,7 +33,7 @@ SAVE_EVERY_SECONDS = 4.0
 """Least time between two periodic checkpoints."""
 
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
-"""Gives n observations and their labels, on the generator's device."""
+"""Gives n observations and their targets (labels, as a rule), on the generator's device."""
 Evaluate = Callable[[], Mapping[str, float]]
 Record = dict[str, float | int]
 
@@ -85,7 +85,7 @@ class Fit:
 
 def fit(
     encoder: nn.Module,
-    head: SoftmaxHead,
+    head: Objective,
     *,
     draw: Draw,
     config: TrainingConfig,
@@ -101,7 +101,7 @@ def fit(
 
     Args:
         encoder: Maps x to y; anything differentiable.
-        head: Rows and loss; what the labels are is decided by `draw`.
+        head: The loss and its parameters; what the targets are is decided by `draw`.
         draw: Gives training pairs, a chunk of batches at a time.
         config: Budget, optimiser, schedule.
         seed: Names the streams of batches and negatives.
@@ -140,7 +140,7 @@ class _Loop:
     """The state of a fit in progress."""
 
     encoder: nn.Module
-    head: SoftmaxHead
+    head: Objective
     config: TrainingConfig
     seed: int
     device: torch.device
@@ -173,16 +173,16 @@ class _Loop:
         return self.spent >= 1
 
     def train_step(self, draw: Draw, checkpoint: Path | None) -> None:
-        x, label = self._batch(draw)
-        rate_share = self.config.rate_share(min(self.spent, 1.0))
+        x, target = self._batch(draw)
+        spent = min(self.spent, 1.0)
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
         y = self.encoder(x)
-        loss = self.head.loss(y, label, generator=negatives)
+        loss = self.head.loss(y, target, generator=negatives, progress=spent)
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_at(value, checkpoint)
         (loss + self.head.length_penalty(y)).backward()  # type: ignore[no-untyped-call]
-        self.optimizers.step(rate_share)
+        self.optimizers.step(self.config.rate_share(spent))
         self.step += 1
         self.losses.append(value)
 

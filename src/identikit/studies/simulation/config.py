@@ -20,8 +20,9 @@ class SimulationConfig:
         InputError: a value outside its range, or options that exclude each other.
     """
 
-    objective: Literal["diet", "supervised"] = "diet"
-    """What the labels are: instances (DIET) or classes (supervised)."""
+    objective: Literal["diet", "supervised", "oracle"] = "diet"
+    """What the labels are: instances (DIET) or classes (supervised); oracle: none, the encoder
+    is told the true latents, for what it could learn at best."""
     instances: int = 10_240
     """Number of instances, the labels of DIET; instance i is of class i mod classes."""
     seed: int = 0
@@ -64,6 +65,11 @@ class SimulationConfig:
             raise InputError(
                 f"test_samples must be at least 16 per dimension of h ({16 * self.dim}); "
                 f"got {self.test_samples}."
+            )
+        if self.objective == "oracle" and (self.dim != self.world.dim or self.head.normalized):
+            raise InputError(
+                "the oracle regresses on the latents, so its h has their number of dimensions "
+                "and no norm of its own; leave representation_dim and head normalized out."
             )
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")

@@ -26,10 +26,13 @@ def simulation_page(run: Run) -> Page:
     result, world = run.result, run.config["world"]
     recovery = Recovery.from_dict(result["recovery"])
     names = [score.name for score in recovery.factors]
-    objective = "DIET" if run.config["objective"] == "diet" else "supervised"
+    objective, oracle = run.config["objective"], run.config["objective"] == "oracle"
+    words = {"diet": "DIET", "oracle": "told the latents"}.get(objective, objective)
     return Page(
-        title="What cross-entropy recovered of a simulated world",
-        subtitle=f"{objective}, {world['dim']} latents on {_sphere(world)}, {world['classes']} "
+        title="What "
+        + ("an oracle" if oracle else "cross-entropy")
+        + " recovered of a simulated world",
+        subtitle=f"{words}, {world['dim']} latents on {_sphere(world)}, {world['classes']} "
         f"classes, {_conditional(world)}{_violations(world)}; seed {run.config['seed']}, "
         f"{result['steps']:,} steps",
         verdict=_verdict(result),
@@ -42,14 +45,7 @@ def simulation_page(run: Run) -> Page:
                 "an affine map reads out of the representation.",
                 figures=_latent_figures(run.arrays(), names),
             ),
-            Section(
-                heading="Training",
-                lead="Recovery against its ceiling, and the loss against the loss of the true "
-                "posterior: how far the run is from the best that any network could do.",
-                figures=(
-                    training_curves(pd.DataFrame(result["history"]), ceiling=result["ceiling_r2"]),
-                ),
-            ),
+            _training_section(result),
             Section(
                 heading="Each factor with its controls",
                 lead="What needs no learning stands beside what was learned.",
@@ -61,6 +57,19 @@ def simulation_page(run: Run) -> Page:
         ),
         provenance=provenance(run),
     )
+
+
+def _training_section(result: dict[str, Any]) -> Section:
+    history, lead = pd.DataFrame(result["history"]), "Recovery against its ceiling"
+    if result["excess_loss"] is None:
+        history, lead = history.drop(columns="loss"), f"{lead}."
+    else:
+        lead += (
+            ", and the loss against the loss of the true posterior: how far the run is from the "
+            "best that any network could do."
+        )
+    curves = training_curves(history, ceiling=result["ceiling_r2"])
+    return Section(heading="Training", lead=lead, figures=(curves,))
 
 
 def _violations(world: dict[str, Any]) -> str:
@@ -113,8 +122,6 @@ def _rows(result: dict[str, Any], recovery: Recovery, *, classes: int) -> tuple[
     latents, head = recovery.latents, recovery.head
     assert latents is not None
     prediction = result["prediction"]
-    bayes, dims = result["bayes_loss"], min(recovery.dim, classes - 1)
-    floor = round(prediction["ceiling"]["excess"], 6)
     rows = [
         ComparisonRow(
             quantity="Latents from h (affine R²)",
@@ -122,21 +129,7 @@ def _rows(result: dict[str, Any], recovery: Recovery, *, classes: int) -> tuple[
             recovered=latents.affine.mean,
             explained=result["explanation"],
         ),
-        ComparisonRow(
-            quantity="Loss (nats)",
-            predicted=bayes,
-            recovered=bayes + result["excess_loss"],
-            explained=f"The Bayes loss is what the true posterior costs; the run is "
-            f"{format_number(result['excess_loss'])} above it"
-            + (f", {format_number(floor)} of which no h of this width avoids." if floor else "."),
-        ),
-        ComparisonRow(
-            quantity="Dimensions of h that theory covers",
-            predicted=dims,
-            recovered=result["covered_rank"],
-            explained="The head sees h only through the differences of its rows, and the best "
-            "rows of one class are equal: at most one dimension fewer than there are classes.",
-        ),
+        *(() if result["excess_loss"] is None else _loss_rows(result, recovery, classes=classes)),
         ComparisonRow(
             quantity="Latents from x itself (affine R²)",
             predicted=None,
@@ -171,6 +164,30 @@ def _rows(result: dict[str, Any], recovery: Recovery, *, classes: int) -> tuple[
             ),
         )
     return tuple(rows)
+
+
+def _loss_rows(
+    result: dict[str, Any], recovery: Recovery, *, classes: int
+) -> tuple[ComparisonRow, ComparisonRow]:
+    bayes, dims = result["bayes_loss"], min(recovery.dim, classes - 1)
+    floor = round(result["prediction"]["ceiling"]["excess"], 6)
+    return (
+        ComparisonRow(
+            quantity="Loss (nats)",
+            predicted=bayes,
+            recovered=bayes + result["excess_loss"],
+            explained=f"The Bayes loss is what the true posterior costs; the run is "
+            f"{format_number(result['excess_loss'])} above it"
+            + (f", {format_number(floor)} of which no h of this width avoids." if floor else "."),
+        ),
+        ComparisonRow(
+            quantity="Dimensions of h that theory covers",
+            predicted=dims,
+            recovered=result["covered_rank"],
+            explained="The head sees h only through the differences of its rows, and the best "
+            "rows of one class are equal: at most one dimension fewer than there are classes.",
+        ),
+    )
 
 
 def _latent_figures(arrays: dict[str, NDArray[Any]], names: list[str]) -> tuple[Figure, ...]:

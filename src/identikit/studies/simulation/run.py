@@ -18,6 +18,8 @@ from identikit.encoders.mlp import MLP
 from identikit.factors import Factors
 from identikit.linalg import least_squares, r2_score
 from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.objective import Objective
+from identikit.objectives.oracle import LatentRegression
 from identikit.randomness import stream
 from identikit.recovery.result import Recovery
 from identikit.recovery.score import held_out_predictions, score
@@ -28,7 +30,7 @@ from identikit.theory.assumptions import AssumptionCheck, check_assumptions
 from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import Ceiling, recovery_ceiling
 from identikit.theory.coverage import class_rows, covered_subspace
-from identikit.theory.explain import Explanation, explain
+from identikit.theory.explain import CLOSE, Cause, Explanation, explain
 from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
 from identikit.worlds.world import ClusterWorld, WorldSample
@@ -57,14 +59,14 @@ class Simulation:
     prediction: Prediction
     fit: Fit
     recovery: Recovery
-    excess: ExcessLoss
-    """Loss above the Bayes loss, on fresh samples."""
-    covered_rank: int
-    """Dimensions of h inside the head's row space."""
+    excess: ExcessLoss | None
+    """Loss above the Bayes loss, on fresh samples; an oracle has none."""
+    covered_rank: int | None
+    """Dimensions of h inside the head's row space; an oracle has no head."""
     explanation: Explanation
     arrays: Mapping[str, NDArray[Any]]
-    """For figures: `true` and `recovered` held-out latents, `class_vectors` and
-    `mapped_rows`, the mean head row of each class in their space."""
+    """For figures: `true` and `recovered` held-out latents and, where there is a head,
+    `class_vectors` and `mapped_rows`, the mean head row of each class in their space."""
 
     def summary(self) -> dict[str, Any]:
         """The numbers a script asks for, by name."""
@@ -82,10 +84,10 @@ class Simulation:
             "mcc_latents": latents.mcc_weak.mean.value,
             "r2_head": None if head is None else head.affine.mean.value,
             "procrustes_r2_head": None if head is None else head.procrustes.mean.value,
-            "ceiling_r2": self.prediction.ceiling.r2_latents,
+            "ceiling_r2": _ceiling(self.config, self.prediction),
             "ceiling_r2_head": self.prediction.ceiling.r2_head,
             "bayes_loss": self.prediction.bayes.value,
-            "excess_loss": self.excess.value,
+            "excess_loss": None if self.excess is None else self.excess.value,
             "identity_r2": self.recovery.mean("x"),
             "explanation": self.explanation.sentence,
             "steps": self.fit.steps,
@@ -97,7 +99,7 @@ class Simulation:
         return self.summary() | {
             "prediction": asdict(self.prediction),
             "cause": self.explanation.cause,
-            "excess_standard_error": self.excess.standard_error,
+            "excess_standard_error": None if self.excess is None else self.excess.standard_error,
             "history": self.fit.history,
             "recovery": self.recovery.to_dict(),
         }
@@ -148,20 +150,22 @@ def simulate(
     with processor_threads(config.threads):
         world = config.make_world()
         prediction = predict(config, world)
-        encoder, head = _model(config, world)
+        encoder, objective = _model(config, world)
         test = world.sample(config.test_samples, generator=_stream(config, "test"))
         live_z = test.z[:LIVE_SAMPLES]
         live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
 
         def evaluate() -> dict[str, float]:
-            h = head.features(encoder(test.x[:LIVE_SAMPLES]))
-            excess = _excess(world, live_posterior, h, head)
-            return {"r2": _live_r2(h, live_z), "excess_loss": excess.value}
+            h = objective.features(encoder(test.x[:LIVE_SAMPLES]))
+            scores = {"r2": _live_r2(h, live_z)}
+            if isinstance(objective, SoftmaxHead):
+                scores["excess_loss"] = _excess(world, live_posterior, h, objective).value
+            return scores
 
         trained = fit(
             encoder,
-            head,
-            draw=_draw(world),
+            objective,
+            draw=_draw(config, world),
             config=config.training,
             seed=config.seed,
             device=config.device,
@@ -172,50 +176,60 @@ def simulate(
         )
         if metrics is not None:  # a resumed run may have written some lines twice
             metrics.write_text("".join(json.dumps(line) + "\n" for line in trained.history))
-        return _result(config, world, prediction, (encoder, head), trained, test)
+        return _result(config, world, prediction, (encoder, objective), trained, test)
 
 
 def _result(
     config: SimulationConfig,
     world: ClusterWorld,
     prediction: Prediction,
-    model: tuple[MLP, SoftmaxHead],
+    model: tuple[MLP, Objective],
     trained: Fit,
     test: WorldSample,
 ) -> Simulation:
-    encoder, head = model
+    encoder, objective = model
+    head = objective if isinstance(objective, SoftmaxHead) else None
+    rows = None if head is None else head.rows().detach()
     with torch.no_grad():
-        h = head.features(encoder(test.x))
-        rows = head.rows().detach()
-        excess = _excess(world, world.log_posterior(test.z[:LIVE_SAMPLES]), h, head)
+        h = objective.features(encoder(test.x))
+        posterior = world.log_posterior(test.z[:LIVE_SAMPLES])
+        excess = None if head is None else _excess(world, posterior, h, head)
     recovery = score(
         Representation(
             h=h.cpu(),
             factors=Factors.from_latents(test.z.cpu()),
-            head=rows.cpu(),
-            head_class=world.class_of_label.cpu(),
-            class_vectors=world.class_vectors.cpu(),
+            head=None if rows is None else rows.cpu(),
+            head_class=None if rows is None else world.class_of_label.cpu(),
+            class_vectors=None if rows is None else world.class_vectors.cpu(),
             x=test.x.cpu(),
         ),
-        ceiling=prediction.ceiling.r2_latents,
+        ceiling=_ceiling(config, prediction),
         seed=config.seed,
     )
+    rank = None if rows is None else covered_subspace(class_rows(rows, world.class_of_label)).rank
     return Simulation(
         config=config,
         prediction=prediction,
         fit=trained,
         recovery=recovery,
         excess=excess,
-        covered_rank=covered_subspace(class_rows(rows, world.class_of_label)).rank,
+        covered_rank=rank,
         explanation=_explanation(prediction, trained, recovery, excess),
         arrays=_arrays(world, h, rows, test.z, config),
     )
 
 
+def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:
+    """Affine R² of the latents at the optimum; an oracle's knows no world."""
+    return 1.0 if config.objective == "oracle" else prediction.ceiling.r2_latents
+
+
 def _explanation(
-    prediction: Prediction, trained: Fit, recovery: Recovery, excess: ExcessLoss
+    prediction: Prediction, trained: Fit, recovery: Recovery, excess: ExcessLoss | None
 ) -> Explanation:
     assert recovery.latents is not None
+    if excess is None:
+        return _explanation_of_oracle(recovery.latents.affine.mean.value, trained)
     return explain(
         r2=recovery.latents.affine.mean.value,
         ceiling_r2=prediction.ceiling.r2_latents,
@@ -231,13 +245,31 @@ def _explanation(
     )
 
 
-def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, SoftmaxHead]:
-    """Encoder and head before training; the whitening looks at observations only."""
+def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
+    if r2 >= 1 - CLOSE:
+        sentence = (
+            f"Told the true latents, the encoder learns to find them (R² {r2:.3f}): neither it "
+            "nor the generator stands in the way of a learner that sees labels only."
+        )
+        return Explanation(cause=Cause.NONE, sentence=sentence)
+    stopped = trained.status == "interrupted"
+    sentence = (
+        f"Even told the true latents, the encoder comes to an R² of {r2:.3f}"
+        + (" so far." if stopped else ": ")
+        + ("" if stopped else "the generator is more than it learns to undo in this budget.")
+    )
+    return Explanation(cause=Cause.INTERRUPTED if stopped else Cause.OPTIMISER, sentence=sentence)
+
+
+def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, Objective]:
+    """Encoder and objective before training; the whitening looks at observations only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
     encoder = MLP(
         config.encoder, whitening.x.shape[1], config.dim, generator=stream(config.seed, "encoder")
     )
     encoder.fit_whitening(whitening.x.cpu())
+    if config.objective == "oracle":
+        return encoder.to(config.device), LatentRegression()
     head = SoftmaxHead(
         config.head,
         config.n_labels,
@@ -252,10 +284,10 @@ def _stream(config: SimulationConfig, purpose: str) -> torch.Generator:
     return stream(config.seed, purpose, device=config.device)
 
 
-def _draw(world: ClusterWorld) -> Draw:
+def _draw(config: SimulationConfig, world: ClusterWorld) -> Draw:
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         sample = world.sample(n, generator=generator)
-        return sample.x, sample.label
+        return sample.x, sample.z if config.objective == "oracle" else sample.label
 
     return draw
 
@@ -272,18 +304,15 @@ def _live_r2(h: Tensor, z: Tensor) -> float:
 
 
 def _arrays(
-    world: ClusterWorld, h: Tensor, rows: Tensor, z: Tensor, config: SimulationConfig
+    world: ClusterWorld, h: Tensor, rows: Tensor | None, z: Tensor, config: SimulationConfig
 ) -> dict[str, NDArray[Any]]:
     """What the figures draw: held-out points, and head rows averaged over each class."""
     recovered, true = held_out_predictions(h, z, seed=config.seed)
-    means = class_rows(rows, world.class_of_label)
-    mapped = least_squares(means, world.class_vectors).predict(means)
-    arrays = {
-        "true": true,
-        "recovered": recovered,
-        "class_vectors": world.class_vectors,
-        "mapped_rows": mapped,
-    }
+    arrays = {"true": true, "recovered": recovered}
+    if rows is not None:
+        means = class_rows(rows, world.class_of_label)
+        mapped = least_squares(means, world.class_vectors).predict(means)
+        arrays |= {"class_vectors": world.class_vectors, "mapped_rows": mapped}
     return {name: array.float().cpu().numpy() for name, array in arrays.items()}
 
 
