@@ -19,3 +19,10 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     near = get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return InputError(f"unknown {what} {got!r}.{hint} Known: {', '.join(names)}.")
+
+
+def missing_package(what: str, *, extra: str) -> InputError:
+    """The error for something that needs an optional package, with the command to get it."""
+    return InputError(
+        f'the {what} needs a package that is not installed. Run: pip install "identikit[{extra}]"'
+    )

@@ -117,22 +117,41 @@ class RunStore:
         name = "-".join(part for part in (command, label, config_hash(command, config)) if part)
         return self.root / name
 
+    def find(self, command: str, config: object, *, label: str = "") -> Run | None:
+        """The finished run of this config, if there is one; looks, and locks nothing."""
+        try:
+            run = Run.load(self.path_of(command, config, label=label))
+        except InputError:
+            return None
+        same = run.command == command and run.config == to_dict(config)
+        return run if same and not run.interrupted else None
+
+    def being_written(self, command: str, config: object, *, label: str = "") -> bool:
+        """Whether a process is writing this run, or died over it."""
+        return _lock_file(self.path_of(command, config, label=label)).exists()
+
     @contextmanager
     def draft(
-        self, command: str, config: object, *, label: str = "", out: Path | None = None
+        self,
+        command: str,
+        config: object,
+        *,
+        label: str = "",
+        out: Path | None = None,
+        wait: bool = False,
     ) -> Iterator["Draft | Run"]:
         """The finished run of this config if there is one, else a draft to write it into.
 
         A draft that another process left behind is taken over, checkpoint and all. With
         `out` the run goes to that folder, which must not exist (or hold an interrupted run
-        of the same config).
+        of the same config). With `wait` a run that another process is writing is waited for.
 
         Raises:
             InputError: `out` exists, or another process is writing this very run.
         """
         target = self.path_of(command, config, label=label) if out is None else out
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target):
+        with _lock(target, wait=wait):
             done = _existing(target, command, config, explicit=out is not None)
             if done is not None and not done.interrupted:
                 yield done
@@ -167,10 +186,18 @@ def _existing(target: Path, command: str, config: object, *, explicit: bool) -> 
     return run
 
 
+def _lock_file(target: Path) -> Path:
+    return target.parent / f".{target.name}.lock"
+
+
 @contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    """Hold the run for this process; the kernel lets go of it when the process dies."""
-    lock = FileLock(target.parent / f".{target.name}.lock", timeout=0)
+def _lock(target: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the run for this process; the kernel lets go of it when the process dies.
+
+    The file is removed while it is still held, so whoever waits may win the lock of a file
+    that is gone; filelock (since 3.24) looks at the link count then, and tries again.
+    """
+    lock = FileLock(_lock_file(target), timeout=-1 if wait else 0)
     try:
         lock.acquire()
     except Timeout as error:

@@ -9,11 +9,12 @@ from typing import Any, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from identikit.report.page import Page, save_figures, write_page
+from identikit.report.page import Page, save_figures, save_tables, write_page
 from identikit.studies.provenance import command_line, machine, versions
 from identikit.studies.store import DEFAULT_ROOT, Draft, Run, RunStore
 from identikit.training.fit import Progress
 
+PAGE_FILE = "report.html"
 Config = TypeVar("Config")
 Watch = Callable[[Progress], None]
 Outcome = tuple[dict[str, Any], Mapping[str, NDArray[Any]]]
@@ -34,23 +35,32 @@ class Study(Generic[Config]):
     """A few words for the folder's name, beside the config's hash."""
 
 
-def perform(
+def make(
     study: Study[Config],
     config: Config,
     *,
-    out: Path | None = None,
     root: Path = DEFAULT_ROOT,
+    out: Path | None = None,
     on_progress: Watch | None = None,
-) -> tuple[Run, Page, bool]:
-    """The finished run of a config, made now unless found; its page; whether found.
+    wait: bool = False,
+) -> tuple[Run, bool]:
+    """The finished run of a config, made now unless found, not drawn; whether it was found.
+
+    Args:
+        study: What to run.
+        config: Decides every number.
+        root: Folder of all runs.
+        out: Folder of this run, if not one under `root`.
+        on_progress: Told how training stands.
+        wait: Wait for another process that is writing this very run.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
-    store = RunStore(root)
-    with store.draft(study.command, config, label=study.label(config), out=out) as draft:
+    store, label = RunStore(root), study.label(config)
+    with store.draft(study.command, config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
-            return draft, study.page(draft), True
+            return draft, True
         started, clock = datetime.now(UTC), time.perf_counter()
         result, arrays = study.compute(config, draft, on_progress)
         origin = {
@@ -60,15 +70,37 @@ def perform(
             "started": started.isoformat(" ", "seconds"),
             "seconds": time.perf_counter() - clock,
         }
-        page = draw(study, draft.write(result | {"provenance": origin}, arrays))
-        return draft.publish(), page, False
+        draft.write(result | {"provenance": origin}, arrays)
+        return draft.publish(), False
+
+
+def perform(
+    study: Study[Config],
+    config: Config,
+    *,
+    out: Path | None = None,
+    root: Path = DEFAULT_ROOT,
+    on_progress: Watch | None = None,
+    wait: bool = False,
+) -> tuple[Run, Page, bool]:
+    """The finished run of a config, made now unless found; its page; whether found.
+
+    Takes what `make` takes.
+
+    Raises:
+        InputError: the output folder exists or is being written by another process.
+    """
+    run, found = make(study, config, out=out, root=root, on_progress=on_progress, wait=wait)
+    drawn = (run.path / PAGE_FILE).exists()  # a sweep leaves its runs undrawn
+    return run, study.page(run) if drawn else draw(study, run), found
 
 
 def draw(study: Study[Any], run: Run) -> Page:
-    """Write the page and the figures of a run into its folder."""
+    """Write the page, the figures and the tables of a run into its folder."""
     page = study.page(run)
     figures = run.path / "figures"
     figures.mkdir(exist_ok=True)
     save_figures(page, figures)
-    write_page(page, run.path / "report.html")
+    save_tables(page, run.path / "tables")
+    write_page(page, run.path / PAGE_FILE)
     return page

@@ -1,0 +1,180 @@
+"""SLURM as a `concurrent.futures` executor, through submitit.
+
+A submitit job is no future: a thread looks after the jobs and hands what became of them to
+futures. Programs, logs and results of the jobs lie in a folder that the nodes share.
+"""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from identikit.errors import InputError, missing_package
+from identikit.studies.store import DEFAULT_ROOT
+from identikit.studies.threads import one_thread_each
+
+NAMES = {"time": "timeout_min", "cpus": "cpus_per_task", "memory": "mem_gb"}
+"""Our names of options for submitit's; any other NAME is sbatch's --NAME."""
+DEFAULTS: dict[str, int | str] = {"timeout_min": 60, "cpus_per_task": 1, "name": "identikit"}
+POLL_SECONDS = 0.2
+TRIES = 3
+"""How often a job is submitted whose process dies."""
+
+
+@contextmanager
+def slurm(
+    options: Sequence[str] = (),
+    *,
+    folder: Path = DEFAULT_ROOT / ".slurm",
+    workers: int | None = None,
+    cluster: str = "slurm",
+) -> Iterator[Executor]:
+    """SLURM, one of its jobs for each job of the sweep.
+
+    A job that reaches its time limit or is preempted is queued again by its node, one whose
+    process died by us, up to three times; training goes on from its checkpoint.
+
+    Args:
+        options: NAME=VALUE: time in minutes, cpus, memory in GB, and by their own names the
+            options of sbatch that submitit knows: partition=gpu, account=..., qos=...
+        folder: Of logs and results, on a disk that the nodes share, as that of the runs.
+        workers: Jobs in SLURM's queue at a time; by default all.
+        cluster: What submitit submits to; "local" for processes on this machine.
+
+    Raises:
+        InputError: `submitit` is not installed, there is no SLURM here, or a bad option.
+    """
+    try:
+        from submitit import AutoExecutor
+    except ImportError as error:
+        raise missing_package("executor slurm", extra="slurm") from error
+    try:
+        queue = AutoExecutor(folder=folder.absolute(), cluster=cluster)
+        queue.update_parameters(**(DEFAULTS | _parameters(options)))
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, NameError, AssertionError) as error:
+        raise InputError(f"SLURM cannot be used like this: {error}") from error
+    executor = _Futures(queue, workers=workers)
+    with one_thread_each():
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _parameters(options: Sequence[str]) -> dict[str, int | str]:
+    """Options as submitit calls them.
+
+    Raises:
+        InputError: an option that is not NAME=VALUE.
+    """
+    pairs = [option.partition("=") for option in options]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise InputError(
+                f"options takes NAME=VALUE, such as partition=gpu; got {name + sign + value!r}."
+            )
+    return {
+        NAMES.get(name, f"slurm_{name}"): int(value) if value.isdigit() else value
+        for name, _, value in pairs
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """What a job computes; with a `checkpoint` submitit queues it again when time is up."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def __call__(self) -> Any:
+        return self.fn(*self.args, **self.kwargs)
+
+    def checkpoint(self) -> Any:
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A call on its way: its future, and the job that is at it."""
+
+    call: _Call
+    future: "Future[Any]" = field(default_factory=Future)
+    job: Any = None
+    submitted: int = 0
+
+
+class _Futures(Executor):
+    """Futures over the jobs of a submitit executor, which one thread submits and polls."""
+
+    def __init__(self, queue: Any, *, workers: int | None) -> None:
+        self._queue = queue
+        self._workers = workers
+        self._waiting: deque[_Task] = deque()
+        self._active: list[_Task] = []
+        self._closed, self._cancelled = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._look_after, daemon=True)
+        self._thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        task = _Task(_Call(fn, args, kwargs))
+        self._waiting.append(task)
+        return task.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the jobs finish, or cancel them."""
+        self._closed.set()
+        if cancel_futures:
+            self._cancelled.set()
+        if wait:
+            self._thread.join()
+
+    def _look_after(self) -> None:
+        while not (self._closed.is_set() and not self._waiting and not self._active):
+            if self._cancelled.wait(POLL_SECONDS):
+                break
+            while self._waiting and len(self._active) < (self._workers or math.inf):
+                self._start(self._waiting.popleft())
+            for task in [task for task in self._active if task.job.done()]:
+                self._active.remove(task)
+                self._finish(task)
+        for task in self._active:
+            task.job.cancel(check=False)
+        for task in (*self._waiting, *self._active):
+            if not task.future.cancel():
+                task.future.set_exception(CancelledError())
+
+    def _start(self, task: _Task) -> None:
+        if task.submitted == 0 and not task.future.set_running_or_notify_cancel():
+            return
+        try:
+            task.job = self._queue.submit(task.call)
+        except Exception as error:  # whatever sbatch has to say
+            task.future.set_exception(error)
+        else:
+            task.submitted += 1
+            self._active.append(task)
+
+    def _finish(self, task: _Task) -> None:
+        from submitit.core.utils import UncompletedJobError
+
+        error = task.job.exception()
+        if error is None:
+            task.future.set_result(task.job.result())
+        elif isinstance(error, UncompletedJobError) and task.submitted < TRIES:
+            self._waiting.appendleft(task)
+        else:
+            task.future.set_exception(
+                RuntimeError(
+                    f"job {task.job.job_id} ended without a result; see {task.job.paths.stderr}"
+                )
+            )
