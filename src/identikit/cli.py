@@ -8,35 +8,42 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 import identikit
 from identikit.errors import InputError, unknown_name
 from identikit.report.page import Page
-from identikit.report.tables import format_cell
 from identikit.studies.coil20 import Coil20Config
+from identikit.studies.executors import open_executor
 from identikit.studies.probe import ProbeConfig
-from identikit.studies.registry import COIL20, DEMO, PROBE, SIMULATE, study_of
-from identikit.studies.simulation import Prediction, SimulationConfig, predict
-from identikit.studies.store import Run
-from identikit.studies.study import Study, Watch, draw, perform
+from identikit.studies.registry import COIL20, DEMO, PROBE, SIMULATE, page_of
+from identikit.studies.simulation import SimulationConfig, predict
+from identikit.studies.store import DEFAULT_ROOT, Run
+from identikit.studies.study import Study, draw, perform
+from identikit.studies.sweeps.catalogue import sweeps
+from identikit.studies.sweeps.run import SweepConfig
+from identikit.studies.sweeps.study import draw_runs, sweep_study
+from identikit.terminal import (
+    ERR,
+    progress_board,
+    progress_count,
+    progress_line,
+    show_catalogue,
+    show_error,
+    show_outcome,
+    show_prediction,
+)
 from identikit.training.recipes import RECIPES
 
 RecipeName = Literal["fast", "paper"]
-
-OUT = Console()
-ERR = Console(stderr=True)
-WIDE = 120
-"""Columns from which a table of four columns reads well."""
+ExecutorName = Literal["processes", "dask", "slurm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,26 @@ class Output:
     after the config, where the same command finds its run again."""
     json: bool = False
     """Print one JSON object, for scripts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Where the runs of a study are made."""
+
+    workers: int | None = None
+    """Processes of one thread each; by default one per processor core."""
+    executor: ExecutorName = "processes"
+    """processes: on this machine; dask: a Dask cluster; slurm: a SLURM cluster."""
+    address: str | None = None
+    """Of the Dask scheduler, such as tcp://host:8786."""
+    options: tuple[str, ...] = ()
+    """For SLURM, as NAME=VALUE: partition=cpu time=30."""
+
+    def open(self) -> AbstractContextManager[Executor]:
+        """The executor that the options name."""
+        return open_executor(
+            self.executor, workers=self.workers, address=self.address, options=self.options
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +134,7 @@ class Theory:
         if self.json:
             print(json.dumps(asdict(prediction)))
         else:
-            _print_prediction(prediction)
+            show_prediction(prediction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +168,36 @@ class Coil20:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reproduce:
+    """Run a named study: many simulations, one table of predicted, recovered and explained.
+
+    Example: identikit reproduce table3 --workers 4
+
+    Runs that were made before are found; a study that was stopped or killed goes on when the
+    same command is given again. Without a name, or with --list, all studies are listed.
+    """
+
+    config: Annotated[SweepConfig, tyro.conf.arg(name="")] = field(default_factory=SweepConfig)
+    list: bool = False
+    """List all studies with what they cost, and run none."""
+    execution: Annotated[Execution, tyro.conf.arg(name="")] = field(default_factory=Execution)
+    output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
+
+    def run(self) -> None:
+        """Run what is missing, save, print."""
+        if self.list or not self.config.name:
+            show_catalogue(sweeps().values())
+            return
+        config = self.config.with_digest()
+        with progress_board() as watch:
+            study = sweep_study(
+                root=DEFAULT_ROOT, open_executor=self.execution.open, on_board=watch
+            )
+            run, page, found = perform(study, config, out=self.output.out)
+        _finish(run, page, found=found, as_json=self.output.json)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Draw the page and the figures of a saved run again.
 
@@ -149,17 +206,23 @@ class Report:
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
+    runs: bool = False
+    """Draw the pages of a study's runs too, some seconds each."""
     json: bool = False
     """Print one JSON object, for scripts."""
 
     def run(self) -> None:
         """Draw and print."""
         run = Run.load(self.folder)
-        page = draw(study_of(run.command), run)
-        _print_outcome(run, page, as_json=self.json)
+        if self.runs:
+            with progress_count("pages") as watch:
+                draw_runs(run, on_drawn=watch)
+        page = page_of(run)
+        draw(page, run)
+        show_outcome(run, page, as_json=self.json)
 
 
-Command = Simulate | Demo | Theory | Probe | Coil20 | Report
+Command = Simulate | Demo | Theory | Probe | Coil20 | Reproduce | Report
 
 
 def _commands(words: Sequence[str]) -> Any:
@@ -176,6 +239,7 @@ def _commands(words: Sequence[str]) -> Any:
         | Annotated[Theory, tyro.conf.subcommand("theory")]
         | Annotated[Probe, tyro.conf.subcommand("probe")]
         | Annotated[Coil20, tyro.conf.subcommand("coil20")]
+        | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
         | Annotated[Report, tyro.conf.subcommand("report")]
     )
 
@@ -199,7 +263,7 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _fail(message: str) -> None:
-    ERR.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    show_error(message)
     sys.exit(2)
 
 
@@ -242,91 +306,15 @@ def _wrong_name(complaint: str, words: list[str]) -> InputError | None:
 
 
 def _perform(study: Study[Any], config: Any, output: Output) -> None:
-    with _progress(study.command) as watch:
+    with progress_line(study.command) as watch:
         run, page, found = perform(study, config, out=output.out, on_progress=watch)
+    _finish(run, page, found=found, as_json=output.json)
+
+
+def _finish(run: Run, page: Page, *, found: bool, as_json: bool) -> None:
     if found:
         ERR.print(f"found: this run was made before ({run.result['provenance']['started']}).")
-    _print_outcome(run, page, as_json=output.json)
+    show_outcome(run, page, as_json=as_json)
     if run.interrupted:
-        ERR.print("stopped early; the same command goes on from the checkpoint.")
+        ERR.print("stopped early; the same command goes on where it stopped.")
         sys.exit(130)
-
-
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[Watch]:
-    """A live line on standard error once training starts: steps, scores, time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[scores]}"),
-        TextColumn("{task.fields[left]:.0f} s left"),
-    )
-    bar = Progress(*columns, console=ERR)
-    task = bar.add_task(what, scores="", left=0.0)
-
-    def watch(progress: Any) -> None:
-        bar.start()
-        found = progress.evaluation.items()
-        scores = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found)
-        steps = {"total": progress.steps, "completed": progress.step}
-        bar.update(task, scores=scores, left=progress.seconds_left, **steps)
-
-    try:
-        yield watch
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-def _print_prediction(prediction: Prediction) -> None:
-    bayes, ceiling, loss = prediction.bayes, prediction.ceiling, prediction.sensitivity
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("predicted")
-    table.add_column("", justify="right")
-    for name, value in {
-        f"recovery ceiling of {ceiling.dim} dimensions (affine R²)": ceiling.r2_latents,
-        "recovery ceiling of a wide representation": ceiling.r2_wide,
-        "ceiling of the head rows": ceiling.r2_head,
-        "Bayes loss (nats)": bayes.value,
-        "loss above it that this width cannot avoid (nats)": ceiling.excess,
-        "classes that the best classifier tells apart": bayes.bayes_accuracy,
-        "excess per unit of lost R², cheapest distortion (nats)": loss.cheapest,
-        "excess per unit of lost R², typical distortion (nats)": loss.typical,
-    }.items():
-        table.add_row(name, format_cell(value))
-    OUT.print(table)
-    checks = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("assumption", "holds", "measured", "consequence"):
-        checks.add_column(name)
-    for check in prediction.assumptions:
-        checks.add_row(check.name, "yes" if check.holds else "NO", check.detail, check.consequence)
-    OUT.print(checks)
-
-
-def _print_outcome(run: Run, page: Page, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(run.result | {"run": str(run.path)}))
-        return
-    OUT.print(f"\n[bold]{page.title}[/]\n{escape(page.subtitle)}\n", highlight=False)
-    OUT.print(_comparison(page))
-    OUT.print(f"\n[bold]{escape(page.verdict)}[/]", highlight=False)
-    OUT.print(f"page: {run.path / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _comparison(page: Page) -> Table:
-    """Predicted | recovered | explained; on a narrow terminal the words go below the name."""
-    wide = OUT.width >= WIDE
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    table.add_column("")
-    for name in ("predicted", "recovered"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("explained")
-    for row in page.rows:
-        numbers = [escape(format_cell(cell)) for cell in (row.predicted, row.recovered)]
-        if wide:
-            table.add_row(escape(row.quantity), *numbers, escape(row.explained))
-        else:
-            table.add_row(f"{escape(row.quantity)}\n[dim]{escape(row.explained)}[/]", *numbers)
-    return table

@@ -1,7 +1,9 @@
 """Numbers with their uncertainty, and how a reader wants them: 0.993 [0.991, 0.995]."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -22,16 +24,40 @@ class Estimate:
         return f"{fixed(self.value, digits)} [{ends}]"
 
 
-def with_ends(value: Estimate | float) -> tuple[float, float, float]:
-    """Value, lower and upper end; a bare number is its own ends."""
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and standard deviation over repetitions, such as seeds."""
+
+    mean: float
+    sd: float | None
+    """With n - 1 in the denominator; None for a single repetition."""
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Mean and standard deviation of one value or more."""
+        return cls(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+    def __str__(self) -> str:
+        if self.sd is None:
+            return format_number(self.mean)
+        digits = _digits(self.mean, 2 * self.sd)
+        return f"{fixed(self.mean, digits)} ± {fixed(self.sd, digits)}"
+
+
+def with_ends(value: Estimate | Spread | float) -> tuple[float, float, float]:
+    """Value, lower and upper end (a standard deviation off); a bare number is its own ends."""
     if isinstance(value, Estimate):
         return value.value, value.low, value.high
+    if isinstance(value, Spread):
+        sd = value.sd or 0.0
+        return value.mean, value.mean - sd, value.mean + sd
     return value, value, value
 
 
-def as_text(value: Estimate | float) -> str:
-    """An estimate with its interval, or a number with sensible digits."""
-    return str(value) if isinstance(value, Estimate) else format_number(value)
+def as_text(value: Estimate | Spread | float) -> str:
+    """An estimate with its interval or spread, or a number with sensible digits."""
+    return format_number(value) if isinstance(value, int | float) else str(value)
 
 
 def format_number(value: int | float) -> str:

@@ -5,6 +5,8 @@ It works without a network (its policy forbids one), without scripts, and on pap
 """
 
 import json
+import re
+import unicodedata
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +21,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from identikit.errors import InputError
-from identikit.estimate import Estimate, format_number
+from identikit.estimate import Estimate, Spread, format_number
 from identikit.files import write_atomically
 from identikit.report.style import Figure, data_address, image_bytes
-from identikit.report.tables import format_cell
+from identikit.report.tables import Links, format_cell, write_table
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-Cell = str | int | float | Estimate | None
+Cell = str | int | float | Estimate | Spread | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ class Table:
 
     caption: str
     frame: pd.DataFrame
-    """Numbers and `Estimate`s are formatted, text is escaped, the index is not shown."""
+    """Numbers, `Estimate`s and `Spread`s are formatted, `Links` lead to other pages, text is
+    escaped, the index is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,18 @@ def save_figures(page: Page, folder: Path) -> list[Path]:
     return paths
 
 
+def save_tables(page: Page, folder: Path) -> None:
+    """Save every table of the page as CSV, Markdown and LaTeX, named after its caption.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    for table in (table for section in page.sections for table in section.tables):
+        plain = unicodedata.normalize("NFKD", table.caption).lower()  # R² becomes r2
+        name = "-".join(re.findall(r"[a-z0-9]+", plain))
+        write_table(table.frame, folder / name)
+
+
 def render(page: Page) -> str:
     """The page as HTML."""
     scripts = []
@@ -173,13 +188,24 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "cell": format_cell,
+        "linked": _linked,
         "number": format_number,
         "svg": lambda figure: data_address(image_bytes(figure.static, "svg"), "image/svg+xml"),
         "plot": _plot_json,
         "flat": _flat,
-        "numeric": lambda column: all(isinstance(v, int | float | Estimate) for v in column),
+        "numeric": lambda column: all(
+            isinstance(v, int | float | Estimate | Spread) for v in column
+        ),
     }
     return environment
+
+
+def _linked(value: object) -> str:
+    """A cell; one of links as anchors."""
+    if not isinstance(value, Links):
+        return format_cell(value)
+    anchor = Markup('<a href="{1}">{0}</a>')
+    return Markup(" ").join(anchor.format(*target) for target in value.targets)
 
 
 def _plot_json(figure: Figure) -> Markup:

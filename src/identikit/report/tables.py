@@ -1,11 +1,23 @@
 """Tables as a reader wants them, in CSV, Markdown and LaTeX."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from identikit.estimate import Estimate, format_number
+from identikit.estimate import Estimate, Spread, format_number
 from identikit.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A cell that leads somewhere; files for print keep the words only."""
+
+    targets: tuple[tuple[str, str], ...]
+    """Words and address of each link; addresses are relative to the page."""
+
+    def __str__(self) -> str:
+        return " ".join(words for words, _ in self.targets)
 
 
 def format_cell(value: object) -> str:
@@ -22,7 +34,8 @@ def format_cell(value: object) -> str:
 def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]:
     """Write a frame (without its index) as .csv, .md and .tex beside each other.
 
-    The CSV keeps full precision, an estimate as three columns; the other two are for reading.
+    The CSV keeps full precision, an estimate as three columns, a spread as two; the other two
+    are for reading.
     """
     text = pd.DataFrame({c: [format_cell(v) for v in frame[c]] for c in frame.columns})
     contents = {
@@ -41,11 +54,18 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, list[object]] = {}
     for name in frame.columns:
         values = list(frame[name])
-        columns[str(name)] = [v.value if isinstance(v, Estimate) else v for v in values]
-        if any(isinstance(v, Estimate) for v in values):
-            columns[f"{name}_low"] = [getattr(v, "low", None) for v in values]
-            columns[f"{name}_high"] = [getattr(v, "high", None) for v in values]
+        columns[str(name)] = [_number_of(v) for v in values]
+        for kind, ends in ((Estimate, ("low", "high")), (Spread, ("sd",))):
+            if any(isinstance(v, kind) for v in values):
+                for end in ends:
+                    columns[f"{name}_{end}"] = [getattr(v, end, None) for v in values]
     return pd.DataFrame(columns)
+
+
+def _number_of(value: object) -> object:
+    if isinstance(value, Estimate):
+        return value.value
+    return value.mean if isinstance(value, Spread) else value
 
 
 def _markdown(text: pd.DataFrame) -> str:

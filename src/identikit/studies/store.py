@@ -41,6 +41,11 @@ class Run:
         """Whether the run was stopped early; the same config resumes it."""
         return bool(self.result.get("status") == "interrupted")
 
+    @property
+    def checkpoint(self) -> Path:
+        """Where an interrupted run kept its training state, if it trained."""
+        return self.path / "checkpoint"
+
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """The arrays that were saved beside the result."""
         path = self.path / "arrays.safetensors"
@@ -159,8 +164,8 @@ class RunStore:
             folder = target.parent / f".{target.name}.partial"
             folder.mkdir(exist_ok=True)
             draft = Draft(folder, target, command, config)
-            if done is not None and not draft.checkpoint.exists():
-                shutil.copytree(done.path / "checkpoint", draft.checkpoint)
+            if done is not None and done.checkpoint.exists() and not draft.checkpoint.exists():
+                shutil.copytree(done.checkpoint, draft.checkpoint)
             write_json(folder / "config.json", {"command": command, "config": to_dict(config)})
             try:
                 yield draft

@@ -42,6 +42,7 @@ def make(
     root: Path = DEFAULT_ROOT,
     out: Path | None = None,
     on_progress: Watch | None = None,
+    finish: Callable[[Run], None] | None = None,
     wait: bool = False,
 ) -> tuple[Run, bool]:
     """The finished run of a config, made now unless found, not drawn; whether it was found.
@@ -52,6 +53,7 @@ def make(
         root: Folder of all runs.
         out: Folder of this run, if not one under `root`.
         on_progress: Told how training stands.
+        finish: Called with a new run before it moves to its place, which it does only then.
         wait: Wait for another process that is writing this very run.
 
     Raises:
@@ -70,7 +72,9 @@ def make(
             "started": started.isoformat(" ", "seconds"),
             "seconds": time.perf_counter() - clock,
         }
-        draft.write(result | {"provenance": origin}, arrays)
+        written = draft.write(result | {"provenance": origin}, arrays)
+        if finish is not None:
+            finish(written)
         return draft.publish(), False
 
 
@@ -90,17 +94,24 @@ def perform(
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
-    run, found = make(study, config, out=out, root=root, on_progress=on_progress, wait=wait)
-    drawn = (run.path / PAGE_FILE).exists()  # a sweep leaves its runs undrawn
-    return run, study.page(run) if drawn else draw(study, run), found
+    pages: list[Page] = []
+
+    def finish(run: Run) -> None:
+        pages.append(study.page(run))
+        draw(pages[0], run)
+
+    run, found = make(study, config, out=out, root=root, on_progress=on_progress, finish=finish)
+    if found:
+        pages.append(study.page(run))
+        if not (run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
+            draw(pages[0], run)
+    return run, pages[0], found
 
 
-def draw(study: Study[Any], run: Run) -> Page:
-    """Write the page, the figures and the tables of a run into its folder."""
-    page = study.page(run)
+def draw(page: Page, run: Run) -> None:
+    """Write the page, its figures and its tables into the folder of its run."""
     figures = run.path / "figures"
     figures.mkdir(exist_ok=True)
     save_figures(page, figures)
     save_tables(page, run.path / "tables")
     write_page(page, run.path / PAGE_FILE)
-    return page

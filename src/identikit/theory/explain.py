@@ -31,6 +31,7 @@ class Cause(StrEnum):
     FLAT_LOSS = "flat loss"
     INTERRUPTED = "interrupted"
     SAMPLE = "sample"
+    WIDTH = "width"
     UNKNOWN = "unknown"
 
 

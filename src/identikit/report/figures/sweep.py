@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from identikit.errors import InputError
-from identikit.estimate import Estimate, as_text, format_number, with_ends
+from identikit.estimate import Estimate, Spread, as_text, format_number, with_ends
 from identikit.report.style import (
     CURVES,
     PREDICTED,
@@ -48,7 +48,7 @@ class Curve:
     """What sets it apart from its neighbours; not shown where it is alone."""
     x: Sequence[int | float]
     """The swept quantity."""
-    recovered: Sequence[Estimate | float]
+    recovered: Sequence[Estimate | Spread | float]
     """One per x, with its spread; NaN where there is none."""
     ceiling: Sequence[int | float]
     """One per x; NaN where there is none."""
@@ -62,7 +62,7 @@ class Curve:
             )
 
     @property
-    def points(self) -> list[tuple[float, Estimate | float]]:
+    def points(self) -> list[tuple[float, Estimate | Spread | float]]:
         """The recovered points that can be drawn."""
         found = zip(self.x, self.recovered, strict=True)
         return [

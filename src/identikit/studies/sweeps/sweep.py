@@ -1,4 +1,4 @@
-"""A sweep is data: rows of simulations under labels, each with the same seeds, and words about them.
+"""A sweep is data: rows of simulations under labels, the same seeds for each, and words.
 
 Nothing here or in the runner knows a particular sweep. Each one is a file in `catalogue/`
 that names its sweep SWEEP.
@@ -58,6 +58,7 @@ class Sweep:
     core_minutes: float
     """Measured cost with five seeds, on one core of the machine named in benchmarks/."""
     axis: Axis | None = None
+    seeds: tuple[int, ...] = SEEDS
 
     def __post_init__(self) -> None:
         keys = [row.key for row in self.rows]

@@ -1,0 +1,196 @@
+"""Running a sweep: every row with every seed on any executor, then oracles for what fell short.
+
+The numbers are those of `identikit simulate`, run by run; a sweep only collects them. Runs
+are found again by their own hash, the sweep by the hash of all its rows.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from identikit.config import to_dict
+from identikit.errors import InputError
+from identikit.studies.runner import Job, Outcome, run_jobs
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.store import Draft, Run
+from identikit.studies.study import Outcome as Result
+from identikit.studies.sweeps.catalogue import sweep_named
+from identikit.studies.sweeps.summary import KEPT, RowSummary, median_run, summarise
+from identikit.studies.sweeps.sweep import Row, Sweep, with_seed
+from identikit.theory.explain import CLOSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepConfig:
+    """Which study to run, with how many seeds."""
+
+    name: Annotated[str, tyro.conf.Positional] = ""
+    """Name of the study; see --list."""
+    seeds: int | None = None
+    """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
+    digest: Annotated[str, tyro.conf.Suppress] = ""
+    """Of all rows, so that a changed study is another run; filled in by `with_digest`."""
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise InputError(f"seeds must be at least 1; got {self.seeds}.")
+
+    def sweep(self) -> Sweep:
+        """The study, with these seeds.
+
+        Raises:
+            InputError: no study of that name.
+        """
+        found = sweep_named(self.name)
+        return found if self.seeds is None else replace(found, seeds=tuple(range(self.seeds)))
+
+    def with_digest(self) -> "SweepConfig":
+        """The same config with the digest of its rows."""
+        text = json.dumps(to_dict(self.sweep()), sort_keys=True)
+        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:10])
+
+
+@dataclass
+class Board:
+    """How a sweep stands: what its live table shows."""
+
+    sweep: Sweep
+    jobs: dict[str, Job]
+    started: float = field(default_factory=time.monotonic)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """From the share of the expected work that was done, not found; None at first."""
+        fresh = [key for key, outcome in self.outcomes.items() if not outcome.found]
+        worked = sum(self.jobs[key].cost for key in fresh)
+        if not worked:
+            return None
+        left = sum(job.cost for key, job in self.jobs.items() if key not in self.outcomes)
+        return (time.monotonic() - self.started) * left / worked
+
+    def add(self, outcome: Outcome, record: dict[str, Any]) -> None:
+        """Take in a finished run."""
+        self.outcomes[outcome.key] = outcome
+        self.records[outcome.key] = record
+
+    def row(self, row: Row) -> dict[str, Any]:
+        """What is known of a row: its records, in the order of seeds."""
+        keys = [_key(row, seed) for seed in self.sweep.seeds]
+        runs = [self.records[key] for key in keys if key in self.records]
+        found = {"label": row.label, "group": row.group, "x": row.x, "runs": runs}
+        oracle = self.records.get(_oracle_key(row))
+        return found | ({} if oracle is None else {"oracle": oracle})
+
+    def summaries(self) -> list[RowSummary]:
+        """All lines of the table as they stand."""
+        return [summarise(self.row(row)) for row in self.sweep.rows]
+
+
+def compute(
+    config: SweepConfig,
+    draft: Draft,
+    *,
+    root: Path,
+    open_executor: Callable[[], AbstractContextManager[Executor]],
+    on_board: Callable[[Board, Outcome | None], None],
+) -> Result:
+    """Run whatever is not yet there, and collect.
+
+    Args:
+        config: Which sweep.
+        draft: Where the sweep itself goes; its runs go to `root`.
+        root: Folder of the runs, where those made before are found.
+        open_executor: Gives a `concurrent.futures` executor.
+        on_board: Told at the start, and after every run with its outcome.
+    """
+    sweep = config.sweep()
+    rows = {_key(row, seed): (row, seed) for row in sweep.rows for seed in sweep.seeds}
+    jobs = {key: _job(key, with_seed(row.config, seed)) for key, (row, seed) in rows.items()}
+    board = Board(sweep, jobs)
+    on_board(board, None)
+
+    def collect(outcome: Outcome) -> None:
+        seed = board.jobs[outcome.key].config.seed
+        board.add(outcome, _record(outcome, seed=seed, beside=draft.target.parent))
+        on_board(board, outcome)
+
+    run_jobs(list(jobs.values()), root=root, open_executor=open_executor, on_outcome=collect)
+    oracles = {job.key: job for row in sweep.rows if (job := _oracle(row, board)) is not None}
+    board.jobs |= oracles
+    run_jobs(list(oracles.values()), root=root, open_executor=open_executor, on_outcome=collect)
+    whole = all(record["error"] is None for record in board.records.values())
+    result = {
+        "status": "completed" if whole else "interrupted",
+        "title": sweep.title,
+        "question": sweep.question,
+        "prediction": sweep.prediction,
+        "axis": None if sweep.axis is None else to_dict(sweep.axis),
+        "seeds": list(sweep.seeds),
+        "core_seconds": sum(record["core_seconds"] for record in board.records.values()),
+        "rows": [board.row(row) for row in sweep.rows],
+    }
+    return result, {}
+
+
+def _key(row: Row, seed: int) -> str:
+    return f"{row.key}, seed {seed}"
+
+
+def _oracle_key(row: Row) -> str:
+    return f"{row.key}, oracle"
+
+
+def _oracle(row: Row, board: Board) -> Job | None:
+    """The same encoder trained on the true latents, where a row stayed below its ceiling."""
+    known = board.row(row)
+    summary = summarise(known)
+    if summary.gap is None or summary.gap <= CLOSE or row.config.objective == "oracle":
+        return None
+    seed = median_run([run for run in known["runs"] if run["error"] is None])["seed"]
+    free = replace(row.config.head, normalized=False)  # the oracle has no head to fit
+    config = replace(with_seed(row.config, seed), objective="oracle", head=free)
+    return _job(_oracle_key(row), config)
+
+
+def _job(key: str, config: SimulationConfig) -> Job:
+    return Job(key=key, command="simulate", config=config, cost=expected_seconds(config))
+
+
+def expected_seconds(config: SimulationConfig) -> float:
+    """A rough guess of a run's core-seconds, to put long runs first and to tell time left."""
+    training, encoder = config.training, config.encoder
+    first = training.batch_size
+    last = training.final_batch_size or first
+    width = max(encoder.width, config.world.dim)
+    samples: float = training.steps * (first + last) / 2
+    per_sample: float = 2.4e-6 * (width / 64) ** 1.5 + 1e-6
+    return 3.0 + samples * per_sample
+
+
+def _record(outcome: Outcome, *, seed: int, beside: Path) -> dict[str, Any]:
+    """What the sweep keeps of a run; its path is relative to where sweeps stand."""
+    if outcome.run is None:
+        return {"seed": seed, "path": None, "error": outcome.error, "core_seconds": 0.0}
+    run = Run.load(outcome.run)
+    result: Mapping[str, Any] = run.result
+    error = "interrupted; the same command goes on" if run.interrupted else None
+    ceiling = result["prediction"]["ceiling"]
+    known = {**result, "ceiling_procrustes_r2": ceiling["procrustes_r2"]}
+    return {
+        "seed": seed,
+        "path": os.path.relpath(outcome.run, beside),
+        "error": error,
+        "core_seconds": result["provenance"]["seconds"],
+        **{name: known[name] for name in KEPT},
+    }
