@@ -29,6 +29,16 @@ BROKEN = AssumptionCheck(name="labels are uniform", holds=False, detail="7 : 1",
         ({"r2": 0.5, "ceiling_r2": 1.0, "rank": 3, "dim": 5}, Cause.OPTIMISER, "3 of 5"),
         ({"r2": 0.9, "ceiling_r2": 0.85, "excess": 0.3}, Cause.OPTIMISER, "above the 0.850"),
         ({"r2": 0.9}, Cause.UNKNOWN, "No ceiling"),
+        (
+            {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.1, "row_noise": 0.06, "seen": 160.0},
+            Cause.SAMPLE,
+            "saw each label 160 times",
+        ),
+        (
+            {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.2, "row_noise": 0.06, "sensitivity": STEEP},
+            Cause.OPTIMISER,
+            "enough to account for",
+        ),
         ({"r2": 0.5, "ceiling_r2": 1.0}, Cause.UNKNOWN, "without the excess"),
         (
             {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.2, "sensitivity": STEEP},

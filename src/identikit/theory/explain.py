@@ -1,8 +1,10 @@
 """Why a run recovered what it did: a rule over measured numbers, in plain words.
 
-gap = ceiling - recovered R². A gap is put down, in this order, to too few samples, to a run
-that was cut short, to a collapsed representation, to the loss (the excess is small for a gap
-of that size: the error lies where the loss is flat) or to the optimiser (it is not small).
+gap = ceiling - recovered R². A gap is put down, in this order, to too few samples for the
+read-out, to a run that was cut short, to a collapsed representation, to too few samples for
+each label (most of the excess is noise in single head rows), to the loss (the excess is small
+for a gap of that size: the error lies where the loss is flat) or to the optimiser (it is not
+small).
 The rules are ours; the quantities are those of `ceiling`, `bayes` and `sensitivity`.
 """
 
@@ -55,6 +57,8 @@ def explain(
     rank: int | None = None,
     dim: int | None = None,
     samples: int | None = None,
+    row_noise: float = 0.0,
+    seen: float | None = None,
 ) -> Explanation:
     """Name the cause of the gap between the ceiling and what was recovered.
 
@@ -69,6 +73,9 @@ def explain(
         rank: Numerical rank of the representation.
         dim: Width of the representation.
         samples: Samples that the read-out was fitted on.
+        row_noise: Share of `excess`, in nats, that goes when every label of a class gets the
+            class's mean row.
+        seen: How often training saw each label.
 
     Raises:
         InputError: an R² above 1 or NaN.
@@ -105,6 +112,8 @@ def explain(
             sentence=f"The representation has collapsed to {rank} of {dim} dimensions; what it "
             "lost no read-out brings back.",
         )
+    if excess is not None and row_noise > max(excess / 2, 2 * excess_standard_error):
+        return _with_world(_noisy_rows(gap, excess, row_noise, seen), ceiling_r2, checks)
     below = _below_the_ceiling(gap, excess, excess_standard_error, sensitivity)
     return _with_world(below, ceiling_r2, checks)
 
@@ -146,6 +155,16 @@ def _above_the_ceiling(r2: float, ceiling_r2: float, excess: float | None) -> Ex
         sentence=f"Recovered {r2:.3f}, above the {ceiling_r2:.3f} of the optimum: training has "
         f"not converged{known}. Here the loss trades R² away, so closeness to the ceiling is the "
         "measure, not R².",
+    )
+
+
+def _noisy_rows(gap: float, excess: float, row_noise: float, seen: float | None) -> Explanation:
+    often = "" if seen is None else f": training saw each label {seen:,.0f} times"
+    return Explanation(
+        cause=Cause.SAMPLE,
+        sentence=f"R² is {gap:.3f} below the ceiling, and {row_noise:.3g} of the {excess:.3g} nats "
+        f"of excess loss are noise in the head rows of single labels{often}. Train for longer, "
+        "or on fewer labels.",
     )
 
 
