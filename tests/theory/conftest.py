@@ -13,7 +13,7 @@ def make_world(*, labels: int | None = None, seed: int = 0, **options: Any) -> C
 
 
 def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> Start:
-    """A start that knows nothing, in place of `singular_start`."""
+    """A start that knows nothing."""
     generator = torch.Generator().manual_seed(0)
     options = {"generator": generator, "dtype": torch.float64}
     return Start(
@@ -21,6 +21,17 @@ def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> S
         rows=0.5 * torch.randn(logits.shape[1], m, **options),
         log_scale=0.0,
     )
+
+
+@pytest.fixture
+def ignorant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search starts from nothing that theory knows."""
+
+    def linear(z: torch.Tensor, logits: torch.Tensor, *, m: int, unit: bool) -> Start:
+        return knows_nothing(logits, m=m, unit=unit, clip=0.0)
+
+    monkeypatch.setattr("identikit.theory.optimum.singular_start", knows_nothing)
+    monkeypatch.setattr("identikit.theory.optimum.linear_start", linear)
 
 
 @pytest.fixture

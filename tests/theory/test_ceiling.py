@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tests.theory.conftest import knows_nothing, make_world
+from tests.theory.conftest import make_world
 
 from identikit.theory import optimum
 from identikit.theory.ceiling import recovery_ceiling
@@ -46,8 +46,8 @@ def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
         assert got.r2_head == pytest.approx(1, abs=1e-3)
 
 
-def test_the_search_finds_one_from_a_random_start(generator, monkeypatch):
-    monkeypatch.setattr(optimum, "singular_start", knows_nothing)
+@pytest.mark.usefixtures("ignorant")
+def test_the_search_finds_one_from_a_random_start(generator):
     got = ceiling_of(generator, dim=2, classes=8, kappa=5.0, samples=512)
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
     assert got.r2_head == pytest.approx(1, abs=1e-3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
-from tests.theory.conftest import knows_nothing, make_world
+from tests.theory.conftest import make_world
 
 from identikit.errors import InputError
 from identikit.theory import optimum as module
@@ -63,11 +63,11 @@ def test_rows_of_the_optimum_cannot_be_improved(generator):
         assert loss(rows, features) > best.excess
 
 
-def test_a_second_start_finds_the_same_loss(monkeypatch):
+def test_a_second_start_finds_the_same_loss(request):
     world = make_world(conditional="gaussian", covariance="per-class", dim=3, classes=12)
     options = {"dim": 3, "normalized": False, "samples": 500}
     first = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
-    monkeypatch.setattr(module, "singular_start", knows_nothing)
+    request.getfixturevalue("ignorant")
     second = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
     assert second.excess == pytest.approx(first.excess, abs=0.01)
 
@@ -97,6 +97,34 @@ def test_more_classes_than_fit_are_thinned(generator, monkeypatch):
     assert log_p.shape == (500, 30)
     exact = torch.log_softmax(10 * z @ world.class_vectors[task.classes].double().T, dim=1)
     torch.testing.assert_close(log_p, exact, atol=1e-5, rtol=1e-5)
+
+
+def test_where_logits_are_affine_in_z_nothing_is_searched(generator, monkeypatch):
+    monkeypatch.setattr(module, "solve_features", None)  # no Newton step is needed
+    world = make_world(classes=50, kappa=20.0)
+    for normalized in (False, True):
+        best = rank_optimum(world, dim=5, normalized=normalized, samples=500, generator=generator)
+        assert best.excess == pytest.approx(0, abs=1e-10)
+        assert best.gradient_norm < 1e-6
+        _, log_p = draw(world, best.task, samples=200, generator=generator)
+        torch.testing.assert_close(
+            best.log_model(best.features_of(log_p)), log_p, atol=1e-5, rtol=0
+        )
+
+
+def test_many_dimensions_keep_classes_enough_to_see_them(generator, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CLASSES", 10)
+    task = make_task(make_world(dim=20, classes=60), generator=generator)
+    assert len(task.classes) == 40
+
+
+def test_unit_norm_optimum_freed_costs_less(generator):
+    world = make_world(dim=3, classes=12, conditional="laplace", scale=0.5)
+    unit = rank_optimum(world, dim=3, normalized=True, samples=300, generator=generator)
+    free = unit.freed()
+    assert not free.normalized
+    assert free.excess < unit.excess
+    torch.testing.assert_close(free.z, unit.z)
 
 
 def test_wrong_input_is_named(generator):

@@ -121,6 +121,16 @@ def test_many_rows_answer_through_polynomials(generator, monkeypatch):
     assert thin.equipartition == pytest.approx(full.equipartition, rel=0.15)
 
 
+def test_of_many_dimensions_the_strongest_are_distorted(generator, monkeypatch):
+    world = make_world(dim=4, classes=40)
+    full = loss_sensitivity(world, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr("identikit.theory.sensitivity.MAX_DIRECTIONS", 3)
+    part = loss_sensitivity(world, generator=torch.Generator().manual_seed(1))
+    assert part.typical == pytest.approx(full.typical)
+    assert part.cheapest == pytest.approx(full.cheapest, rel=0.5)
+    assert part.equipartition == pytest.approx(full.equipartition, rel=0.5)
+
+
 def test_directions_that_nothing_is_read_from_do_not_count(generator):
     as_many, more = (
         loss_sensitivity(make_world(classes=40), dim=dim, samples=1024, generator=generator)

@@ -15,7 +15,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from identikit.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
-from identikit.theory.optimum import Optimum, Task, centre_rows, draw, rank_optimum
+from identikit.theory.optimum import (
+    SOLVED,
+    Optimum,
+    Task,
+    centre_rows,
+    divergence,
+    draw,
+    rank_optimum,
+)
 from identikit.worlds.world import ClusterWorld
 
 FIT = 1024
@@ -57,6 +65,7 @@ def recovery_ceiling(
     dim: int | None = None,
     normalized: bool = False,
     samples: int = 8192,
+    optimum: Optimum | None = None,
     generator: torch.Generator,
 ) -> Ceiling:
     """Compute the ceiling of a world; always by search, also where theory says 1.
@@ -65,26 +74,32 @@ def recovery_ceiling(
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
         normalized: Whether features and rows are unit-norm with a learned temperature.
-        samples: Fresh samples for scoring. A quarter as many others, at least 1,024, find
-            the optimum.
+        samples: Fresh samples for scoring.
+        optimum: Of this world, width and norm; if not given it is found on a quarter as many
+            other samples, at least 1,024.
         generator: On the world's device.
 
     Raises:
         InputError: dim < 1 or too few samples for it.
     """
     width = world.dim if dim is None else dim
-    optimum = rank_optimum(
-        world, dim=width, normalized=normalized, samples=max(FIT, samples // 4), generator=generator
-    )
+    if optimum is None:
+        few = max(FIT, samples // 4, 10 * (width + 1))
+        optimum = rank_optimum(
+            world, dim=width, normalized=normalized, samples=few, generator=generator
+        )
     z, log_p = draw(world, optimum.task, samples=samples, generator=generator)
     features = optimum.features_of(log_p)
-    divergence = (log_p.exp() * (log_p - optimum.log_model(features))).sum(dim=1)
+    excess = divergence(log_p, optimum.log_model(features)).mean().item()
+    r2 = held_out_r2(features, z)
+    # where the width suffices h spans all log-posterior differences
+    columns = None if excess < SOLVED else class_columns(optimum.task, log_p, at_most=samples)
     return Ceiling(
-        r2_latents=held_out_r2(features, z),
+        r2_latents=r2,
         procrustes_r2=held_out_r2(features, z, fit=procrustes),
         r2_head=head_r2(optimum, world.class_vectors),
-        r2_wide=held_out_r2(class_columns(optimum.task, log_p, at_most=samples), z),
-        excess=divergence.mean().item(),
+        r2_wide=r2 if columns is None else held_out_r2(columns, z),
+        excess=excess,
         gradient_norm=optimum.gradient_norm,
         iterations=optimum.iterations,
         converged=optimum.converged,

@@ -23,7 +23,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from identikit.errors import InputError
-from identikit.linalg import least_squares
 from identikit.worlds.world import ClusterWorld
 
 MAX_CLASSES = 1000
@@ -47,12 +46,14 @@ class Task:
     """log of the number of labels that share the row."""
     log_share: Float[Tensor, " k"]
     """log p(row | class): the labels' share of their class's prior."""
+    log_class_prior: Float[Tensor, " k"]
+    """log of the prior of each row's class."""
     classes: Int[Tensor, " kept"]
     """The classes of the problem: all, or MAX_CLASSES of them drawn at random."""
 
-    def log_posterior(self, log_posterior: Float[Tensor, "n classes"]) -> Float[Tensor, "n k"]:
-        """True log p(row | z) among the rows of this problem."""
-        log_p = log_posterior.double()[:, self.of_class] + self.log_share
+    def log_posterior(self, log_likelihood: Float[Tensor, "n classes"]) -> Float[Tensor, "n k"]:
+        """True log p(row | z) among the rows of this problem, from log p(z | class)."""
+        log_p = log_likelihood.double()[:, self.of_class] + self.log_class_prior + self.log_share
         # a class without support at z gets a log-posterior that is as good as minus infinity
         return torch.log_softmax(log_p, dim=1).nan_to_num(neginf=-1e3)
 
@@ -86,10 +87,10 @@ class Optimum:
         logits = log_posterior - self.task.log_count
         centred_rows = self.rows - self.rows.mean(dim=0)
         guess = torch.linalg.lstsq(centred_rows, centre_rows(logits).T, driver="gelsd").solution.T
-        return solve_features(
+        return fit_features(
             self.rows,
             self.task.log_count,
-            target=log_posterior.exp() @ self.rows,
+            log_p=log_posterior,
             start=normalize(guess) if self.normalized else guess,
             unit=self.normalized,
         )
@@ -102,9 +103,27 @@ class Optimum:
             log_scale=float(self.rows[0].norm().log()) if self.normalized else 0.0,
         )
 
+    def freed(self) -> "Optimum":
+        """The optimum of free features and rows that is found from these, on the same samples."""
+        problem = Problem(task=self.task, z=self.z, log_p=self.log_posterior, unit=False)
+        return problem.search(Start(features=self.features, rows=self.rows, log_scale=0.0))
+
     def log_model(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n k"]:
         """The model's log q(row | z) of given features."""
-        return torch.log_softmax(features @ self.rows.T + self.task.log_count, dim=1)
+        return log_model(self.rows, self.task.log_count, features)
+
+
+def log_model(
+    rows: Float[Tensor, "k m"], log_count: Float[Tensor, " k"], features: Float[Tensor, "n m"]
+) -> Float[Tensor, "n k"]:
+    """Log q(row | z), a row standing for as many labels as were counted."""
+    return torch.log_softmax(features @ rows.T + log_count, dim=1)
+
+
+def divergence(log_p: Float[Tensor, "n k"], log_q: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+    """KL(p || q) of each sample in nats; 0 log 0 counts as 0."""
+    p = log_p.exp()
+    return (p * (log_p - log_q)).where(p > 0, 0.0).sum(dim=1)
 
 
 def centre_rows(logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
@@ -120,9 +139,10 @@ def make_task(world: ClusterWorld, *, generator: torch.Generator) -> Task:
     """
     device = world.class_vectors.device
     kept = torch.arange(world.n_classes, device=device)
-    if world.n_classes > MAX_CLASSES:
+    most = max(MAX_CLASSES, 2 * world.dim)  # fewer than dim + 1 would lower the ceiling
+    if world.n_classes > most:
         order = torch.randperm(world.n_classes, generator=generator, device=generator.device)
-        kept = order[:MAX_CLASSES].sort().values.to(device)
+        kept = order[:most].sort().values.to(device)
     mine = torch.isin(world.class_of_label, kept)
     of_class, prior = world.class_of_label[mine], world.label_prior.double()[mine]
     resolution = 1e-9  # nats of log-prior, doubled until the rows are few enough
@@ -135,8 +155,14 @@ def make_task(world: ClusterWorld, *, generator: torch.Generator) -> Task:
     count = torch.zeros(len(cells), dtype=torch.float64, device=device)
     mass = count.index_add(0, row, prior)
     count.index_add_(0, row, torch.ones_like(prior))
-    share = mass / world.class_prior.double()[cells[:, 0]]
-    return Task(of_class=cells[:, 0], log_count=count.log(), log_share=share.log(), classes=kept)
+    class_prior = world.class_prior.double()[cells[:, 0]]
+    return Task(
+        of_class=cells[:, 0],
+        log_count=count.log(),
+        log_share=(mass / class_prior).log(),
+        log_class_prior=class_prior.log(),
+        classes=kept,
+    )
 
 
 def draw(
@@ -149,8 +175,26 @@ def draw(
         parts.append(batch.z[torch.isin(world.class_of_label[batch.label], task.classes)])
     z = torch.cat(parts)[:samples]
     return z.double(), torch.cat(
-        [task.log_posterior(world.log_posterior(c)) for c in torch.split(z, 512)]
+        [task.log_posterior(world.log_likelihood(c)) for c in torch.split(z, 512)]
     )
+
+
+def fit_features(
+    rows: Float[Tensor, "k m"],
+    log_count: Float[Tensor, " k"],
+    *,
+    log_p: Float[Tensor, "n k"],
+    start: Float[Tensor, "n m"],
+    unit: bool,
+) -> Float[Tensor, "n m"]:
+    """`solve_features` for a true posterior, where the start is not the answer already."""
+    h = start.clone()
+    gap = divergence(log_p, log_model(rows, log_count, start))
+    todo = gap > DECREMENT  # a divergence cannot fall by more than itself
+    if bool(todo.any()):
+        target = log_p[todo].exp() @ rows
+        h[todo] = solve_features(rows, log_count, target=target, start=start[todo], unit=unit)
+    return h
 
 
 def solve_features(
@@ -281,20 +325,17 @@ class Problem:
 
     def solve(self, rows: Float[Tensor, "k m"], start: Float[Tensor, "n m"]) -> Tensor:
         """Features of all samples for given rows."""
-        target = self.log_p.exp() @ rows
-        return solve_features(rows, self.task.log_count, target=target, start=start, unit=self.unit)
+        count = self.task.log_count
+        return fit_features(rows, count, log_p=self.log_p, start=start, unit=self.unit)
 
     def loss(self, rows: Float[Tensor, "k m"], features: Float[Tensor, "n m"]) -> Tensor:
         """E KL(p || q) in nats."""
-        p, logits = self.log_p.exp(), features @ rows.T
-        negative_entropy = (p * (self.log_p - self.task.log_count)).where(p > 0, 0.0).sum(dim=1)
-        log_z = torch.logsumexp(logits + self.task.log_count, dim=1)
-        return (negative_entropy + log_z - (p * logits).sum(dim=1)).mean()
+        return divergence(self.log_p, log_model(rows, self.task.log_count, features)).mean()
 
-    def loss_at(self, start: Start) -> float:
-        """The loss of a start, its features solved for."""
+    def loss_at(self, start: Start, *, solve: bool = True) -> float:
+        """The loss of a start, its features solved for or as they are."""
         rows = self.rows_of(start.rows, torch.tensor(start.log_scale))
-        return float(self.loss(rows, self.solve(rows, start.features)))
+        return float(self.loss(rows, self.solve(rows, start.features) if solve else start.features))
 
     def search(self, start: Start) -> Optimum:
         """L-BFGS over the rows, features solved anew at each step from where they stood."""
@@ -353,14 +394,16 @@ def rank_optimum(
     m = min(dim, len(task.of_class) - 1)
     problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)
     logits = centre_rows(log_p - task.log_count)
+    linear = linear_start(z, logits, m=m, unit=normalized)
+    if problem.loss_at(linear, solve=False) < SOLVED:
+        return problem.search(linear)
     singular = [singular_start(logits, m=m, unit=normalized, clip=c) for c in (math.inf, 30.0)]
     start = min(singular, key=problem.loss_at)
     if problem.loss_at(start) < SOLVED:
         return problem.search(start)
-    from_latents = least_squares(z, logits).predict(z)
     starts = [
         start,
-        singular_start(from_latents, m=m, unit=normalized, clip=math.inf),
+        linear,
         *(
             random_start(logits, m=m, unit=normalized, generator=generator)
             for _ in range(RANDOM_STARTS)
@@ -377,9 +420,25 @@ def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: fl
     Unclipped they are exact where rank m suffices; elsewhere huge differences that the loss
     does not care about would dominate them.
     """
-    n = len(logits)
     top = logits.max(dim=1, keepdim=True).values
     u, s, vt = torch.linalg.svd(centre_rows(logits.maximum(top - clip)), full_matrices=False)
+    return _start_from(u, s, vt, m=m, unit=unit)
+
+
+def linear_start(
+    z: Float[Tensor, "n d"], logits: Float[Tensor, "n k"], *, m: int, unit: bool
+) -> Start:
+    """The same of the logits' regression on z: exact where they are affine in z."""
+    basis = torch.linalg.qr(torch.cat([z, torch.ones_like(z[:, :1])], dim=1)).Q
+    coefficient = basis.T @ logits
+    if coefficient[-1].norm() <= RANK * (1 + coefficient.norm()):  # no constant is needed
+        basis, coefficient = basis[:, :-1], coefficient[:-1]
+    u, s, vt = torch.linalg.svd(coefficient, full_matrices=False)
+    return _start_from(basis @ u, s, vt, m=m, unit=unit)
+
+
+def _start_from(u: Tensor, s: Tensor, vt: Tensor, *, m: int, unit: bool) -> Start:
+    n = len(u)
     m = min(m, max(1, int((s > RANK * s[0]).sum())))
     features, rows = u[:, :m] * n**0.5, vt[:m].T * (s[:m] / n**0.5)
     if not unit:

@@ -25,7 +25,8 @@ from identikit.linalg import centred, least_squares
 from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.worlds.world import ClusterWorld
 
-MAX_UNKNOWNS = 1500  # size of an eigenproblem that takes about a second
+MAX_UNKNOWNS = 1000  # size of an eigenproblem that takes about a second
+MAX_DIRECTIONS = 20  # coordinates of h that are distorted: all, or the first (strongest)
 FLOOR = 1e-12  # nats: what float64 sees of a loss
 
 
@@ -34,7 +35,8 @@ class Sensitivity:
     """What distortions of the optimal representation cost, in nats of excess loss."""
 
     cheapest: float
-    """Least excess in nats per unit of R² lost, over the polynomial distortions."""
+    """Least excess in nats per unit of R² lost, over the polynomial distortions; of more than
+    20 dimensions the strongest 20 are distorted, and the least of all may be less."""
     equipartition: float
     """The same where every polynomial distortion carries the same share of the excess, so
     that most of the R² is lost in the cheap ones: what to expect of slow training."""
@@ -71,7 +73,8 @@ def loss_sensitivity(
     world: ClusterWorld,
     *,
     dim: int | None = None,
-    samples: int = 4096,
+    samples: int = 2048,
+    optimum: Optimum | None = None,
     generator: torch.Generator,
 ) -> Sensitivity:
     """Compute the curvature of the loss around the optimum of a world.
@@ -79,26 +82,31 @@ def loss_sensitivity(
     Args:
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
-        samples: Number of z.
+        samples: Number of z on which the optimum is found.
+        optimum: Of this world and width; found if not given. From one of unit-norm features
+            the search for free ones goes on.
         generator: On the world's device.
 
     Raises:
         InputError: dim < 1 or too few samples for it.
     """
-    optimum = rank_optimum(
-        world, dim=dim or world.dim, normalized=False, samples=samples, generator=generator
-    )
-    m = optimum.features.shape[1]
+    if optimum is None:
+        optimum = rank_optimum(
+            world, dim=dim or world.dim, normalized=False, samples=samples, generator=generator
+        )
+    elif optimum.normalized:
+        optimum = optimum.freed()
+    m = min(MAX_DIRECTIONS, optimum.features.shape[1])
     degree = 3 if m * math.comb(m + 3, 3) <= MAX_UNKNOWNS else 2
     forms = distortion_forms(optimum, degree=degree)
     rates = distortion_rates(forms)
     return Sensitivity(
         cheapest=rates[0].item(),
         equipartition=1 / rates.reciprocal().mean().item(),
-        typical=typical_rate(optimum, forms.weight),
+        typical=typical_rate(optimum, read_out_weight(optimum.features, optimum.z)),
         degree=degree,
         ceiling_excess=optimum.excess,
-        samples=samples,
+        samples=len(optimum.z),
     )
 
 
@@ -145,16 +153,17 @@ def head_features(rows: Float[Tensor, "k m"], *, degree: int) -> Float[Tensor, "
 
 def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     """Both quadratic forms, with the answers of head and shift taken out of the cost."""
-    h, rows = optimum.features, optimum.rows
+    h, rows = optimum.features[:, :MAX_DIRECTIONS], optimum.rows[:, :MAX_DIRECTIONS]
     phi = distortion_features(h, degree=degree)
     p, m = phi.shape[1], h.shape[1]
-    q = optimum.log_model(h).exp()
+    q = optimum.log_model(optimum.features).exp()
     with_shift = torch.cat([phi, torch.ones_like(phi[:, :1])], dim=1)
     across, answer = head_forms(with_shift, h, q, rows, head_features(rows, degree=degree))
     left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T
     free, shift, cross = left[: p * m, : p * m], left[p * m :, p * m :], left[: p * m, p * m :]
     cost = free - cross @ pseudo_inverse(shift) @ cross.T
-    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=read_out_weight(h, optimum.z))
+    weight = read_out_weight(optimum.features, optimum.z)[:m, :m]
+    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=weight)
 
 
 def fisher_form(
@@ -244,6 +253,7 @@ def distortion_rates(forms: DistortionForms) -> Float[Tensor, " rates"]:
 def typical_rate(optimum: Optimum, weight: Float[Tensor, "m m"]) -> float:
     """1/2 tr(E[F] G^-1) / m: distortion that is white in the frame where G is the identity."""
     q = optimum.log_model(optimum.features).exp()
-    fisher = fisher_information(q, optimum.rows).mean(dim=0)
+    mean = q @ optimum.rows
+    fisher = (q.mean(dim=0)[:, None] * optimum.rows).T @ optimum.rows - mean.T @ mean / len(mean)
     root = inverse_root(weight)
     return 0.5 * float((root.T @ fisher @ root).trace()) / root.shape[1]
