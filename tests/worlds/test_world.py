@@ -28,6 +28,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "some swapped": {"swapped_share": 0.4, "swapped_classes": 3, "components": 2},
     "all moved": {"swapped_share": 1.0, "swapped_classes": 2},
     "unbalanced": {"label_exponent": 1.0},
+    "repeated": {"repeated_share": 0.5},
 }
 
 
@@ -213,3 +214,17 @@ def test_fewer_labels_than_classes() -> None:
 def test_options_without_effect_are_refused(options):
     with pytest.raises(InputError, match="has no effect here"):
         WorldConfig(**options)
+
+
+def test_a_repeated_element_has_its_share_of_equally_frequent_labels() -> None:
+    w = world(labels=80, repeated_share=0.5)
+    assert (w.class_of_label[40:] == 0).all()
+    assert torch.equal(w.class_of_label[:40], torch.arange(40) % 8)
+    assert float(w.class_prior[0]) == pytest.approx(0.5 + 0.5 / 8)
+    assert bool((w.label_prior == w.label_prior[0]).all())
+
+
+def test_a_repeated_element_leaves_a_label_to_every_class() -> None:
+    assert len(world(labels=16, repeated_share=0.5).class_of_label.unique()) == 8
+    with pytest.raises(InputError, match=r"repeated_share must leave a label for each of 8"):
+        world(labels=15, repeated_share=0.5)

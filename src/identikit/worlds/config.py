@@ -52,6 +52,8 @@ class WorldConfig:
     """How many classes swap labels (all, if not given)."""
     label_exponent: float = 0.0
     """Zipf exponent s of the label prior, (i + 1)^-s for label i; 0 is balanced."""
+    repeated_share: float = 0.0
+    """Share of the labels that are further instances of one element: they are of class 0."""
     generator: GeneratorKind = "mlp"
     """Map from latents to observations: the paper's, the same with orthogonal layers, or x = z."""
     generator_layers: int = 4
@@ -129,5 +131,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "components": (1, math.inf),
     "swapped_share": (0, 1),
     "label_exponent": (0, 20),
+    "repeated_share": (0, 1),
     "generator_layers": (1, math.inf),
 }

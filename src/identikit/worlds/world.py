@@ -59,12 +59,12 @@ class ClusterWorld:
     Args:
         config: What it is made of.
         labels: Number of labels N: C for supervised learning, more for DIET, where label
-            i is an instance of class i mod C.
+            i is an instance of class i mod C (the last ones of class 0 by `repeated_share`).
         seed: Everything random follows from (config, labels, seed), each part from its own
             stream.
 
     Raises:
-        InputError: fewer labels than classes.
+        InputError: fewer labels than classes, or a repeated share that leaves fewer.
     """
 
     def __init__(self, config: WorldConfig, *, labels: int, seed: int) -> None:
@@ -75,6 +75,13 @@ class ClusterWorld:
         self.config, self.dim = config, config.dim
         self.n_labels, self.n_classes = labels, config.classes
         self.class_of_label: Int[Tensor, " N"] = torch.arange(labels) % config.classes
+        distinct = labels - round(config.repeated_share * labels)
+        if distinct < config.classes:
+            raise InputError(
+                f"repeated_share must leave a label for each of {config.classes} classes; got "
+                f"{config.repeated_share:g} of {labels} labels. Lower it, or take more instances."
+            )
+        self.class_of_label[distinct:] = 0
         rank = torch.arange(1, labels + 1, dtype=torch.float64)
         weight = rank.pow(-config.label_exponent)
         self.label_prior: Float[Tensor, " N"] = weight / weight.sum()
