@@ -31,10 +31,13 @@ from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_los
 from identikit.theory.ceiling import Ceiling, recovery_ceiling
 from identikit.theory.coverage import class_rows, covered_subspace
 from identikit.theory.explain import CLOSE, Cause, Explanation, explain
+from identikit.theory.optimum import rank_optimum
 from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
 from identikit.worlds.world import ClusterWorld, WorldSample
 
+OPTIMUM_SAMPLES = 2048
+"""On which the optimum that theory predicts is found, at least."""
 LIVE_SAMPLES = 2048
 LIVE_EXCESS_SAMPLES = 512
 RECORDS = 20
@@ -112,7 +115,16 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
     def generator(purpose: str) -> torch.Generator:
         return stream(config.seed, f"theory {purpose}", device=config.device)
 
+    samples = max(OPTIMUM_SAMPLES, 10 * (config.dim + 1))
     with processor_threads(config.threads):
+        ceiling = generator("ceiling")
+        optimum = rank_optimum(
+            world,
+            dim=config.dim,
+            normalized=config.head.normalized,
+            samples=samples,
+            generator=ceiling,
+        )
         return Prediction(
             bayes=bayes_loss(world, samples=config.test_samples, generator=generator("bayes")),
             ceiling=recovery_ceiling(
@@ -120,12 +132,18 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
                 dim=config.dim,
                 normalized=config.head.normalized,
                 samples=config.test_samples,
-                generator=generator("ceiling"),
+                optimum=optimum,
+                generator=ceiling,
             ),
             assumptions=check_assumptions(
                 world, dim=config.dim, generator=generator("assumptions")
             ),
-            sensitivity=loss_sensitivity(world, dim=config.dim, generator=generator("sensitivity")),
+            sensitivity=loss_sensitivity(
+                world,
+                dim=config.dim,
+                optimum=optimum,
+                generator=generator("sensitivity"),
+            ),
         )
 
 
