@@ -105,6 +105,24 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
     assert {"sphere", "latents", "training", "factors", "head"} == {f.name for f in page.figures}
 
 
+@pytest.mark.parametrize("normalized", [False, True])
+def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
+    normalized: bool, tmp_path: Path
+) -> None:
+    head = HeadConfig(normalized=normalized, spare=2, share_rows=True)
+    world = WorldConfig(dim=3, classes=6)
+    config = replace(SMALL, head=head, world=world)
+    alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).summary()
+    run, page, _ = perform(SIMULATE, config, root=tmp_path)
+    assert run.result["label_groups"] == 6
+    assert run.result["label_separation"] > 1.5
+    assert run.result["excess_loss"] < alone["excess_loss"]
+    assert run.result["recovery"]["dim"] == 3
+    (training,) = (section for section in page.sections if section.heading == "Training")
+    assert training.notes == (run.result["label_statement"],)
+    assert "6 groups that look alike" in training.notes[0]
+
+
 def test_an_oracle_is_told_the_latents_and_says_what_the_encoder_can_learn(tmp_path: Path) -> None:
     config = replace(SMALL, objective="oracle")
     run, page, _ = perform(SIMULATE, config, root=tmp_path)
@@ -135,6 +153,10 @@ def test_theory_alone_predicts_what_training_meets_later() -> None:
         ({"representation_dim": 0}, "representation_dim must be at least 1"),
         ({"test_samples": 10}, "test_samples must be at least 16 per dimension"),
         ({"world": WorldConfig(dim=3, classes=3)}, "classes must be at least dim"),
+        (
+            {"head": HeadConfig(share_rows=True), "world": WorldConfig(label_exponent=1.0)},
+            "share_rows is for labels that come equally often",
+        ),
         ({"objective": "oracle", "representation_dim": 2}, "the oracle regresses on the latents"),
         ({"objective": "oracle", "head": HeadConfig(normalized=True)}, "no norm of its own"),
     ],

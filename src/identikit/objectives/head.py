@@ -37,8 +37,18 @@ class HeadConfig:
     """Uniform labels that join each group's softmax; None: the full softmax."""
     group: int = 128
     """Samples that share one sampled softmax."""
+    spare: int = 0
+    """Dimensions that h has beyond its own in the first half of training."""
+    share_rows: bool = False
+    """Whether labels whose observations look alike share a row at first."""
+    untie: float = 0.9
+    """Share of training after which each label has a row of its own; 1: never."""
 
     def __post_init__(self) -> None:
+        if self.spare < 0:
+            raise InputError(f"head spare must be at least 0; got {self.spare}.")
+        if not 0 < self.untie <= 1:
+            raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
         if self.group < 1:
             raise InputError(f"head group must be at least 1; got {self.group}.")
         if self.negatives is not None and self.negatives < 1:
@@ -78,7 +88,7 @@ class SoftmaxHead(Objective):
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
-        return F.normalize(self.weight, dim=1) if self.config.normalized else self.weight
+        return self._normalise(self.weight)
 
     def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
         """The representation h that the logits are made of; unit-norm if normalised."""
@@ -105,9 +115,16 @@ class SoftmaxHead(Objective):
                 where labels are unequal.
         """
         del progress
-        h = self.scale * self.features(y) if self.config.normalized else y
-        if not _is_sampled(self.config, len(self.weight)):
-            return _cross_entropy(h[None], self.rows()[None], None, label[None])
+        return self._cross_entropy(self.features(y), self.weight, label, generator=generator)
+
+    def _cross_entropy(
+        self, h: Tensor, weight: Tensor, label: Tensor, *, generator: torch.Generator
+    ) -> Tensor:
+        """Of features h and any rows, before these are normalised; full or sampled."""
+        if self.config.normalized:
+            h = self.scale * h
+        if not _is_sampled(self.config, len(weight)):
+            return _cross_entropy(h[None], self._normalise(weight)[None], None, label[None])
         if len(self.log_inclusion) and len(label) < self.config.group:
             raise InputError(
                 f"batch of {len(label)} is smaller than the head's group ({self.config.group}), "
@@ -116,10 +133,11 @@ class SoftmaxHead(Objective):
         grouped = _into_groups(label, self.config.group)
         candidates, offset = self._candidates(grouped, generator)
         position = torch.searchsorted(candidates, grouped)
-        rows = self.weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
-        if self.config.normalized:
-            rows = F.normalize(rows, dim=2)
-        return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
+        rows = weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
+        return _cross_entropy(h.view(*grouped.shape, -1), self._normalise(rows), offset, position)
+
+    def _normalise(self, rows: Tensor) -> Tensor:
+        return F.normalize(rows, dim=-1) if self.config.normalized else rows
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training a unit-norm head; zero for a free one.

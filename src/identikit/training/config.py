@@ -66,7 +66,7 @@ class TrainingConfig:
         if self.final_batch_size is None:
             return 1
         growth = self.final_batch_size / self.batch_size
-        return round(growth ** (step / self.steps))
+        return round(float(growth ** (step / self.steps)))
 
     def rate_share(self, progress: float) -> float:
         """The share of the top rate to use when `progress` (0 to 1) of the budget is spent."""

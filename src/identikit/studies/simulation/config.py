@@ -71,6 +71,11 @@ class SimulationConfig:
                 "the oracle regresses on the latents, so its h has their number of dimensions "
                 "and no norm of its own; leave representation_dim and head normalized out."
             )
+        if self.head.share_rows and self.world.label_exponent:
+            raise InputError(
+                "share_rows is for labels that come equally often, or one row would not do for "
+                "labels that look alike; leave it or label_exponent out."
+            )
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
 

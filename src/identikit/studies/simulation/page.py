@@ -69,7 +69,8 @@ def _training_section(result: dict[str, Any]) -> Section:
             "best that any network could do."
         )
     curves = training_curves(history, ceiling=result["ceiling_r2"])
-    return Section(heading="Training", lead=lead, figures=(curves,))
+    notes = () if result["label_statement"] is None else (result["label_statement"],)
+    return Section(heading="Training", lead=lead, figures=(curves,), notes=notes)
 
 
 def _violations(world: dict[str, Any]) -> str:

@@ -17,9 +17,11 @@ from torch import Tensor
 from identikit.encoders.mlp import MLP
 from identikit.factors import Factors
 from identikit.linalg import least_squares, r2_score
+from identikit.objectives.alike import AlikeLabels, find_alike
 from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
+from identikit.objectives.staged import StagedHead
 from identikit.randomness import stream
 from identikit.recovery.result import Recovery
 from identikit.recovery.score import held_out_predictions, score
@@ -67,6 +69,8 @@ class Simulation:
     covered_rank: int | None
     """Dimensions of h inside the head's row space; an oracle has no head."""
     explanation: Explanation
+    alike: AlikeLabels | None
+    """Groups of labels that were looked for, to share rows at first; none if they were not."""
     arrays: Mapping[str, NDArray[Any]]
     """For figures: `true` and `recovered` held-out latents and, where there is a head,
     `class_vectors` and `mapped_rows`, the mean head row of each class in their space."""
@@ -92,6 +96,9 @@ class Simulation:
             "bayes_loss": self.prediction.bayes.value,
             "excess_loss": None if self.excess is None else self.excess.value,
             "identity_r2": self.recovery.mean("x"),
+            "label_groups": None if self.alike is None else self.alike.groups,
+            "label_separation": None if self.alike is None else self.alike.separation,
+            "label_statement": None if self.alike is None else self.alike.statement,
             "explanation": self.explanation.sentence,
             "steps": self.fit.steps,
             "seconds": self.fit.seconds,
@@ -233,6 +240,7 @@ def _result(
         excess=excess,
         covered_rank=rank,
         explanation=_explanation(prediction, trained, recovery, excess),
+        alike=objective.alike if isinstance(objective, StagedHead) else None,
         arrays=_arrays(world, h, rows, test.z, config),
     )
 
@@ -280,22 +288,35 @@ def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
 
 
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, Objective]:
-    """Encoder and objective before training; the whitening looks at observations only."""
+    """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
+    oracle, spare = config.objective == "oracle", config.head.spare
     encoder = MLP(
-        config.encoder, whitening.x.shape[1], config.dim, generator=stream(config.seed, "encoder")
+        config.encoder,
+        whitening.x.shape[1],
+        config.dim if oracle else config.dim + spare,
+        generator=stream(config.seed, "encoder"),
     )
     encoder.fit_whitening(whitening.x.cpu())
-    if config.objective == "oracle":
-        return encoder.to(config.device), LatentRegression()
-    head = SoftmaxHead(
-        config.head,
-        config.n_labels,
-        config.dim,
-        generator=stream(config.seed, "head"),
-        label_prior=world.label_prior.cpu(),
-    )
-    return encoder.to(config.device), head.to(config.device)
+    objective = LatentRegression() if oracle else _head(config, world)
+    return encoder.to(config.device), objective.to(config.device)
+
+
+def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
+    options: dict[str, Any] = {
+        "generator": stream(config.seed, "head"),
+        "label_prior": world.label_prior.cpu(),
+    }
+    size = (config.head, config.n_labels, config.dim)
+    if not (config.head.spare or config.head.share_rows):
+        return SoftmaxHead(*size, **options)
+    alike = _alike(config, world) if config.head.share_rows else None
+    return StagedHead(*size, **options, alike=alike)
+
+
+def _alike(config: SimulationConfig, world: ClusterWorld) -> AlikeLabels:
+    generator, draw = _stream(config, "alike labels"), _draw(config, world)
+    return find_alike(lambda n: draw(n, generator), config.n_labels)
 
 
 def _stream(config: SimulationConfig, purpose: str) -> torch.Generator:

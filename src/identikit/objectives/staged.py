@@ -1,0 +1,133 @@
+"""Cross-entropy that starts easier than it ends: spare dimensions, shared rows, then neither.
+
+h = Q'y, logits of label i: w_g(i) . h + v_i . h. Three parts of one training, each starting where
+the last one stood, and the last minimises the cross-entropy of `head` over all labels:
+
+1. y has spare dimensions beside the d of h, and all of them count. With exactly d, h can settle
+   on d - 1 latents and some other function of them, a valley from which no small step leads out;
+   with spare ones the missing latent is simply taken up as well.
+2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
+   the best approximation of rank d of the logits so far (Eckart and Young).
+3. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
+   n labels has the log-probability w . h + log n of all of them together, which is exactly the
+   softmax over labels with equal rows.
+
+Shapes: y (n, m), m = d + spare; h (n, d); rows (labels, d), shared ones (groups, d).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from identikit.linalg import centred
+from identikit.objectives.alike import AlikeLabels
+from identikit.objectives.head import HeadConfig, SoftmaxHead
+
+FOLD = 0.5
+"""Share of training after which h has its own number of dimensions."""
+OWN = 0.01
+"""What a label's own part is multiplied by: its rate, as a share of the shared row's."""
+
+
+class StagedHead(SoftmaxHead):
+    """A head with spare dimensions and, given groups of labels, shared rows at first.
+
+    Args:
+        config: As for `SoftmaxHead`, and the two stages.
+        n_labels: Number of labels.
+        dim: Dimensions of h at the end; the encoder has `config.spare` more.
+        generator: Draws the initial rows.
+        label_prior: Probability of each label; uniform if not given.
+        alike: Labels that share a row at first, if any.
+    """
+
+    fold: Tensor
+    folded: Tensor
+    group: Tensor
+    log_count: Tensor
+
+    def __init__(
+        self,
+        config: HeadConfig,
+        n_labels: int,
+        dim: int,
+        *,
+        generator: torch.Generator,
+        label_prior: Float[Tensor, " labels"] | None = None,
+        alike: AlikeLabels | None = None,
+    ) -> None:
+        super().__init__(config, n_labels, dim, generator=generator, label_prior=label_prior)
+        self.alike = alike
+        group = None if alike is None or alike.group is None else alike.group.cpu()
+        count = torch.ones(n_labels) if group is None else torch.bincount(group)
+        wide = torch.empty(len(count), dim + config.spare, device=generator.device)
+        bound = wide.shape[1] ** -0.5
+        self.wide = nn.Parameter(wide.uniform_(-bound, bound, generator=generator))
+        self.tied = group is not None
+        if group is not None:
+            self.shared = nn.Parameter(wide.new_zeros(len(count), dim))
+            nn.init.zeros_(self.weight)
+            self.register_buffer("group", group)
+            self.register_buffer("log_count", count.log().to(wide))
+        self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
+        self.register_buffer("folded", torch.tensor(False, device=generator.device))
+
+    def rows(self) -> Float[Tensor, "labels d_h"]:
+        """The rows of all labels, as wide as the features are at this point of training."""
+        return self._normalise(self._by_label(self._rows()))
+
+    def features(self, y: Float[Tensor, "n m"]) -> Float[Tensor, "n d_h"]:
+        """The representation h: y without its spare dimensions, once they are folded away."""
+        return super().features(self._reduced(y))
+
+    def length_penalty(self, y: Float[Tensor, "n m"]) -> Float[Tensor, ""]:
+        """As for `SoftmaxHead`, of y without its spare dimensions."""
+        return super().length_penalty(self._reduced(y))
+
+    def loss(
+        self,
+        y: Float[Tensor, "n m"],
+        label: Int[Tensor, " n"],
+        *,
+        generator: torch.Generator,
+        progress: float = 1.0,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy over labels, of the stage that this progress belongs to."""
+        if progress >= FOLD and not self.folded:
+            self._fold(y.detach())
+        h = self.features(y)
+        if self.tied and (progress < self.config.untie or self.config.untie == 1):
+            logits = self.scale * h @ self._normalise(self._rows()).T + self.log_count
+            own = self.log_count[self.group[label]]
+            return F.cross_entropy(logits, self.group[label]) + own.mean()
+        return self._cross_entropy(h, self._by_label(self._rows()), label, generator=generator)
+
+    def _rows(self) -> Tensor:
+        """Rows of groups if there are any, of labels if not."""
+        if not self.folded:
+            return self.wide
+        return self.shared if self.tied else self.weight
+
+    def _by_label(self, rows: Tensor) -> Tensor:
+        if not self.tied:
+            return rows
+        rows = rows.index_select(0, self.group)
+        return rows + OWN * self.weight if self.folded else rows
+
+    def _reduced(self, y: Tensor) -> Tensor:
+        return y @ self.fold if self.folded else y
+
+    @torch.no_grad()
+    def _fold(self, y: Tensor) -> None:
+        """Go over to the best d of the m dimensions, by the variance of logits in this batch."""
+        h, rows = super().features(y).double(), self._normalise(self.wide).double()
+        values, vectors = torch.linalg.eigh(torch.cov(h.T))
+        spread = values.clamp(min=1e-10 * float(values[-1])).sqrt()
+        root, inverse = (vectors * s @ vectors.T for s in (spread, 1 / spread))
+        logits = centred(rows) @ root
+        top = torch.linalg.svd(logits)[2][: self.fold.shape[1]].T
+        project = torch.linalg.qr(inverse @ top).Q
+        (self.shared if self.tied else self.weight).copy_(logits @ top @ top.T @ inverse @ project)
+        self.fold.copy_(project)
+        self.folded.fill_(True)

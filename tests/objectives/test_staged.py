@@ -1,0 +1,123 @@
+"""A staged head: exact at every stage, and nothing but a softmax over all labels at the end."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from identikit.errors import InputError
+from identikit.objectives.alike import AlikeLabels
+from identikit.objectives.head import HeadConfig
+from identikit.objectives.staged import FOLD, OWN, StagedHead
+
+LABELS, DIM = 12, 3
+GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
+
+
+def build(*, tied: bool = False, **options: object) -> StagedHead:
+    config = HeadConfig(**({"negatives": None, "spare": 2} | options))  # type: ignore[arg-type]
+    alike = AlikeLabels(group=GROUP, groups=4, separation=3.0) if tied else None
+    generator = torch.Generator().manual_seed(0)
+    return StagedHead(config, LABELS, DIM, generator=generator, alike=alike).double()
+
+
+def batch(n: int = 200) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    y = torch.randn(n, DIM + 2, generator=generator, dtype=torch.float64)
+    mix = torch.randn(DIM + 2, DIM + 2, generator=generator, dtype=torch.float64)
+    return y @ mix + 1, torch.randint(LABELS, (n,), generator=generator)
+
+
+def loss(head: StagedHead, progress: float) -> Tensor:
+    y, label = batch()
+    return head.loss(y, label, generator=torch.Generator(), progress=progress)
+
+
+def plain(head: StagedHead) -> Tensor:
+    y, label = batch()
+    return F.cross_entropy(head.scale * head.features(y) @ head.rows().T, label)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("progress", [0.0, FOLD, 0.95, 1.0])
+def test_every_stage_is_the_cross_entropy_over_all_labels(
+    normalized: bool, tied: bool, progress: float
+) -> None:
+    head = build(tied=tied, normalized=normalized)
+    found = loss(head, progress)
+    torch.testing.assert_close(found, plain(head))
+    dims = DIM + 2 if progress < FOLD else DIM
+    assert head.features(batch()[0]).shape[1] == head.rows().shape[1] == dims
+
+
+def centred_logits(head: StagedHead) -> Tensor:
+    """Logits less what is the same for all labels or for all samples."""
+    y, _ = batch()
+    logits = head.features(y) @ head.rows().T
+    logits = logits - logits.mean(1, keepdim=True)
+    return (logits - logits.mean(0)).detach()
+
+
+def test_folding_is_the_best_approximation_of_its_rank() -> None:
+    head = build()
+    before = centred_logits(head).numpy()
+    loss(head, FOLD)
+    u, s, vt = np.linalg.svd(before, full_matrices=False)
+    assert s[DIM] > 0.05 * s[0]
+    np.testing.assert_allclose(centred_logits(head), u[:, :DIM] * s[:DIM] @ vt[:DIM], atol=1e-10)
+
+
+def test_folding_loses_nothing_that_fits() -> None:
+    head = build(tied=True)
+    with torch.no_grad():
+        head.wide[:, 3:] = head.wide[:, :2]
+    before = centred_logits(head)
+    loss(head, FOLD)
+    torch.testing.assert_close(centred_logits(head), before)
+
+
+def moved(head: StagedHead, progress: float) -> set[str]:
+    head.zero_grad()
+    loss(head, progress).backward()  # type: ignore[no-untyped-call]
+    return {name for name, p in head.named_parameters() if p.grad is not None}
+
+
+def test_each_stage_moves_its_own_rows() -> None:
+    head = build(tied=True)
+    assert moved(head, 0.0) == {"wide"}
+    assert moved(head, FOLD) == {"shared"}
+    assert moved(head, 0.9) == {"shared", "weight"}
+    free = build()
+    assert [moved(free, progress) for progress in (0.0, FOLD)] == [{"wide"}, {"weight"}]
+
+
+def test_rows_stay_tied_if_told_so() -> None:
+    head = build(tied=True, untie=1.0)
+    loss(head, FOLD)
+    assert moved(head, 1.0) == {"shared"}
+    assert len(torch.unique(head.rows().detach(), dim=0)) == 4
+
+
+def test_own_parts_of_rows_start_at_nothing_and_are_slow() -> None:
+    head = build(tied=True)
+    loss(head, FOLD)
+    shared = head.rows().detach()
+    torch.testing.assert_close(shared, shared[:4][GROUP])
+    with torch.no_grad():
+        head.weight[5] += 1
+    assert head.rows()[5].sub(shared[5]).detach().numpy() == pytest.approx([OWN] * DIM)
+
+
+def test_a_state_taken_after_folding_goes_on_folded() -> None:
+    head, other = build(tied=True), build(tied=True)
+    loss(head, FOLD)
+    other.load_state_dict(head.state_dict())
+    assert torch.equal(loss(head, 0.95), loss(other, 0.95))
+
+
+@pytest.mark.parametrize("wrong", [{"spare": -1}, {"untie": 0.0}, {"untie": 1.5}])
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=f"head {next(iter(wrong))}"):
+        HeadConfig(**wrong)  # type: ignore[arg-type]
