@@ -169,7 +169,29 @@ def test_a_full_disk_loses_nothing(
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
 
 
-@pytest.mark.parametrize("command", ["demo", "simulate", "theory", "probe", "coil20", "report"])
+def test_studies_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["reproduce", "--list"])
+    listed = capsys.readouterr().out
+    assert "core-min" in listed
+    assert "table2" in listed
+    cli.main(["reproduce"])  # no name: a newcomer wants to know which there are
+    assert capsys.readouterr().out == listed
+
+
+def test_an_unknown_study_or_executor_option_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "table3" in refused(capsys, "reproduce", "tabel3")
+    assert "workers must be at least 1" in refused(capsys, "reproduce", "table3", "--workers", "0")
+    assert "address belongs to the executor dask" in refused(
+        capsys, "reproduce", "table3", "--address", "tcp://127.0.0.1:1"
+    )
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "simulate", "theory", "probe", "coil20", "reproduce", "report"]
+)
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])

@@ -189,6 +189,7 @@ class Reproduce:
             show_catalogue(sweeps().values())
             return
         config = self.config.with_digest()
+        self.execution.open()  # refuses what cannot be, before anything is written
         with progress_board() as watch:
             study = sweep_study(
                 root=DEFAULT_ROOT, open_executor=self.execution.open, on_board=watch

@@ -39,7 +39,7 @@ class RowSummary:
 
     label: str
     group: str
-    x: float | None
+    x: int | float | None
     runs: tuple[Record, ...]
     cause: str
     explanation: str

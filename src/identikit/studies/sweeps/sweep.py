@@ -22,7 +22,7 @@ class Row:
     """Its seed is replaced by each of the sweep's seeds."""
     group: str = ""
     """The table, or the curve of the figure, that the row belongs to."""
-    x: float | None = None
+    x: int | float | None = None
     """Its place on the sweep's axis."""
 
     @property
@@ -55,7 +55,7 @@ class Sweep:
     prediction: str
     """What theory says, in one or two plain sentences."""
     rows: tuple[Row, ...]
-    core_minutes: float
+    core_minutes: int | float
     """Measured cost with five seeds, on one core of the machine named in benchmarks/."""
     axis: Axis | None = None
     seeds: tuple[int, ...] = SEEDS

@@ -1,0 +1,124 @@
+"""The paper's simulation tables: our seconds per row against its protocol's on one machine.
+
+    identikit reproduce tables
+    OMP_NUM_THREADS=1 python benchmarks/tables.py runs/reproduce-tables-HASH
+
+Takes the seconds of every row from the saved study, times some steps of the paper's own
+protocol (our implementation: `--recipe paper`) in the same world on one thread, and multiplies
+them by the 500,000 steps that the protocol plans. Writes results/tables.json and tables.md.
+"""
+
+import argparse
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from identikit.encoders.mlp import MLP
+from identikit.estimate import Spread
+from identikit.files import write_json
+from identikit.objectives.head import SoftmaxHead
+from identikit.randomness import stream
+from identikit.report.tables import format_cell
+from identikit.studies.provenance import machine, versions
+from identikit.studies.simulation import SimulationConfig
+from identikit.studies.store import Run
+from identikit.studies.sweeps.catalogue import sweep_named
+from identikit.studies.sweeps.summary import summarise
+from identikit.training.fit import fit
+from identikit.training.recipes import recipe
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row of a table, timed."""
+
+    group: str
+    row: str
+    predicted: float | None
+    recovered: Spread | None
+    seconds: float
+    """Ours, a whole run on one core, mean over seeds."""
+    protocol_ms_per_step: float
+    times_faster: float
+    """All steps that the protocol plans, over `seconds`."""
+
+
+def seconds_per_step(config: SimulationConfig, steps: int) -> float:
+    """Seconds of one step of the paper's protocol in the world of a config."""
+    paper, world = recipe("paper"), config.make_world()
+    in_dim = world.config.observation_dim or world.dim
+    encoder = MLP(paper.encoder, in_dim, config.dim, generator=stream(0, "encoder"))
+    options = replace(paper.head, normalized=config.head.normalized)
+    head = SoftmaxHead(options, config.n_labels, config.dim, generator=stream(0, "head"))
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        sample = world.sample(n, generator=generator)
+        return sample.x, sample.label
+
+    training = replace(paper.training, steps=steps)
+    return fit(encoder, head, draw=draw, config=training, seed=0).seconds / steps
+
+
+def measure(run: Run, steps: int) -> list[Line]:
+    """Every row of the saved study beside the protocol."""
+    planned, lines = recipe("paper").training.steps, []
+    for row, saved in zip(sweep_named("tables").rows, run.result["rows"], strict=True):
+        found = summarise(saved)
+        assert found.label == row.label
+        assert found.seconds is not None
+        step = seconds_per_step(row.config, steps)
+        line = Line(
+            group=row.group,
+            row=row.label,
+            predicted=found.ceiling,
+            recovered=found.latents,
+            seconds=found.seconds.mean,
+            protocol_ms_per_step=1e3 * step,
+            times_faster=step * planned / found.seconds.mean,
+        )
+        print(_markdown(line), flush=True)
+        lines.append(line)
+    return lines
+
+
+def _markdown(line: Line) -> str:
+    numbers = (line.predicted, line.recovered, line.seconds, line.protocol_ms_per_step)
+    cells = [line.group, line.row, *map(format_cell, numbers), f"{line.times_faster:,.0f}"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Time, print, keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of `identikit reproduce tables`")
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    run = Run.load(options.run)
+    lines = measure(run, options.steps)
+    totals = {
+        "wall_seconds_of_the_study": run.result["provenance"]["seconds"],
+        "core_seconds_of_the_study": run.result["core_seconds"],
+    }
+    origin = {
+        "machine": machine(),
+        "versions": versions(),
+        "study_made_on": run.result["provenance"]["machine"],
+    }
+    rows = [asdict(line) for line in lines]
+    write_json(RESULTS / "tables.json", {**origin, **totals, "rows": rows})
+    head = "| table | row | predicted | recovered | s | protocol, ms per step | times faster |\n"
+    text = "\n".join(_markdown(line) for line in lines)
+    words = (
+        f"{origin['machine']}. The whole study: {totals['wall_seconds_of_the_study']:,.0f} s of "
+        f"wall clock, {totals['core_seconds_of_the_study']:,.0f} core-seconds.\n\n"
+    )
+    (RESULTS / "tables.md").write_text(f"{words}{head}|{' --- |' * 7}\n{text}\n")
+
+
+if __name__ == "__main__":
+    main()
