@@ -22,6 +22,7 @@ def record(seed: int, r2: float, **changes: Any) -> dict[str, Any]:
         "ceiling_r2": 1.0,
         "ceiling_procrustes_r2": 0.9,
         "ceiling_r2_head": 1.0,
+        "isometry_error": 0.05,
         "excess_loss": 0.01,
         "cause": "optimiser",
         "explanation": f"Words of seed {seed}.",
@@ -50,6 +51,8 @@ def test_unit_norm_rows_are_scored_by_procrustes() -> None:
     assert line.latents is not None
     assert line.latents.mean == pytest.approx(0.89)
     assert line.latents.sd is None
+    assert line.isometry_error is not None
+    assert line.isometry_error.mean == 0.05
     assert line.at_ceiling
 
 

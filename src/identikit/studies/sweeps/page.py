@@ -107,21 +107,23 @@ def _comparison(row: RowSummary) -> ComparisonRow:
 
 
 def _table(group: str, rows: list[RowSummary], run: Run) -> Table:
-    frame = pd.DataFrame(
-        {
-            "row": [row.label for row in rows],
-            "predicted": [row.ceiling for row in rows],
-            "recovered": [row.latents for row in rows],
-            "explained": [word_for(row) for row in rows],
-            "head, predicted": [row.head_ceiling for row in rows],
-            "head, recovered": [row.head for row in rows],
-            "excess (nats)": [row.excess for row in rows],
-            "seconds": [row.seconds for row in rows],
-            "runs": [_links(row, run) for row in rows],
-        }
-    ).astype(object)
+    columns: dict[str, list[object]] = {
+        "row": [row.label for row in rows],
+        "predicted": [row.ceiling for row in rows],
+        "recovered": [row.latents for row in rows],
+        "explained": [word_for(row) for row in rows],
+        "head, predicted": [row.head_ceiling for row in rows],
+        "head, recovered": [row.head for row in rows],
+        "isometry error": [row.isometry_error for row in rows],
+        "excess (nats)": [row.excess for row in rows],
+        "seconds": [row.seconds for row in rows],
+        "runs": [_links(row, run) for row in rows],
+    }
+    if all(cell is None for cell in columns["isometry error"]):
+        del columns["isometry error"]
     score = rows[0].score
-    return Table(caption=f"{group}, {score}" if group else score, frame=frame)
+    caption = f"{group}, {score}" if group else score
+    return Table(caption=caption, frame=pd.DataFrame(columns).astype(object))
 
 
 def _links(row: RowSummary, run: Run) -> Links:

@@ -185,8 +185,12 @@ def _record(outcome: Outcome, *, seed: int, beside: Path) -> dict[str, Any]:
     run = Run.load(outcome.run)
     result: Mapping[str, Any] = run.result
     error = "interrupted; the same command goes on" if run.interrupted else None
-    ceiling = result["prediction"]["ceiling"]
-    known = {**result, "ceiling_procrustes_r2": ceiling["procrustes_r2"]}
+    isometry_error = result["recovery"]["latents"]["isometry_error"]
+    known = {
+        **result,
+        "ceiling_procrustes_r2": result["prediction"]["ceiling"]["procrustes_r2"],
+        "isometry_error": None if isometry_error is None else isometry_error["value"],
+    }
     return {
         "seed": seed,
         "path": os.path.relpath(outcome.run, beside),

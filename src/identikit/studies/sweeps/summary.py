@@ -28,6 +28,7 @@ KEPT = (
     "bayes_loss",
     "excess_loss",
     "identity_r2",
+    "isometry_error",
     "cause",
     "explanation",
 )
@@ -50,6 +51,8 @@ class RowSummary:
     head_ceiling: float | None = None
     head: Spread | None = None
     """The same score from head rows to cluster vectors; None for too few classes."""
+    isometry_error: Spread | None = None
+    """How far the singular values of the map from z to h are from equal; unit norm only."""
     excess: Spread | None = None
     """Loss above the Bayes loss, in nats."""
     seconds: Spread | None = None
@@ -117,6 +120,7 @@ def summarise(row: Record) -> RowSummary:
         latents=Spread.of([recovered(run) for run in done]),
         head_ceiling=None if None in tops else fmean(tops),
         head=None if None in heads else Spread.of(heads),
+        isometry_error=_spread(done, "isometry_error") if unit else None,
         excess=_spread(done, "excess_loss"),
         seconds=_spread(done, "core_seconds"),
         cause=cause,
