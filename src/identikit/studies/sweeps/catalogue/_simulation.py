@@ -15,6 +15,7 @@ def simulation(
     normalized: bool = False,
     instances: int = 10_240,
     few_classes: bool = False,
+    test_samples: int = 8_192,
     **world: Any,
 ) -> SimulationConfig:
     """The base row of the paper trained by a named recipe, with these options of its world."""
@@ -23,6 +24,7 @@ def simulation(
         objective=objective,
         instances=instances,
         few_classes=few_classes,
+        test_samples=test_samples,
         world=WorldConfig(**world),
         encoder=chosen.encoder,
         head=replace(chosen.head, normalized=normalized),

@@ -1,0 +1,80 @@
+"""The catalogue: every sweep is whole, cheap to build, and found by being there."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from identikit.config import from_dict, to_dict
+from identikit.errors import InputError
+from identikit.studies.simulation import SimulationConfig
+from identikit.studies.sweeps import catalogue
+from identikit.studies.sweeps.catalogue import sweep_named, sweeps
+from identikit.studies.sweeps.sweep import Sweep
+
+STUDIES = (
+    "swapped-labels",
+    "unbalanced-labels",
+    "gaussian-mixtures",
+    "repeated-instances",
+    "dimension",
+    "concentration",
+    "class-threshold",
+)
+EVERY = sweeps().values()
+
+
+def test_the_papers_tables_and_the_studies_are_there() -> None:
+    assert {"table2", "table3", "tables", *STUDIES} <= set(sweeps())
+
+
+@pytest.mark.parametrize("sweep", EVERY, ids=lambda s: s.name)
+def test_a_sweep_says_what_it_asks_and_what_theory_says(sweep: Sweep) -> None:
+    assert sweeps()[sweep.name] is sweep
+    assert sweep.question.endswith("?")
+    assert sweep.prediction.endswith(".")
+    assert len(sweep.seeds) >= 3
+    for row in sweep.rows:  # what a worker is sent is what was meant
+        assert from_dict(SimulationConfig, to_dict(row.config)) == row.config
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_a_figure_and_a_page_in_the_docs(name: str) -> None:
+    sweep = sweep_named(name)
+    assert sweep.axis is not None
+    for group in sweep.groups:
+        places = [row.x for row in sweep.rows_of(group)]
+        assert all(a is not None and b is not None and a < b for a, b in pairwise(places))
+        assert not sweep.axis.log or (places[0] or math.nan) > 0
+    page = Path(__file__).parents[3] / "docs" / "studies" / f"{name}.md"
+    text = page.read_text(encoding="utf-8")
+    assert f"identikit reproduce {name}\n" in text
+    assert "## What theory predicts" in text
+
+
+@pytest.mark.parametrize("sweep", EVERY, ids=lambda s: s.name)
+def test_rows_differ_in_what_is_simulated(sweep: Sweep) -> None:
+    for group in sweep.groups:
+        configs = [row.config for row in sweep.rows_of(group)]
+        assert len(set(configs)) == len(configs)
+
+
+def test_a_new_file_is_found_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """
+from dataclasses import replace
+from identikit.studies.sweeps.catalogue.table3 import SWEEP as TABLE
+SWEEP = replace(TABLE, name="brand-new")
+"""
+    (tmp_path / "brand_new.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(catalogue, "__path__", [*catalogue.__path__, str(tmp_path)])
+    sweeps.cache_clear()
+    try:
+        assert sweep_named("brand-new").rows == sweep_named("table3").rows
+    finally:
+        sweeps.cache_clear()
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(InputError, match="swapped-labels"):
+        sweep_named("swaped-labels")
