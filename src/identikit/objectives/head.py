@@ -38,9 +38,9 @@ class HeadConfig:
     group: int = 128
     """Samples that share one sampled softmax."""
     spare: int = 0
-    """Dimensions that h has beyond its own in the first half of training."""
+    """Dimensions that h has beyond its own in the first fifth of training."""
     share_rows: bool = False
-    """Whether labels whose observations look alike share a row at first."""
+    """Whether instances whose observations look alike share a row at first."""
     untie: float = 0.9
     """Share of training after which each label has a row of its own; 1: never."""
 
@@ -121,10 +121,9 @@ class SoftmaxHead(Objective):
         self, h: Tensor, weight: Tensor, label: Tensor, *, generator: torch.Generator
     ) -> Tensor:
         """Of features h and any rows, before these are normalised; full or sampled."""
-        if self.config.normalized:
-            h = self.scale * h
         if not _is_sampled(self.config, len(weight)):
-            return _cross_entropy(h[None], self._normalise(weight)[None], None, label[None])
+            return self._full_cross_entropy(h, weight, label)
+        h = self._scaled(h)
         if len(self.log_inclusion) and len(label) < self.config.group:
             raise InputError(
                 f"batch of {len(label)} is smaller than the head's group ({self.config.group}), "
@@ -135,6 +134,16 @@ class SoftmaxHead(Objective):
         position = torch.searchsorted(candidates, grouped)
         rows = weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
         return _cross_entropy(h.view(*grouped.shape, -1), self._normalise(rows), offset, position)
+
+    def _full_cross_entropy(
+        self, h: Tensor, weight: Tensor, label: Tensor, offset: Tensor | None = None
+    ) -> Tensor:
+        """With an offset to each label's logit, if given."""
+        rows, added = self._normalise(weight)[None], None if offset is None else offset[None]
+        return _cross_entropy(self._scaled(h)[None], rows, added, label[None])
+
+    def _scaled(self, h: Tensor) -> Tensor:
+        return self.scale * h if self.config.normalized else h
 
     def _normalise(self, rows: Tensor) -> Tensor:
         return F.normalize(rows, dim=-1) if self.config.normalized else rows

@@ -18,13 +18,12 @@ Shapes: y (n, m), m = d + spare; h (n, d); rows (labels, d), shared ones (groups
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from identikit.linalg import centred
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
-FOLD = 0.5
+FOLD = 0.2
 """Share of training after which h has its own number of dimensions."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
@@ -98,9 +97,9 @@ class StagedHead(SoftmaxHead):
             self._fold(y.detach())
         h = self.features(y)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
-            logits = self.scale * h @ self._normalise(self._rows()).T + self.log_count
-            own = self.log_count[self.group[label]]
-            return F.cross_entropy(logits, self.group[label]) + own.mean()
+            group = self.group[label]
+            of_group = self._full_cross_entropy(h, self._rows(), group, self.log_count)
+            return of_group + self.log_count[group].mean()
         return self._cross_entropy(h, self._by_label(self._rows()), label, generator=generator)
 
     def _rows(self) -> Tensor:

@@ -308,9 +308,10 @@ def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
         "label_prior": world.label_prior.cpu(),
     }
     size = (config.head, config.n_labels, config.dim)
-    if not (config.head.spare or config.head.share_rows):
+    share = config.head.share_rows and config.objective == "diet"  # classes all differ
+    if not (config.head.spare or share):
         return SoftmaxHead(*size, **options)
-    alike = _alike(config, world) if config.head.share_rows else None
+    alike = _alike(config, world) if share else None
     return StagedHead(*size, **options, alike=alike)
 
 
