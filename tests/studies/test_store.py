@@ -104,6 +104,36 @@ def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
         process.join()
 
 
+def _count(root: Path, times: int) -> None:
+    for _ in range(times):
+        with RunStore(root).draft("simulate", Config(), wait=True) as draft:
+            assert isinstance(draft, Draft)
+            counter = root / "counter"
+            counter.write_text(str(int(counter.read_text()) + 1))
+
+
+def test_processes_that_wait_for_each_other_are_never_in_a_draft_together(tmp_path: Path) -> None:
+    (tmp_path / "counter").write_text("0")
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_count, args=(tmp_path, 100))
+    other.start()
+    _count(tmp_path, 100)
+    other.join()
+    assert other.exitcode == 0
+    assert (tmp_path / "counter").read_text() == "200"
+
+
+def test_a_finished_run_is_looked_up_without_a_lock(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    assert store.find("simulate", Config()) is None
+    finish(store, Config(), status="interrupted")
+    assert store.find("simulate", Config()) is None
+    made = finish(store, Config())
+    assert store.find("simulate", Config()) == made
+    (made.path / "result.json").write_text("{")
+    assert store.find("simulate", Config()) is None
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -5,7 +5,9 @@ futures. Programs, logs and results of the jobs lie in a folder that the nodes s
 """
 
 import math
+import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future
@@ -22,6 +24,11 @@ NAMES = {"time": "timeout_min", "cpus": "cpus_per_task", "memory": "mem_gb"}
 """Our names of options for submitit's; any other NAME is sbatch's --NAME."""
 DEFAULTS: dict[str, int | str] = {"timeout_min": 60, "cpus_per_task": 1, "name": "identikit"}
 POLL_SECONDS = 0.2
+QUEUE_SECONDS = 5.0
+"""Between looks into the queue: sacct, which submitit asks, is not set up everywhere."""
+SQUEUE = ("squeue", "--me", "--noheader", "--format=%A")
+MISSES = 2
+"""In so many looks must a job without a result be gone: shared disks are late at times."""
 TRIES = 3
 """How often a job is submitted whose process dies."""
 
@@ -111,6 +118,8 @@ class _Task:
     future: "Future[Any]" = field(default_factory=Future)
     job: Any = None
     submitted: int = 0
+    missed: int = 0
+    """How often its job was looked for in the queue in vain."""
 
 
 class _Futures(Executor):
@@ -121,6 +130,7 @@ class _Futures(Executor):
         self._workers = workers
         self._waiting: deque[_Task] = deque()
         self._active: list[_Task] = []
+        self._asked = time.monotonic()
         self._closed, self._cancelled = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look_after, daemon=True)
         self._thread.start()
@@ -144,14 +154,35 @@ class _Futures(Executor):
                 break
             while self._waiting and len(self._active) < (self._workers or math.inf):
                 self._start(self._waiting.popleft())
-            for task in [task for task in self._active if task.job.done()]:
-                self._active.remove(task)
-                self._finish(task)
+            self._miss()
+            written = {path.name for path in self._queue.folder.glob("*_result.pkl")}
+            for task in list(self._active):
+                done = task.job.paths.result_pickle.name in written
+                if done or task.missed == MISSES:
+                    self._active.remove(task)
+                    self._finish(task, done=done)
         for task in self._active:
             task.job.cancel(check=False)
         for task in (*self._waiting, *self._active):
             if not task.future.cancel():
                 task.future.set_exception(CancelledError())
+
+    def _miss(self) -> None:
+        """Now and then, count the jobs that are no longer in the queue."""
+        if time.monotonic() - self._asked < QUEUE_SECONDS:
+            return
+        self._asked = time.monotonic()
+        queued = self._queued()
+        for task in self._active:
+            if queued is not None and task.job.job_id not in queued:
+                task.missed += 1
+
+    def _queued(self) -> set[str] | None:
+        """Jobs that wait or run; None where it cannot be told now."""
+        if self._queue.cluster == "local":
+            return {task.job.job_id for task in self._active if not task.job.done()}
+        asked = subprocess.run(SQUEUE, capture_output=True, text=True, check=False)
+        return set(asked.stdout.split()) if asked.returncode == 0 else None
 
     def _start(self, task: _Task) -> None:
         if task.submitted == 0 and not task.future.set_running_or_notify_cancel():
@@ -161,20 +192,20 @@ class _Futures(Executor):
         except Exception as error:  # whatever sbatch has to say
             task.future.set_exception(error)
         else:
-            task.submitted += 1
+            task.submitted, task.missed = task.submitted + 1, 0
             self._active.append(task)
 
-    def _finish(self, task: _Task) -> None:
-        from submitit.core.utils import UncompletedJobError
-
-        error = task.job.exception()
-        if error is None:
-            task.future.set_result(task.job.result())
-        elif isinstance(error, UncompletedJobError) and task.submitted < TRIES:
+    def _finish(self, task: _Task, *, done: bool) -> None:
+        job, future = task.job, task.future
+        if not done and task.submitted < TRIES:
             self._waiting.appendleft(task)
-        else:
-            task.future.set_exception(
+        elif not done:
+            future.set_exception(
                 RuntimeError(
-                    f"job {task.job.job_id} ended without a result; see {task.job.paths.stderr}"
+                    f"SLURM ended it {TRIES} times, last as {job.job_id}; see {job.paths.stderr}"
                 )
             )
+        elif (error := job.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(job.result())

@@ -1,0 +1,18 @@
+"""What several tests of sweeps compare with."""
+
+from pathlib import Path
+
+import pytest
+from tests.studies.jobs import LONG, SHORT
+
+from identikit.studies.simulation import SIMULATE
+from identikit.studies.study import make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the runs that a sweep makes if nothing happens to it."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    for job in (LONG, SHORT):
+        make(SIMULATE, job.config, root=root)
+    return root
