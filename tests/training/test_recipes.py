@@ -6,7 +6,7 @@ from identikit.errors import InputError
 from identikit.training.recipes import RECIPES, Recipe, recipe
 
 
-@pytest.mark.parametrize("name", ["fast", "paper"])
+@pytest.mark.parametrize("name", sorted(RECIPES))
 def test_known_names_give_their_recipe(name: str) -> None:
     assert recipe(name) is RECIPES[name]
 
@@ -39,6 +39,6 @@ def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
 
 
 def test_a_strange_name_gets_all_there_are() -> None:
-    with pytest.raises(InputError, match="Known: fast, paper") as error:
+    with pytest.raises(InputError, match="Known: fast, flat, wide, paper") as error:
         recipe("xyz")
     assert "Did you mean" not in str(error.value)

@@ -1,5 +1,10 @@
 """Named recipes: every setting of encoder, head and training that goes together.
 
+"fast" is for the base row and all like it, up to ten latents (3,000 steps at ten).
+"flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
+some latents and there are valleys without them: spare dimensions, shared rows, large last
+batches. Unit-norm heads want a muon_rate of 0.1 with it.
+"wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -23,6 +28,16 @@ class Recipe:
 
 RECIPES = {
     "fast": Recipe(),
+    "flat": Recipe(
+        encoder=EncoderConfig(width=32),
+        head=HeadConfig(spare=5, share_rows=True),
+        training=TrainingConfig(steps=3000, final_batch_size=8192, muon_rate=0.4),
+    ),
+    "wide": Recipe(
+        encoder=EncoderConfig(width=128),
+        head=HeadConfig(share_rows=True),
+        training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
+    ),
     "paper": Recipe(
         encoder=EncoderConfig(architecture="paper", negative_slope=0.01, whiten=False),
         head=HeadConfig(negatives=None),
