@@ -30,9 +30,11 @@ MAX_ROWS = 300
 NEWTON_STEPS = 60
 DECREMENT = 1e-10  # nats: a sample whose loss can fall by less is solved
 RANK = 1e-10  # relative: logits have no more dimensions than singular values above this
+FAR = 1.0  # nats: beyond, other starts of a sample are looked at
 TINY = torch.finfo(torch.float64).tiny
 SOLVED = 1e-8  # nats: a start as good as this needs no rival
 SCREEN = 512  # samples on which starts compete
+SCREEN_STEPS = 25  # of L-BFGS in that competition
 RANDOM_STARTS = 2
 
 
@@ -79,7 +81,7 @@ class Optimum:
     iterations: int
     """Of the last search, on all samples."""
     converged: bool
-    """Whether the search stopped by itself: the loss fell by less than 1e-10 nats, or no
+    """Whether the search stopped by itself: the loss fell by less than 1e-8 nats, or no
     entry of the gradient exceeded 1e-6."""
 
     def features_of(self, log_posterior: Float[Tensor, "n k"]) -> Float[Tensor, "n m"]:
@@ -188,12 +190,16 @@ def fit_features(
     unit: bool,
 ) -> Float[Tensor, "n m"]:
     """`solve_features` for a true posterior, where the start is not the answer already."""
-    h = start.clone()
+    h, target = start.clone(), log_p.exp() @ rows
     gap = divergence(log_p, log_model(rows, log_count, start))
+    far = gap > FAR
+    if unit:  # where even a near start may lie in the wrong valley
+        far = gap > DECREMENT
+    if bool(far.any()):
+        h[far] = nearest_start(rows, log_count, target=target[far], start=h[far], unit=unit)
     todo = gap > DECREMENT  # a divergence cannot fall by more than itself
     if bool(todo.any()):
-        target = log_p[todo].exp() @ rows
-        h[todo] = solve_features(rows, log_count, target=target, start=start[todo], unit=unit)
+        h[todo] = solve_features(rows, log_count, target=target[todo], start=h[todo], unit=unit)
     return h
 
 
@@ -219,7 +225,7 @@ def solve_features(
     eye = torch.eye(m, dtype=rows.dtype, device=rows.device)
     # where the true posterior is one-hot to rounding the loss is flat: h stays at its start
     radius = float((rows - rows.mean(dim=0)).norm(dim=1).max())
-    h = nearest_start(rows, log_count, target=target, start=start, unit=unit)
+    h = start.clone()
     todo = torch.arange(len(h), device=h.device)
     for _ in range(NEWTON_STEPS):
         now, goal = h[todo], target[todo]
@@ -240,7 +246,8 @@ def solve_features(
         damping = 0.05 * radius * gradient.norm(dim=1) + 1e-12 * radius**2 + TINY
         step = torch.linalg.solve(hessian + damping[:, None, None] * eye, gradient)
         decrement = (step * gradient).sum(dim=1)
-        h[todo] = _line_search(rows, log_count, now, step, goal, decrement, unit=unit)
+        before = log_z - (now * goal).sum(dim=1)
+        h[todo] = _line_search(rows, log_count, now, step, goal, before, decrement, unit=unit)
         todo = todo[decrement > DECREMENT]
         if not len(todo):
             break
@@ -269,6 +276,7 @@ def _line_search(
     now: Tensor,
     step: Tensor,
     goal: Tensor,
+    before: Tensor,
     decrement: Tensor,
     *,
     unit: bool,
@@ -278,7 +286,6 @@ def _line_search(
     def loss(h: Tensor) -> Tensor:
         return torch.logsumexp(h @ rows.T + log_count, dim=1) - (h * goal).sum(dim=1)
 
-    before = loss(now)
     slack = 1e-13 * (1 + before.abs())
     t = torch.ones_like(before)
     while True:
@@ -337,7 +344,7 @@ class Problem:
         rows = self.rows_of(start.rows, torch.tensor(start.log_scale))
         return float(self.loss(rows, self.solve(rows, start.features) if solve else start.features))
 
-    def search(self, start: Start) -> Optimum:
+    def search(self, start: Start, *, steps: int = 500) -> Optimum:
         """L-BFGS over the rows, features solved anew at each step from where they stood."""
         here = start.features
 
@@ -349,7 +356,7 @@ class Problem:
             return loss.detach(), torch.autograd.grad(loss, theta, materialize_grads=True)[0]
 
         scale = torch.full_like(start.rows[0, :1], start.log_scale)
-        best = minimise(loss_of, torch.cat([start.rows.flatten(), scale]))
+        best = minimise(loss_of, torch.cat([start.rows.flatten(), scale]), steps=steps)
         final, gradient = loss_of(best.theta.requires_grad_())
         theta = best.theta.detach()
         return Optimum(
@@ -410,7 +417,8 @@ def rank_optimum(
         ),
     ]
     screen = problem.first(SCREEN)
-    found = min((screen.search(s.first(SCREEN)) for s in starts), key=lambda o: o.excess)
+    tries = (screen.search(start.first(SCREEN), steps=SCREEN_STEPS) for start in starts)
+    found = min(tries, key=lambda o: o.excess)
     return problem.search(found.as_start(log_p))
 
 
@@ -500,7 +508,7 @@ class Minimum:
 
 
 def minimise(
-    loss_of: Callable[[Tensor], tuple[Tensor, Tensor]], start: Float[Tensor, " p"]
+    loss_of: Callable[[Tensor], tuple[Tensor, Tensor]], start: Float[Tensor, " p"], *, steps: int
 ) -> Minimum:
     """Run scipy's L-BFGS on a loss and gradient that live on any device."""
 
@@ -514,7 +522,7 @@ def minimise(
         start.cpu().numpy(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": 500, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-10},
+        options={"maxiter": steps, "maxcor": 20, "gtol": 1e-6, "ftol": 1e-8},
     )
     return Minimum(
         theta=torch.as_tensor(result.x, device=start.device),
