@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from identikit.encoders.mlp import MLP, EncoderConfig
 from identikit.errors import InputError
+from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.staged import StagedHead
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import CHUNK, Fit, Progress, TrainingError, fit
@@ -162,6 +164,22 @@ def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Pat
     assert stopped.steps == 88
     again = build(seed=5)
     train(*again, **options)
+    assert same_bits(weights(*whole), weights(*again))
+
+
+@pytest.mark.parametrize("stop", [4, 24, 38])  # before folding, after it, and with rows untied
+def test_a_staged_head_resumes_to_the_same_bits(stop: int, tmp_path: Path) -> None:
+    def model(seed: int = 0) -> tuple[MLP, StagedHead]:
+        generator = torch.Generator().manual_seed(seed)
+        encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
+        alike = AlikeLabels(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
+        config = HeadConfig(group=8, negatives=4, spare=2, share_rows=True)
+        return encoder, StagedHead(config, LABELS, DIM, generator=generator, alike=alike)
+
+    whole, part, again = model(), model(), model(seed=5)
+    train(*whole)
+    train(*part, evaluate_every=stop, on_progress=interrupt_at(stop), checkpoint=tmp_path)
+    train(*again, checkpoint=tmp_path)
     assert same_bits(weights(*whole), weights(*again))
 
 
