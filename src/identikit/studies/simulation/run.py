@@ -40,6 +40,8 @@ from identikit.worlds.world import ClusterWorld, WorldSample
 
 OPTIMUM_SAMPLES = 2048
 """On which the optimum that theory predicts is found, at least."""
+BAYES_NUMBERS = 2**25
+"""Posterior probabilities, samples times classes, that the Bayes loss is averaged over."""
 LIVE_SAMPLES = 2048
 LIVE_EXCESS_SAMPLES = 512
 RECORDS = 20
@@ -123,6 +125,7 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
         return stream(config.seed, f"theory {purpose}", device=config.device)
 
     samples = max(OPTIMUM_SAMPLES, 10 * (config.dim + 1))
+    bayes_samples = min(config.test_samples, max(2048, BAYES_NUMBERS // world.n_classes))
     with processor_threads(config.threads):
         ceiling = generator("ceiling")
         optimum = rank_optimum(
@@ -133,7 +136,7 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
             generator=ceiling,
         )
         return Prediction(
-            bayes=bayes_loss(world, samples=config.test_samples, generator=generator("bayes")),
+            bayes=bayes_loss(world, samples=bayes_samples, generator=generator("bayes")),
             ceiling=recovery_ceiling(
                 world,
                 dim=config.dim,
