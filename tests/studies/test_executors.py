@@ -5,17 +5,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from tests.studies.jobs import LONG, SHORT, holder, numbers_of, sweep, under_way, wait_for
 
 from identikit.errors import InputError
 from identikit.studies.executors import dask, open_executor, usable_processors
-from identikit.studies.slurm import slurm
+from identikit.studies.slurm import Submitted, slurm
 from identikit.studies.threads import one_thread_each
 
 
@@ -89,6 +90,63 @@ def test_the_environment_is_as_before_when_the_workers_are_started(
     assert "MKL_NUM_THREADS" not in os.environ
 
 
+class FakeJob:
+    """A job whose process dies, or writes a result."""
+
+    def __init__(self, folder: Path, number: int, *, dies: bool) -> None:
+        self.job_id = str(number)
+        self.paths = SimpleNamespace(
+            result_pickle=folder / f"{number}_0_result.pkl", stderr=folder / f"{number}.err"
+        )
+        if not dies:
+            self.paths.result_pickle.touch()
+
+    def done(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def result(self) -> str:
+        return f"the result of job {self.job_id}"
+
+
+class FakeQueue:
+    """As much of submitit's executor as is used."""
+
+    cluster = "local"
+
+    def __init__(self, folder: Path, deaths: int) -> None:
+        self.folder, self.deaths, self.submitted = folder, deaths, 0
+
+    def submit(self, call: object) -> FakeJob:
+        self.submitted += 1
+        return FakeJob(self.folder, self.submitted, dies=self.submitted <= self.deaths)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLL_SECONDS", "QUEUE_SECONDS"):
+        monkeypatch.setattr(f"identikit.studies.slurm.{name}", 0.001)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_slurm_loses_is_submitted_again(tmp_path: Path) -> None:
+    queue = FakeQueue(tmp_path, deaths=2)
+    with Submitted(queue, workers=None) as executor:
+        assert executor.submit(print).result() == "the result of job 3"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_job_that_slurm_loses_three_times_is_an_error(tmp_path: Path) -> None:
+    queue = FakeQueue(tmp_path, deaths=3)
+    with Submitted(queue, workers=1) as executor:
+        lost, kept = executor.submit(print), executor.submit(print)
+        assert kept.result() == "the result of job 4"
+    with pytest.raises(RuntimeError, match=r"SLURM ended it 3 times, last as 3; see .*3\.err"):
+        lost.result()
+
+
 # -- with real processes ---------------------------------------------------------------------
 
 
@@ -137,23 +195,7 @@ def test_dask_runs_the_job_of_a_killed_worker_on_another(tmp_path: Path, undistu
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("processes")
-def test_submitit_runs_the_job_of_a_killed_process_again(tmp_path: Path, undisturbed: Path) -> None:
-    killed: list[int] = []
-
-    def kill() -> None:
-        wait_for(lambda: under_way(LONG, tmp_path))
-        pid = holder(LONG, tmp_path, [int(p.name) for p in Path("/proc").glob("[0-9]*")])
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        killed.append(pid)
-
-    def open_local() -> AbstractContextManager[Executor]:
-        return slurm(("time=5",), folder=tmp_path / ".slurm", workers=1, cluster="local")
-
-    killer = Thread(target=kill)
-    killer.start()
-    outcomes = sweep((LONG,), tmp_path, open_local)
-    killer.join()
-    assert killed
-    assert outcomes["long"].error is None
-    assert numbers_of(LONG, tmp_path) == numbers_of(LONG, undisturbed)
+def test_submitit_gives_the_same_numbers(tmp_path: Path, undisturbed: Path) -> None:
+    opener = partial(slurm, ("time=5",), folder=tmp_path / ".slurm", cluster="local")
+    assert sweep((SHORT,), tmp_path, opener)["short"].error is None
+    assert numbers_of(SHORT, tmp_path) == numbers_of(SHORT, undisturbed)

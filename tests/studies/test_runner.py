@@ -204,9 +204,7 @@ def test_a_killed_worker_costs_nothing_but_time(
 def sweep_elsewhere(root: Path) -> Iterator["tuple[subprocess.Popen[bytes], list[int]]"]:
     """A sweep in a process of its own that is at work on the long job, and its workers."""
     command = [sys.executable, "-m", "tests.studies.jobs", str(root), "1"]
-    with subprocess.Popen(
-        command, cwd=REPOSITORY, start_new_session=True, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE) as process:
         try:
             assert process.stderr is not None
             wait_for(lambda: under_way(LONG, root) or process.poll() is not None)
@@ -237,16 +235,26 @@ def test_after_a_kill_of_the_sweep_a_second_one_ends_with_the_same_numbers(
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("processes")
-def test_ctrl_c_stops_at_once_and_keeps_what_was_trained(tmp_path: Path, undisturbed: Path) -> None:
-    with sweep_elsewhere(tmp_path) as (process, workers):
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: parent and workers
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        assert errors.rstrip().endswith(b"KeyboardInterrupt")
-        assert errors.count(b"Traceback") == 1  # the parent's own: none from a worker
-        wait_for(lambda: not any(map(alive, workers)))
-    stopped = Run.load(path_of(LONG, tmp_path))
-    assert stopped.interrupted
+def test_ctrl_c_stops_at_once_and_keeps_what_was_trained(
+    tmp_path: Path, undisturbed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workers: list[int] = []
+
+    def interrupt() -> None:
+        wait_for(lambda: under_way(LONG, tmp_path))
+        workers.extend(child.pid or 0 for child in multiprocessing.active_children())
+        for pid in (*workers, os.getpid()):  # as a terminal does
+            os.kill(pid, signal.SIGINT)
+
+    interrupter = Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        sweep((LONG, SHORT), tmp_path, partial(processes, 1))
+    interrupter.join()
+    assert workers
+    assert not any(map(alive, workers))
+    assert "Traceback" not in capfd.readouterr().err
+    assert Run.load(path_of(LONG, tmp_path)).interrupted
     assert not path_of(SHORT, tmp_path).exists()
     outcomes = sweep((LONG, SHORT), tmp_path, in_a_thread)
     assert not any(outcome.found for outcome in outcomes.values())

@@ -1,6 +1,9 @@
 """Runs are written whole or not at all, found again, and never written over."""
 
+import fcntl
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +124,24 @@ def test_processes_that_wait_for_each_other_are_never_in_a_draft_together(tmp_pa
     other.join()
     assert other.exitcode == 0
     assert (tmp_path / "counter").read_text() == "200"
+
+
+def test_who_wins_the_lock_of_a_file_that_is_gone_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, first, flock = RunStore(tmp_path), ExitStack(), fcntl.flock
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(first.enter_context, store.draft("simulate", Config())).result()
+
+        def flock_after_the_first_has_left(fd: int, operation: int) -> None:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            pool.submit(first.close).result()  # the file was opened, and is removed now
+            flock(fd, operation)
+
+        monkeypatch.setattr(fcntl, "flock", flock_after_the_first_has_left)
+        with store.draft("simulate", Config(), wait=True):
+            assert fcntl.flock is flock
+            assert store.being_written("simulate", Config())
 
 
 def test_a_finished_run_is_looked_up_without_a_lock(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def slurm(
         raise
     except (RuntimeError, ValueError, NameError, AssertionError) as error:
         raise InputError(f"SLURM cannot be used like this: {error}") from error
-    executor = _Futures(queue, workers=workers)
+    executor = Submitted(queue, workers=workers)
     with one_thread_each():
         try:
             yield executor
@@ -122,7 +122,7 @@ class _Task:
     """How often its job was looked for in the queue in vain."""
 
 
-class _Futures(Executor):
+class Submitted(Executor):
     """Futures over the jobs of a submitit executor, which one thread submits and polls."""
 
     def __init__(self, queue: Any, *, workers: int | None) -> None:
@@ -136,6 +136,7 @@ class _Futures(Executor):
         self._thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        """Hand a call to the thread; calls are started in the order in which they come."""
         task = _Task(_Call(fn, args, kwargs))
         self._waiting.append(task)
         return task.future
