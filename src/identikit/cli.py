@@ -194,7 +194,7 @@ class Reproduce:
             study = sweep_study(
                 root=DEFAULT_ROOT, open_executor=self.execution.open, on_board=watch
             )
-            run, page, found = perform(study, config, out=self.output.out)
+            run, page, found = perform(study, config, out=self.output.out, wait=True)
         _finish(run, page, found=found, as_json=self.output.json)
 
 
