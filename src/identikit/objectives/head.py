@@ -38,7 +38,7 @@ class HeadConfig:
     group: int = 128
     """Samples that share one sampled softmax."""
     spare: int = 0
-    """Dimensions that h has beyond its own in the first fifth of training."""
+    """Dimensions that h has beyond its own in the first 40 % of training."""
     share_rows: bool = False
     """Whether instances whose observations look alike share a row at first."""
     untie: float = 0.9

@@ -23,7 +23,7 @@ from identikit.linalg import centred
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
-FOLD = 0.2
+FOLD = 0.4
 """Share of training after which h has its own number of dimensions."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
