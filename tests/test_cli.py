@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from identikit import cli
+from identikit.training.recipes import RECIPES
 
 FAST = ["--instances", "200", "--classes", "20", "--dim", "3", "--steps", "40"]
 FAST += ["--batch-size", "256", "--test-samples", "512"]
@@ -167,6 +169,10 @@ def test_a_full_disk_loses_nothing(
     assert not Path("mine").exists()
     cli.main(["probe", str(path), "--out", "mine", "--json"])
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
+
+
+def test_every_recipe_can_be_asked_for() -> None:
+    assert set(get_args(cli.RecipeName)) == set(RECIPES)
 
 
 def test_studies_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ from identikit.terminal import (
 )
 from identikit.training.recipes import RECIPES
 
-RecipeName = Literal["fast", "paper"]
+RecipeName = Literal["fast", "flat", "wide", "paper"]
 ExecutorName = Literal["processes", "dask", "slurm"]
 
 
@@ -89,8 +89,9 @@ class Simulate:
     """
 
     recipe: RecipeName = "fast"
-    """Named settings of encoder, head and training, which other options then change. paper:
-    the protocol of arXiv:2410.21869, hours long."""
+    """Named settings of encoder, head and training, which other options then change. flat: for few
+    or far-apart classes; wide: for some twenty latents; paper: the protocol of arXiv:2410.21869,
+    hours long."""
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
     )
