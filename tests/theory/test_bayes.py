@@ -74,6 +74,20 @@ def test_excess_is_the_divergence_summed_over_labels(label_exponent, generator):
     assert excess.value == pytest.approx(float(expected), rel=1e-9)
 
 
+@pytest.mark.parametrize("labels", [20, 70])
+def test_row_noise_is_what_equal_rows_within_each_class_would_save(labels, generator):
+    world = make_world(labels=labels, classes=20)
+    log_class = world.log_posterior(world.sample(50, generator=generator).z)
+    h = torch.randn(50, 3, generator=generator, dtype=torch.float64)
+    head = torch.randn(labels, 3, generator=generator, dtype=torch.float64)
+    of_class = world.class_of_label
+    mean = torch.stack([head[of_class == c].mean(0) for c in range(20)])
+    noisy = excess_loss(world, log_class, h=h, head=head)
+    smooth = excess_loss(world, log_class, h=h, head=mean[of_class])
+    assert noisy.row_noise == pytest.approx(noisy.value - smooth.value, abs=1e-9)
+    assert smooth.row_noise == pytest.approx(0, abs=1e-9)
+
+
 def test_excess_is_cross_entropy_less_bayes_loss(generator):
     world = make_world(labels=100, classes=20)
     n = 40_000

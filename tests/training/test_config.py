@@ -85,3 +85,10 @@ def test_a_last_batch_that_is_no_multiple_of_the_first_is_refused(final: int) ->
 def test_values_that_cannot_be_are_named(field: str, value: float) -> None:
     with pytest.raises(InputError, match=rf"training {field} .*got {value}"):
         TrainingConfig(**{field: value})
+
+
+def test_samples_are_those_of_all_steps() -> None:
+    assert TrainingConfig(steps=10, batch_size=32).samples == 320
+    growing = TrainingConfig(steps=100, batch_size=32, final_batch_size=256)
+    assert growing.samples == 32 * sum(growing.batches_in_one(k) for k in range(100))
+    assert 3200 < growing.samples < 25_600

@@ -45,6 +45,8 @@ class ExcessLoss:
     """E_z KL(p(i|z) || q(i|z)) in nats, at least 0."""
     standard_error: float
     """In nats; from the sampling of z alone."""
+    row_noise: float
+    """What of `value` would go if every label of a class had the class's mean row, in nats."""
 
 
 def label_entropy(world: ClusterWorld) -> float:
@@ -140,10 +142,14 @@ def excess_loss(
             for rows in torch.split(h, max(1, CHUNK // len(head)))
         ]
     )
+    count = torch.bincount(classes, minlength=world.n_classes)
+    without_noise = torch.logsumexp(h.double() @ mean_row.T + count.double().log(), dim=1)
     within = -torch.zeros(world.n_classes, dtype=torch.float64, device=h.device).index_add_(
         0, classes, torch.xlogy(share, share)
     )  # H(i|c)
     divergence = normaliser - linear - entropy(log_posterior.double()) - p @ within
     return ExcessLoss(
-        value=divergence.mean().item(), standard_error=divergence.std().item() / n**0.5
+        value=divergence.mean().item(),
+        standard_error=divergence.std().item() / n**0.5,
+        row_noise=(normaliser - without_noise).mean().item(),
     )

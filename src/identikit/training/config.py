@@ -68,6 +68,11 @@ class TrainingConfig:
         growth = self.final_batch_size / self.batch_size
         return round(float(growth ** (step / self.steps)))
 
+    @property
+    def samples(self) -> int:
+        """Samples that all steps see together."""
+        return self.batch_size * sum(self.batches_in_one(step) for step in range(self.steps))
+
     def rate_share(self, progress: float) -> float:
         """The share of the top rate to use when `progress` (0 to 1) of the budget is spent."""
         if progress < self.warmup:

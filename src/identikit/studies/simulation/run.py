@@ -242,7 +242,7 @@ def _result(
         recovery=recovery,
         excess=excess,
         covered_rank=rank,
-        explanation=_explanation(prediction, trained, recovery, excess),
+        explanation=_explanation(config, prediction, trained, recovery, excess),
         alike=objective.alike if isinstance(objective, StagedHead) else None,
         arrays=_arrays(world, h, rows, test.z, config),
     )
@@ -254,7 +254,11 @@ def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:
 
 
 def _explanation(
-    prediction: Prediction, trained: Fit, recovery: Recovery, excess: ExcessLoss | None
+    config: SimulationConfig,
+    prediction: Prediction,
+    trained: Fit,
+    recovery: Recovery,
+    excess: ExcessLoss | None,
 ) -> Explanation:
     assert recovery.latents is not None
     if excess is None:
@@ -271,6 +275,8 @@ def _explanation(
         rank=recovery.latents.rank,
         dim=recovery.dim,
         samples=recovery.n_train,
+        row_noise=excess.row_noise,
+        seen=config.training.samples / config.n_labels,
     )
 
 

@@ -169,13 +169,9 @@ def _job(key: str, config: SimulationConfig) -> Job:
 
 def expected_seconds(config: SimulationConfig) -> float:
     """A rough guess of a run's core-seconds, to put long runs first and to tell time left."""
-    training, encoder = config.training, config.encoder
-    first = training.batch_size
-    last = training.final_batch_size or first
-    width = max(encoder.width, config.world.dim)
-    samples: float = training.steps * (first + last) / 2
+    width = max(config.encoder.width, config.world.dim)
     per_sample: float = 2.4e-6 * (width / 64) ** 1.5 + 1e-6
-    return 3.0 + samples * per_sample
+    return 3.0 + config.training.samples * per_sample
 
 
 def _record(outcome: Outcome, *, seed: int, beside: Path) -> dict[str, Any]:
