@@ -76,6 +76,15 @@ def test_only_a_rotation_is_an_isometry() -> None:
             assert scores.map_condition_number == pytest.approx(3, abs=1e-9)
 
 
+def test_maps_too_large_to_resample_have_no_singular_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("identikit.recovery.maps.MOST_ISOMETRY", DIM - 1)
+    scores = maps(*encode("rotation"))
+    assert scores.isometry_error is scores.map_condition_number is None
+    assert scores.procrustes.mean.value == pytest.approx(1, abs=1e-9)
+
+
 def test_one_column_per_factor_is_what_strong_mcc_asks_for() -> None:
     """A perfect permutation scored 2e-6 with rescaling in the field's own code."""
     z = latents(torch.Generator().manual_seed(0))

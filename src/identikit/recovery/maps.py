@@ -22,6 +22,8 @@ from identikit.recovery.split import Split
 
 Predict = Callable[[Tensor], Tensor]
 
+MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
+
 
 def map_scores(
     h: Float[Tensor, "n d_h"],
@@ -144,7 +146,8 @@ def _isometry(h: Tensor, z: Tensor, bootstrap: Bootstrap) -> tuple[Estimate | No
     The spread of estimated singular values is too large, and in resamples once more: the
     basic interval 2 t - q turns that bias around where percentiles would double it.
     """
-    if bootstrap.n_groups < 4 * z.shape[1] or principal_axes(h).size.numel() == 0:
+    d = z.shape[1]
+    if d > MOST_ISOMETRY or bootstrap.n_groups < 4 * d or principal_axes(h).size.numel() == 0:
         return None, None
     values = _singular_values(h, z)
 

@@ -71,7 +71,8 @@ class MapScores:
     """Correlation of each factor with the one column of h assigned to it."""
     isometry_error: Estimate | None
     """Mean |s - mean s| / mean s over the singular values s of the affine map from z to h,
-    0 for a scaled isometry; None where h does not vary or points are too few."""
+    0 for a scaled isometry; None where h does not vary, points are too few or factors more than
+    64."""
     map_condition_number: float | None
     """Largest over smallest of these singular values; None where some are zero."""
     rank: int
