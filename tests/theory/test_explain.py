@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from identikit.errors import InputError
-from identikit.theory.assumptions import AssumptionCheck
+from identikit.theory.assumptions import SPAN, AssumptionCheck
 from identikit.theory.explain import Cause, explain
 from identikit.theory.sensitivity import Sensitivity
 
@@ -16,6 +16,9 @@ STEEP = Sensitivity(
     samples=4096,
 )
 FLAT = dataclasses.replace(STEEP, cheapest=0.004, equipartition=0.08, typical=1.4)
+FEW = AssumptionCheck(
+    name=SPAN, holds=False, detail="3 classes, affine rank 2 of 5", consequence=""
+)
 BROKEN = AssumptionCheck(name="labels are uniform", holds=False, detail="7 : 1", consequence="")
 
 
@@ -28,6 +31,8 @@ BROKEN = AssumptionCheck(name="labels are uniform", holds=False, detail="7 : 1",
         ({"r2": 0.5, "ceiling_r2": 1.0, "interrupted": True}, Cause.INTERRUPTED, "Resume"),
         ({"r2": 0.5, "ceiling_r2": 1.0, "rank": 3, "dim": 5}, Cause.OPTIMISER, "3 of 5"),
         ({"r2": 0.9, "ceiling_r2": 0.85, "excess": 0.3}, Cause.OPTIMISER, "above the 0.850"),
+        ({"r2": 0.6, "ceiling_r2": 0.45, "checks": (FEW,)}, Cause.WORLD, "rank 2 of 5"),
+        ({"r2": 0.3, "ceiling_r2": 0.45, "checks": (FEW,), "excess": 0.1}, Cause.UNKNOWN, "rank 2"),
         ({"r2": 0.9}, Cause.UNKNOWN, "No ceiling"),
         (
             {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.1, "row_noise": 0.06, "seen": 160.0},

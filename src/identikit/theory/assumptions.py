@@ -18,6 +18,7 @@ from identikit.worlds.generators import InvertibleMLP
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 from identikit.worlds.world import ClusterWorld
 
+SPAN = "cluster vectors affinely span the latent space"
 ROUND_TRIP = 1e-3
 """Relative error of the latents after generator and inverse in float32, at most."""
 NEARLY_UNIFORM = 1.05
@@ -67,7 +68,7 @@ def _affine_span(world: ClusterWorld) -> AssumptionCheck:
     rank, d = len(size), world.dim
     smallest = f", smallest singular value {float(size[-1]):.3g}" if rank == d else ""
     return AssumptionCheck(
-        name="cluster vectors affinely span the latent space",
+        name=SPAN,
         holds=rank == d,
         detail=f"{world.n_classes} classes, affine rank {rank} of {d}{smallest}",
         consequence="every latent direction changes some difference of logits"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from identikit.errors import InputError
-from identikit.theory.assumptions import AssumptionCheck
+from identikit.theory.assumptions import SPAN, AssumptionCheck
 from identikit.theory.sensitivity import Sensitivity
 
 CLOSE = 0.02
@@ -104,6 +104,9 @@ def explain(
             sentence=f"Training was interrupted; recovery stands at {r2:.3f} of {ceiling_r2:.3f}. "
             "Resume it.",
         )
+    unseen = [check for check in checks if check.name == SPAN and not check.holds]
+    if gap < 0 and unseen:
+        return _more_than_was_seen(r2, ceiling_r2, unseen[0])
     if gap < 0:
         return _with_world(_above_the_ceiling(r2, ceiling_r2, excess), ceiling_r2, checks)
     if rank is not None and dim is not None and rank < dim:
@@ -155,6 +158,15 @@ def _above_the_ceiling(r2: float, ceiling_r2: float, excess: float | None) -> Ex
         sentence=f"Recovered {r2:.3f}, above the {ceiling_r2:.3f} of the optimum: training has "
         f"not converged{known}. Here the loss trades R² away, so closeness to the ceiling is the "
         "measure, not R².",
+    )
+
+
+def _more_than_was_seen(r2: float, ceiling_r2: float, span: AssumptionCheck) -> Explanation:
+    return Explanation(
+        cause=Cause.WORLD,
+        sentence=f"Recovered {r2:.3f}, more than the {ceiling_r2:.3f} that theory guarantees: "
+        f"{span.detail}, so some latent directions change no difference of logits, and what the "
+        "network keeps of them is inductive bias.",
     )
 
 

@@ -27,6 +27,7 @@ from identikit.worlds.world import ClusterWorld
 
 MAX_UNKNOWNS = 1000  # size of an eigenproblem that takes about a second
 MAX_DIRECTIONS = 20  # coordinates of h that are distorted: all, or the first (strongest)
+MAX_SAMPLES = 2048  # over which distortions are averaged
 FLOOR = 1e-12  # nats: what float64 sees of a loss
 
 
@@ -153,10 +154,11 @@ def head_features(rows: Float[Tensor, "k m"], *, degree: int) -> Float[Tensor, "
 
 def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     """Both quadratic forms, with the answers of head and shift taken out of the cost."""
-    h, rows = optimum.features[:, :MAX_DIRECTIONS], optimum.rows[:, :MAX_DIRECTIONS]
+    features = optimum.features[:MAX_SAMPLES]
+    h, rows = features[:, :MAX_DIRECTIONS], optimum.rows[:, :MAX_DIRECTIONS]
     phi = distortion_features(h, degree=degree)
     p, m = phi.shape[1], h.shape[1]
-    q = optimum.log_model(optimum.features).exp()
+    q = optimum.log_model(features).exp()
     with_shift = torch.cat([phi, torch.ones_like(phi[:, :1])], dim=1)
     across, answer = head_forms(with_shift, h, q, rows, head_features(rows, degree=degree))
     left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T

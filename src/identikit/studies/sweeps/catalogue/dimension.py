@@ -1,7 +1,7 @@
 """Dimension d from 5 to 1,024, with the paper's generator and a better-conditioned one.
 
 The concentration grows as sqrt(d), so that the logits of the classes spread alike for each
-d (their differences by κ sqrt(2 / d), here 6.3), and C = max(100, 2 d) of them overlap. The
+d (their differences by κ sqrt(2 / d), here 4.2), and C = max(100, 2 d) of them overlap. The
 encoder is as wide as the latents: layers of the generator's own shape, wider below d = 64.
 """
 
@@ -23,7 +23,7 @@ def _row(group: str, dim: int) -> Row:
         objective="supervised",
         dim=dim,
         classes=max(100, 2 * dim),
-        kappa=round(10 * (dim / 5) ** 0.5, 1),
+        kappa=round(3 * dim**0.5, 1),
         generator=GENERATORS[group],
         test_samples=max(8_192, 16 * dim),
     )
