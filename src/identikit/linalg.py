@@ -12,7 +12,7 @@ X is (n, d), B is (n, k); rows are samples.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from identikit.errors import InputError
@@ -68,10 +68,34 @@ def centred(a: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     return once - once.mean(dim=0)  # the first mean is off by rounding, the second mends it
 
 
+def relative_rounding(a: Tensor) -> float:
+    """Spacing of numbers of the dtype of `a`, over their size; that of float64 for integers."""
+    return torch.finfo(a.dtype if a.is_floating_point() else torch.float64).eps
+
+
 def rounding(a: Tensor) -> Float[Tensor, " d"]:
     """Root mean square error per column of having been rounded to the dtype of `a`."""
-    eps = torch.finfo(a.dtype).eps if a.is_floating_point() else torch.finfo(torch.float64).eps
-    return eps * a.double().square().mean(dim=0).sqrt()
+    return relative_rounding(a) * a.double().square().mean(dim=0).sqrt()
+
+
+def above_cut_off(
+    s: Float[Tensor, " r"], *, shape: tuple[int, int], noise: float, squared: bool = False
+) -> Bool[Tensor, " r"]:
+    """Which singular values of an (n, d) matrix count as directions in which it varies.
+
+    Args:
+        s: Singular values, or with `squared` the eigenvalues of the Gram matrix: there the
+            same relative cut-off, of what rounding the squares leaves, is a higher one.
+        shape: Of the matrix.
+        noise: Root mean square of the error that its entries came with.
+        squared: Whether s are eigenvalues of the Gram matrix.
+    """
+    n, d = shape
+    floor = noise * (n**0.5 + d**0.5)
+    top = s.max().item() if s.numel() else 0.0
+    relative = torch.finfo(torch.float64).eps * max(n, d) * top
+    above: Tensor = s > max(relative, floor**2 if squared else floor)
+    return above
 
 
 def require_rows(a: Tensor, b: Tensor) -> None:
@@ -118,16 +142,15 @@ def least_squares(
     alive = size > 4 * noise  # below this a column is its own rounding error
     unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
     u, s, vt = torch.linalg.svd(x * unit, full_matrices=False)
-    top = s[0].item() if len(s) else 0.0
-    floor = (noise * unit).max().item() * (n**0.5 + d**0.5) if d else 0.0
-    rank = int((s > max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)).sum())
+    worst = (noise * unit).max().item() if d else 0.0
+    rank = int(above_cut_off(s, shape=(n, d), noise=worst).sum())
     coefficient = unit[:, None] * (vt[:rank].T @ ((u[:, :rank].T @ y) / s[:rank, None]))
     constant = b.double().mean(dim=0) - a.double().mean(dim=0) @ coefficient
     return LeastSquares(
         coefficient=coefficient,
         intercept=constant if intercept else torch.zeros_like(constant),
         rank=rank,
-        condition_number=top / s[rank - 1].item() if rank else float("inf"),
+        condition_number=(s[0] / s[rank - 1]).item() if rank else float("inf"),
     )
 
 
@@ -140,9 +163,8 @@ def principal_axes(a: Float[Tensor, "n d"]) -> PrincipalAxes:
     require_rows(a, a)
     n, d = a.shape
     _, s, vt = torch.linalg.svd(centred(a), full_matrices=False)
-    floor = rounding(a).max().item() * (n**0.5 + d**0.5) if d else 0.0
-    top = s[0].item() if len(s) else 0.0
-    kept = s > max(torch.finfo(torch.float64).eps * max(n, d) * top, floor)
+    worst = rounding(a).max().item() if d else 0.0
+    kept = above_cut_off(s, shape=(n, d), noise=worst)
     return PrincipalAxes(mean=a.double().mean(dim=0), axes=vt[kept].T, size=s[kept] / n**0.5)
 
 

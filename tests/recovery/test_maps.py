@@ -12,23 +12,37 @@ from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
 from torch import Tensor
 
 from identikit.recovery.maps import map_scores
+from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, MapScores
 from identikit.recovery.split import Split, class_folds, group_folds, random_split
+
+
+def scored(
+    h: Tensor,
+    z: Tensor,
+    *,
+    folds: list[Split],
+    generator: torch.Generator,
+    groups: Tensor | None = None,
+) -> MapScores:
+    features = Narrowed.of(h)
+    return map_scores(
+        features,
+        z,
+        names=tuple(f"z{j + 1}" for j in range(z.shape[1])),
+        folds=folds,
+        statistics=features.statistics(z, splits=folds),
+        groups=torch.arange(len(h)) if groups is None else groups,
+        resamples=200,
+        generator=generator,
+    )
 
 
 def maps(h: Tensor, z: Tensor, *, seed: int = 0, split: Split | None = None) -> MapScores:
     generator = torch.Generator().manual_seed(seed)
     rows = torch.arange(len(h))
     split = split or random_split(rows, train_share=0.5, generator=generator)
-    return map_scores(
-        h,
-        z,
-        names=tuple(f"z{j + 1}" for j in range(z.shape[1])),
-        folds=[split],
-        groups=rows,
-        resamples=200,
-        generator=generator,
-    )
+    return scored(h, z, folds=[split], generator=generator)
 
 
 def encode(name: str, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -102,14 +116,8 @@ def test_folds_may_assign_columns_of_any_unit() -> None:
     h = torch.cat([z, z, z], dim=1) + 0.1 * torch.randn(400, 3, generator=generator)
     folds = group_folds(torch.arange(400), n_folds=10, generator=generator)
     strong = [
-        map_scores(
-            h * torch.tensor(units) + torch.tensor(units),
-            z,
-            names=("z",),
-            folds=folds,
-            groups=torch.arange(400),
-            resamples=100,
-            generator=generator,
+        scored(
+            h * torch.tensor(units) + torch.tensor(units), z, folds=folds, generator=generator
         ).mcc_strong.mean.value
         for units in ((1.0, 1.0, 1.0), (1.0, -30.0, 900.0))
     ]
@@ -210,13 +218,11 @@ def head(
     return (
         w[row_class],
         v[row_class],
-        map_scores(
+        scored(
             w[row_class],
             v[row_class],
-            names=tuple(f"v{j}" for j in range(d)),
             folds=class_folds(row_class, dim=d, generator=generator),
             groups=row_class,
-            resamples=200,
             generator=generator,
         ),
     )

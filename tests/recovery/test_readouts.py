@@ -15,7 +15,7 @@ from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.classifier import PENALTIES, fit_logistic
-from identikit.recovery.readouts import Trial, read_out, targets
+from identikit.recovery.readouts import Trial, gather, read_out, targets
 from identikit.recovery.result import OK, FactorScore
 from identikit.recovery.split import Split, group_folds
 
@@ -41,8 +41,12 @@ def trial(n: int, n_train: int | None = None) -> Trial:
 
 def read(h: Tensor, values: Tensor, kind: Kind, *, period: float | None = None) -> FactorScore:
     factor = Factor(name="f", kind=kind, values=values.double(), period=period)
-    (score,) = read_out(h, Factors([factor]), trial=trial(len(h)))
+    (score,) = read_all(h, Factors([factor]), trial(len(h)))
     return score
+
+
+def read_all(h: Tensor, factors: Factors, how: Trial) -> tuple[FactorScore, ...]:
+    return read_out(gather(h, factors, trial=how), factors, trial=how)
 
 
 def halves(*columns: Tensor) -> list[np.ndarray]:
@@ -209,10 +213,10 @@ def test_all_kinds_at_once_are_the_same_as_one_by_one() -> None:
         Factor(name="a", kind=Kind.CIRCULAR, values=h[:, 3], period=5.0),
         Factor(name="c2", kind=Kind.CONTINUOUS, values=h[:, 3] - normal(N, seed=2)),
     ]
-    together = read_out(h, Factors(factors), trial=trial(N))
+    together = read_all(h, Factors(factors), trial(N))
     assert [s.name for s in together] == ["b", "c", "o", "a", "c2"]
     for factor, score in zip(factors, together, strict=True):
-        (alone,) = read_out(h, Factors([factor]), trial=trial(N))
+        (alone,) = read_all(h, Factors([factor]), trial(N))
         assert score.estimate.value == pytest.approx(alone.estimate.value)
 
 
@@ -228,7 +232,7 @@ def test_a_level_that_training_lacks_is_said_and_counts_as_missed() -> None:
     y = torch.tensor([0, 1] * 20 + [0, 1, 2] * 13)
     h = torch.nn.functional.one_hot(y).double() + 0.01 * normal(len(y), 3)
     factor = Factor(name="f", kind=Kind.CATEGORICAL, values=y.double())
-    (score,) = read_out(h, Factors([factor]), trial=trial(len(y), 40))
+    (score,) = read_all(h, Factors([factor]), trial(len(y), 40))
     assert score.status == "13 held-out samples have levels that training lacks"
     assert score.estimate.value == pytest.approx(2 / 3)
 

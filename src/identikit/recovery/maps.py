@@ -6,31 +6,35 @@ features and rows the theorem leaves no shift to forgive). Source: arXiv:2410.21
 and 3. h is (n, d_h), z is (n, d_z); for a head, rows W against cluster vectors v.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from identikit import linalg
 from identikit.estimate import Estimate
-from identikit.linalg import centred, least_squares, principal_axes, procrustes
+from identikit.linalg import LeastSquares, Procrustes, principal_axes
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
-from identikit.recovery.result import OK, MapScores
+from identikit.recovery.linear import least_squares, procrustes
+from identikit.recovery.moments import FoldMoments, Moments
+from identikit.recovery.regression import Narrowed
+from identikit.recovery.result import OK, MapScores, Scores
 from identikit.recovery.split import Split
-
-Predict = Callable[[Tensor], Tensor]
 
 MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
 
 
 def map_scores(
-    h: Float[Tensor, "n d_h"],
+    features: Narrowed,
     z: Float[Tensor, "n d_z"],
     *,
     names: tuple[str, ...],
     folds: list[Split],
+    statistics: FoldMoments,
     groups: Int[Tensor, " n"],
     resamples: int,
     generator: torch.Generator,
@@ -38,80 +42,80 @@ def map_scores(
     """Every map fitted on the training part of each fold and scored on what it held out.
 
     Args:
-        h: Representation, or head rows.
+        features: Representation, or head rows.
         z: Factors, or the cluster vector of each row.
         names: Names of the columns of z.
         folds: Splits whose test parts do not overlap.
+        statistics: Of these splits, in this order, with z for targets.
         groups: Points of one group are copies or neighbours: they count as one independent
             point for the status, and are resampled together.
         resamples: Number of bootstrap resamples.
         generator: Source of the resamples.
     """
+    h, dim = features.h, features.dim
     test = torch.cat([fold.test for fold in folds])
     h_test, z_test = h[test], z[test]
     bootstrap = Bootstrap(groups[test], resamples=resamples, generator=generator)
-    fits = [least_squares(h[fold.train], z[fold.train]) for fold in folds]
+    moments = [statistics.train(i) for i in range(len(folds))]
+    fits = [least_squares(m) for m in moments]
+
+    def held_out(maps: Iterable[Map]) -> Tensor:
+        return torch.cat([one.predict(h[fold.test]) for one, fold in zip(maps, folds, strict=True)])
+
+    def r2(maps: Iterable[Map]) -> Scores:
+        return bootstrap.scores(measures.r2(held_out(maps), z_test))
+
+    weak = held_out(fits)
+    strong = held_out(_assigned(m, features) for m in moments)
     last = fits[-1]
-    weak, strong = (_held_out(h, z, folds, fit) for fit in (_affine, _assigned))
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
     isometry_error, map_condition_number = _isometry(h_test, z_test, bootstrap)
     return MapScores(
         names=names,
         affine=bootstrap.scores(measures.r2(weak, z_test)),
-        linear=bootstrap.scores(measures.r2(_held_out(h, z, folds, _linear), z_test)),
-        procrustes=bootstrap.scores(measures.r2(_held_out(h, z, folds, _orthogonal), z_test)),
+        linear=r2(least_squares(m, intercept=False) for m in moments),
+        procrustes=r2(procrustes(m) for m in moments),
         mcc_weak=bootstrap.scores(measures.correlation(weak, z_test)),
         mcc_strong=bootstrap.scores(measures.correlation(strong, z_test)),
         isometry_error=isometry_error,
         map_condition_number=map_condition_number,
         rank=min(fit.rank for fit in fits),
         condition_number=_finite(last.condition_number),
-        coefficient=tuple(tuple(row) for row in last.coefficient.tolist()),
+        coefficient=tuple(tuple(row) for row in features.widened(last.coefficient).tolist()),
         intercept=tuple(last.intercept.tolist()),
         n_train=n_train,
         n_test=bootstrap.n_groups,
-        status=_status(n_train, h.shape[1], min(fit.rank for fit in fits)),
+        status=_status(n_train, dim, min(fit.rank for fit in fits)),
     )
 
 
-def _held_out(
-    h: Tensor, z: Tensor, folds: list[Split], fit: Callable[[Tensor, Tensor], Predict]
-) -> Tensor:
-    """Predictions for the test parts, each by the map of its own fold."""
-    return torch.cat([fit(h[fold.train], z[fold.train])(h[fold.test]) for fold in folds])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """One column of h for each factor, with its sign; a constant for a factor without one."""
+
+    mean: Float[Tensor, " d"]
+    pick: Float[Tensor, "d k"]
+
+    def predict(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """The columns picked, standardised so that folds that chose different ones can pool."""
+        return (h.double() - self.mean) @ self.pick
 
 
-def _affine(h: Tensor, z: Tensor) -> Predict:
-    return least_squares(h, z).predict
+Map = LeastSquares | Procrustes | Assigned
 
 
-def _linear(h: Tensor, z: Tensor) -> Predict:
-    return least_squares(h, z, intercept=False).predict
-
-
-def _orthogonal(h: Tensor, z: Tensor) -> Predict:
-    return procrustes(h, z).predict
-
-
-def _assigned(h: Tensor, z: Tensor) -> Predict:
-    """One column of h for each factor, with its sign, by the largest total |correlation|.
+def _assigned(moments: Moments, features: Narrowed) -> Assigned:
+    """The columns with the largest total |correlation| with their factors.
 
     Chosen on the training part like any other map: choosing on the points that score it
-    would find correlation in noise. Columns are standardised, so that folds which chose
-    different ones can be pooled. A factor without a column is predicted by a constant.
+    would find correlation in noise.
     """
-    size = _size(h)
-    correlation = (centred(h) / size).T @ (centred(z) / _size(z)) / len(h)
+    size, hy = features.sizes(moments), features.widened(moments.hy)
+    correlation = hy / size[:, None] / (moments.yy * moments.n).sqrt()
     columns, factors = linear_sum_assignment(correlation.abs().numpy(), maximize=True)
     pick = torch.zeros_like(correlation)
     pick[columns, factors] = correlation[columns, factors].sign() / size[columns]
-    mean = h.double().mean(dim=0)
-    return lambda new: (new.double() - mean) @ pick
-
-
-def _size(a: Tensor) -> Tensor:
-    size = centred(a).square().mean(dim=0).sqrt()
-    return size.where(size > 1e-14 * a.double().abs().amax(dim=0), torch.inf)
+    return Assigned(mean=moments.mean_h, pick=features.narrowed(pick))
 
 
 def _singular_values(h: Tensor, z: Tensor) -> Statistic:
@@ -121,7 +125,7 @@ def _singular_values(h: Tensor, z: Tensor) -> Statistic:
     weights A moves by E[e z'] cov(z)^-1, e the residual: exact but for second-order terms,
     and no resample has to be solved. h enters by its coordinates on the image of A.
     """
-    fit = least_squares(z, h)
+    fit = linalg.least_squares(z, h)
     image = torch.linalg.svd(fit.coefficient, full_matrices=False).Vh.T
     slope = fit.coefficient @ image
     residual = (h.double() - fit.predict(z)) @ image

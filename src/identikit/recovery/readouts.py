@@ -23,7 +23,8 @@ from identikit.linalg import principal_axes, r2_score
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.classifier import fit_logistic
-from identikit.recovery.regression import regress
+from identikit.recovery.moments import FoldMoments
+from identikit.recovery.regression import Narrowed, Regression, fit_each, predict_each, within
 from identikit.recovery.result import OK, FactorScore
 from identikit.recovery.split import Split
 
@@ -41,22 +42,40 @@ class Trial:
     """Resamples of `split.test`."""
 
 
-def read_out(
-    h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial
-) -> tuple[FactorScore, ...]:
-    """Score every factor from the features h.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """One set of features with the statistics that every linear read-out of it needs."""
+
+    features: Narrowed
+    statistics: FoldMoments
+    """Of the trial's split, then of its folds; targets are those of the regressed factors."""
+
+
+def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gathered:
+    """One pass over the features.
 
     Raises:
         InputError: a factor that does not vary in one of the two parts, or has no level in both.
     """
     for factor in factors.values():
         require_both_parts(factor, trial.split)
+    features = Narrowed.of(h)
+    y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
+    splits = [trial.split, *within(trial.split, trial.folds)]
+    joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)
+    statistics = features.statistics(joined, splits=splits)
+    return Gathered(features=features, statistics=statistics)
+
+
+def read_out(gathered: Gathered, factors: Factors, *, trial: Trial) -> tuple[FactorScore, ...]:
+    """Score every factor from the gathered features."""
     scores: dict[str, FactorScore] = {}
     regressed = [f for f in factors.values() if f.kind not in CLASSES]
     if regressed:
-        scores |= _regressions(h, regressed, trial)
+        scores |= _regressions(gathered, regressed, trial)
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
+        h = gathered.features.h
         coordinates = _coordinates(h[trial.split.train], h[trial.split.test])
         scores |= {f.name: _classification(coordinates, f, trial) for f in classified}
     return tuple(scores[name] for name in factors)
@@ -92,17 +111,16 @@ def require_both_parts(factor: Factor, split: Split) -> None:
         )
 
 
-def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, FactorScore]:
+def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, FactorScore]:
     """All regressions in one solve."""
     split = trial.split
     y = [targets(f) for f in factors]
-    train = h[split.train]
-    fits = regress(train, [t[split.train] for t in y], h[split.test], folds=trial.folds)
+    fits = fit_each(gathered.statistics, widths=[t.shape[1] for t in y])
+    predictions = predict_each(fits, gathered.features.h, split=split)
     held_out = {
-        f.name: (f, fit.prediction, t[split.test])
-        for f, fit, t in zip(factors, fits, y, strict=True)
+        f.name: (f, prediction, t[split.test])
+        for f, prediction, t in zip(factors, predictions, y, strict=True)
     }
-    flat = bool((train == train[0]).all())
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
     scores = _continuous(plain, trial.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
@@ -111,7 +129,7 @@ def _regressions(h: Tensor, factors: list[Factor], trial: Trial) -> dict[str, Fa
         elif factor.kind is Kind.CIRCULAR:
             scores[name] = _circular(factor, prediction, target, trial.bootstrap)
     return {
-        f.name: replace(scores[f.name], status=_status(train, flat=flat, ridged=fit.ridged))
+        f.name: replace(scores[f.name], status=_status(gathered, fit))
         for f, fit in zip(factors, fits, strict=True)
     }
 
@@ -218,11 +236,13 @@ def _coordinates(train: Tensor, test: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(a / size, b / size) for size in (axes.size, axes.size[:1])]
 
 
-def _status(train: Tensor, *, flat: bool, ridged: bool) -> str:
-    if flat:
+def _status(gathered: Gathered, fit: Regression) -> str:
+    if fit.rank == 0:
         return "the features do not vary"
-    n, d = train.shape
-    return f"ridge: least squares overfits {d} dimensions with {n} samples" if ridged else OK
+    if not fit.penalty:
+        return OK
+    n, d = gathered.statistics.train(0).n, gathered.features.dim
+    return f"ridge: least squares overfits {d} dimensions with {n} samples"
 
 
 def _angle(factor: Factor) -> Tensor:

@@ -4,10 +4,12 @@ Least squares is the paper's choice and needs samples that outnumber dimensions,
 features of which none is at rest in training and moves in the held-out part. Cross-validation
 inside the training part, by whole groups, says where that fails: ridge,
 
-    min_{A, b} |Y - (X A + b)|² + penalty |Xc|² |A|²,  Xc = X less its mean,
+    min_{A, b} |Y - (H A + b)|² + penalty |Hc|² |A|²,  Hc = H less its mean,
 
 replaces it for a factor where its squared error is less than 0.95 of that of least squares.
-The penalty, in units of |Xc|², is the one with the least such error. X is (n, d), Y (n, k).
+The penalty, in units of |Hc|² of the training part, is the one with the least such error. One
+pass over the rows gathers the statistics (`moments`) that all of this needs, one more
+predicts. h is (n, d), y (n, k).
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.linalg import least_squares
+from identikit.linalg import above_cut_off, relative_rounding, require_rows, rounding
+from identikit.recovery import linear
+from identikit.recovery.moments import BLOCK, FoldMoments, Moments
 from identikit.recovery.split import Split
 
 PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-16, 3))
@@ -25,69 +29,150 @@ GAIN = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
-    """Held-out predictions of one factor's targets."""
+    """The map to one factor's targets."""
 
-    prediction: Float[Tensor, "n_test k"]
-    ridged: bool
-    """Whether ridge took the place of least squares."""
+    coefficient: Float[Tensor, "d k"]
+    intercept: Float[Tensor, " k"]
+    penalty: float
+    """Of ridge, on |A|²; 0 for least squares."""
+    rank: int
+    """Directions of the training features above the cut-off."""
+    condition_number: float
+    """Of the training features with equal-norm columns, over these directions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """Features in at most as many columns as rows, with the same inner products."""
+
+    h: Float[Tensor, "n r"]
+    eps: float
+    """Relative rounding of the features as they came."""
+    basis: Float[Tensor, "d r"] | None = None
+    """Orthonormal directions whose coordinates h are; None where nothing had to be done."""
+
+    @classmethod
+    def of(cls, h: Float[Tensor, "n d"]) -> "Narrowed":
+        """The features as they are, or their coordinates in the span of their rows.
+
+        Linear maps of least norm lie in that span, so no read-out changes; statistics of
+        16,384 pixels of 1,440 images would be a hundred times as many numbers.
+
+        Raises:
+            InputError: no rows, NaN or infinity.
+        """
+        n, d = h.shape
+        if n >= d:
+            return cls(h=h, eps=relative_rounding(h))
+        require_rows(h, h)
+        rows = h.double()
+        values, vectors = torch.linalg.eigh(rows @ rows.T)
+        worst = rounding(h).max().item()
+        kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
+        size = values[kept].sqrt()
+        coordinates = vectors[:, kept] * size
+        basis = rows.T @ (vectors[:, kept] / size)
+        return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis)
+
+    def statistics(self, y: Float[Tensor, "n k"], *, splits: list[Split]) -> FoldMoments:
+        """One pass over the rows."""
+        return FoldMoments.of(self.h, y, splits=splits, eps=self.eps)
+
+    @property
+    def dim(self) -> int:
+        """Columns of the features as they came."""
+        return self.h.shape[1] if self.basis is None else len(self.basis)
+
+    def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
+        """A map from these columns, or their products with targets, for the columns that came."""
+        return a if self.basis is None else self.basis @ a
+
+    def narrowed(self, a: Float[Tensor, "d k"]) -> Float[Tensor, "r k"]:
+        """A map from the columns that came, for these."""
+        return a if self.basis is None else self.basis.T @ a
+
+    def sizes(self, moments: Moments) -> Float[Tensor, " d"]:
+        """Standard deviation of each column that came; infinite where it is but rounding."""
+        if self.basis is None:
+            size = (moments.hh.diagonal() / moments.n).sqrt()
+            return size.where(size > 4 * moments.noise(), torch.inf)
+        size = ((self.basis @ moments.hh) * self.basis).sum(1).clamp(min=0).sqrt()
+        return torch.where(size > 1e-7 * size.max(), size / moments.n**0.5, torch.inf)
 
 
 def regress(
-    train: Float[Tensor, "n d"],
+    h: Float[Tensor, "n d"],
     targets: list[Float[Tensor, "n _"]],
-    test: Float[Tensor, "n_test d"],
     *,
+    split: Split,
     folds: list[Split],
-) -> list[Regression]:
-    """Predict each factor's columns for the test features.
+) -> list[Float[Tensor, "n_test _"]]:
+    """Predictions of each factor's columns for the rows that the split holds out.
 
     Args:
-        train: Features to fit on.
-        targets: Columns of each factor for the same samples.
-        test: Features to predict from.
-        folds: Splits of the training samples, on which ridge and its penalty are chosen.
+        h: Features.
+        targets: Columns of each factor for the same rows.
+        split: Rows to fit on, rows to predict.
+        folds: Splits of positions within `split.train`, on which ridge and its penalty are
+            chosen.
     """
+    features = Narrowed.of(h)
     y = torch.cat(targets, dim=1)
-    plain_error = torch.zeros(y.shape[1], dtype=torch.float64)
-    ridge_error = torch.zeros(len(PENALTIES), y.shape[1], dtype=torch.float64)
-    for fold in folds:
-        fit, seen, held, truth = train[fold.train], y[fold.train], train[fold.test], y[fold.test]
-        if len(fit) > train.shape[1] + 1:
-            plain_error += (_plain(fit, seen, held) - truth).square().sum(0)
-        else:
-            plain_error += torch.inf
-        ridge_error += (_ridge(fit, seen, held) - truth).square().sum(1)
-    widths = [target.shape[1] for target in targets]
-    errors = [e.sum(1) for e in torch.split(ridge_error, widths, dim=1)]
-    plain_errors = [e.sum() for e in torch.split(plain_error, widths)]
-    chosen = [bool(e.min() < GAIN * p) for e, p in zip(errors, plain_errors, strict=True)]
-    ridge = torch.split(_ridge(train, y, test), widths, dim=2) if any(chosen) else ()
-    plain = torch.split(_plain(train, y, test), widths, dim=1) if not all(chosen) else ()
-    return [
-        Regression(prediction=ridge[j][int(errors[j].argmin())], ridged=True)
-        if chosen[j]
-        else Regression(prediction=plain[j], ridged=False)
-        for j in range(len(targets))
-    ]
+    statistics = features.statistics(y, splits=[split, *within(split, folds)])
+    fits = fit_each(statistics, widths=[target.shape[1] for target in targets])
+    return predict_each(fits, features.h, split=split)
 
 
-def _plain(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
-    return least_squares(x, y).predict(new)
+def within(split: Split, folds: list[Split]) -> list[Split]:
+    """Folds of positions within the training rows as folds of rows."""
+    rows = split.train
+    return [Split(train=rows[fold.train], test=rows[fold.test]) for fold in folds]
 
 
-def _ridge(x: Tensor, y: Tensor, new: Tensor) -> Tensor:
-    """Predictions (penalties, n_new, k) from one eigendecomposition of the smaller Gram matrix.
+def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
+    """Choose within the training part, then fit to all of it.
 
-    Safe in float64, unlike a plain pseudo-inverse: the least penalty stands far above rounding.
+    Args:
+        statistics: Of the split itself, then of the folds inside its training part.
+        widths: Number of columns of each factor.
     """
-    mean, mean_target = x.double().mean(dim=0), y.mean(dim=0)
-    x, new, y = x.double() - mean, new.double() - mean, y - mean_target
-    wide = x.shape[0] <= x.shape[1]
-    values, vectors = torch.linalg.eigh(x @ x.T if wide else x.T @ x)
-    left = (new @ x.T if wide else new) @ vectors
-    right = vectors.T @ (y if wide else x.T @ y)
-    values = values.clamp(min=0)
-    size = values.sum().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
-    weight = 1 / (values + size * values.new_tensor(PENALTIES)[:, None])
-    prediction: Tensor = left @ (weight[:, :, None] * right) + mean_target
-    return prediction
+    train = statistics.train(0)
+    trace = train.hh.trace().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
+    penalties = trace * trace.new_tensor(PENALTIES)
+    folds = statistics.pairs(range(1, len(statistics.training)))
+    plain_error, ridge_error = linear.cross_validated(folds, penalties=penalties)
+    plain_errors = torch.stack([e.sum() for e in torch.split(plain_error, widths)])
+    ridge_errors = torch.stack([e.sum(1) for e in torch.split(ridge_error, widths, dim=1)])
+    least, best = ridge_errors.min(dim=1)
+    ridged = (least < GAIN * plain_errors).tolist()
+    plain = linear.least_squares(train)
+    maps = linear.ridge(train, penalties=penalties) if any(ridged) else None
+    fits, start = [], 0
+    for width, is_ridged, index in zip(widths, ridged, best.tolist(), strict=True):
+        columns = slice(start, start + width)
+        start += width
+        a, b, penalty = plain.coefficient, plain.intercept, 0.0
+        if is_ridged and maps is not None:
+            a, b, penalty = maps[0][index], maps[1][index], penalties[index].item()
+        fits.append(
+            Regression(
+                coefficient=a[:, columns],
+                intercept=b[columns],
+                penalty=penalty,
+                rank=plain.rank,
+                condition_number=plain.condition_number,
+            )
+        )
+    return fits
+
+
+def predict_each(
+    fits: list[Regression], h: Float[Tensor, "n d"], *, split: Split
+) -> list[Float[Tensor, "n_test _"]]:
+    """The maps at the held-out rows, block by block in float64."""
+    a = torch.cat([fit.coefficient for fit in fits], dim=1)
+    b = torch.cat([fit.intercept for fit in fits])
+    blocks = torch.split(split.test, max(1, BLOCK // max(1, h.shape[1])))
+    prediction = torch.cat([h[rows].double() @ a + b for rows in blocks])
+    widths = [fit.coefficient.shape[1] for fit in fits]
+    return list(torch.split(prediction, widths, dim=1))

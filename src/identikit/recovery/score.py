@@ -20,7 +20,8 @@ from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.inputs import as_factors, as_features
 from identikit.recovery.maps import map_scores
-from identikit.recovery.readouts import Trial, read_out, targets
+from identikit.recovery.readouts import Gathered, Trial, gather, read_out, targets
+from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import FactorScore, MapScores, Recovery
 from identikit.recovery.split import Split, class_folds, group_folds, random_split
 from identikit.representation import Representation
@@ -101,16 +102,20 @@ def score(
             group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
         ),
     )
-    scores = read_out(h, factors, trial=trial)
+    gathered = gather(h, factors, trial=trial)
+    scores = read_out(gathered, factors, trial=trial)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
         scores = _with_coverage(scores, h, _independent(rows, head_class), factors, trial)
     return Recovery(
         factors=scores,
-        latents=_latents(h, factors, split, group, resamples, seed),
+        latents=_latents(gathered, factors, split, group, resamples, seed),
         head=head_scores,
-        controls={name: read_out(v, factors, trial=trial) for name, v in others.items()},
+        controls={
+            name: read_out(gather(v, factors, trial=trial), factors, trial=trial)
+            for name, v in others.items()
+        },
         ceiling=ceiling,
         n_train=len(split.train),
         n_test=len(split.test),
@@ -132,15 +137,16 @@ def held_out_predictions(
 
 
 def _latents(
-    h: Tensor, factors: Factors, split: Split, group: Tensor, resamples: int, seed: int
+    gathered: Gathered, factors: Factors, split: Split, group: Tensor, resamples: int, seed: int
 ) -> MapScores | None:
     if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
         return None
     return map_scores(
-        h,
+        gathered.features,
         torch.cat([targets(factor) for factor in factors.values()], dim=1),
         names=tuple(factors),
         folds=[split],
+        statistics=gathered.statistics,
         groups=group,
         resamples=resamples,
         generator=stream(seed, "bootstrap"),
@@ -170,11 +176,14 @@ def _head(
         )
     if len(torch.unique(label)) < 2:
         raise InputError("head_class names one class only; nothing can be held out.")
+    folds = class_folds(label, dim=rows.shape[1], generator=stream(seed, "classes"))
+    features = Narrowed.of(rows)
     return map_scores(
-        rows,
+        features,
         v[label],
         names=tuple(f"v{j + 1}" for j in range(v.shape[1])),
-        folds=class_folds(label, dim=rows.shape[1], generator=stream(seed, "classes")),
+        folds=folds,
+        statistics=features.statistics(v[label], splits=folds),
         groups=label,
         resamples=resamples,
         generator=stream(seed, "bootstrap of classes"),
@@ -202,8 +211,10 @@ def _with_coverage(
     # what rounding h left outside is no information, however well a regression can scale it
     noise = 4 * rounding(h).square().sum().sqrt()
     outside = outside * (centred(outside).square().mean(dim=0).sqrt() > noise)
-    covered = read_out(inside, factors, trial=trial)
-    rest = read_out(outside, factors, trial=trial) if outside.shape[1] else (None,) * len(scores)
+    covered = read_out(gather(inside, factors, trial=trial), factors, trial=trial)
+    rest: tuple[FactorScore | None, ...] = (None,) * len(scores)
+    if outside.shape[1]:
+        rest = read_out(gather(outside, factors, trial=trial), factors, trial=trial)
     return tuple(
         replace(s, covered=c.estimate, rest=r.estimate if r is not None else None)
         for s, c, r in zip(scores, covered, rest, strict=True)

@@ -104,20 +104,14 @@ class Readouts:
         split, inner = parts.split(fold, objects=1)
         for start in range(0, len(h), AZIMUTHS):
             rows = slice(start, start + AZIMUTHS)
-            (azimuth,) = _predict(h[rows], [circle[rows]], split, inner)
+            (azimuth,) = regress(h[rows], [circle[rows]], split=split, folds=inner)
             self.azimuth[seed, rows][split.test] = azimuth.float()
         split, inner = parts.split(fold, objects=OBJECTS)
         named = F.one_hot(data.object, OBJECTS).double()
-        pooled, votes = _predict(h, [circle, named], split, inner)
+        pooled, votes = regress(h, [circle, named], split=split, folds=inner)
         self.pooled[seed, split.test] = pooled.float()
         self.object[seed, split.test] = votes.argmax(1)
         self.within_share[seed, fold] = within_share(h[split.test], data.object[split.test])
-
-
-def _predict(h: Tensor, targets: list[Tensor], split: Split, inner: list[Split]) -> list[Tensor]:
-    train = [target[split.train] for target in targets]
-    found = regress(h[split.train], train, h[split.test], folds=inner)
-    return [regression.prediction for regression in found]
 
 
 def within_share(h: Float[Tensor, "n d"], group: Int[Tensor, " n"]) -> float:

@@ -1,0 +1,129 @@
+"""Linear maps and their errors from statistics alone: the data are not touched again.
+
+least squares  A = C_hh^+ C_hy                      eigenvalues of the equal-norm Gram matrix
+ridge          A = (C_hh + alpha)^-1 C_hy           one eigendecomposition for all penalties
+Procrustes     s U V', U S V' = sum h y'            s = tr S / sum |h|²
+error          E(A) = C_yy - 2 A'C_hy + A'C_hh A + n |mean_y - A'mean_h - b|²
+
+C are centred products (`moments`), or products about zero where no constant is fitted; C_hh^+
+drops the directions below the cut-off of `linalg`, which are the dead, duplicated and
+collapsed ones. Cross-validation fits on merged parts and takes E of the part left out, which
+is exact. h is (n, d), y (n, k); A is (d, k), b (k).
+"""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.linalg import LeastSquares, Procrustes, above_cut_off
+from identikit.recovery.moments import Moments
+
+
+def least_squares(moments: Moments, *, intercept: bool = True) -> LeastSquares:
+    """The affine map, or the linear one without a constant, of least squared error."""
+    hh, hy = (moments.hh, moments.hy) if intercept else _about_zero(moments)
+    n, d = moments.n, len(hh)
+    size = (hh.diagonal().clamp(min=0) / max(n, 1)).sqrt()
+    noise = moments.noise()
+    alive = size > 4 * noise  # below this a column is its own rounding error
+    unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
+    values, vectors = torch.linalg.eigh(unit[:, None] * hh * unit)
+    worst = (noise * unit).max().item() if d else 0.0
+    kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
+    values, vectors = values[kept], vectors[:, kept]
+    coefficient = unit[:, None] * (vectors @ (vectors.T @ (unit[:, None] * hy) / values[:, None]))
+    return LeastSquares(
+        coefficient=coefficient,
+        intercept=_intercept(moments, coefficient) if intercept else torch.zeros_like(hy[0]),
+        rank=len(values),
+        condition_number=(values[-1] / values[0]).sqrt().item() if len(values) else float("inf"),
+    )
+
+
+def ridge(
+    moments: Moments, *, penalties: Float[Tensor, " penalties"]
+) -> tuple[Float[Tensor, "penalties d k"], Float[Tensor, "penalties k"]]:
+    """Minimise |Y - (H A + b)|² + penalty |A|² for every penalty above 0; the constant is free.
+
+    Returns:
+        A and b for each penalty.
+    """
+    values, vectors = torch.linalg.eigh(moments.hh)
+    noise = moments.noise().max().item() if len(values) else 0.0
+    kept = above_cut_off(values, shape=(moments.n, len(values)), noise=noise, squared=True)
+    weight = kept / (values.clamp(min=0) + penalties.to(values)[:, None])
+    inner = weight[:, :, None] * (vectors.T @ moments.hy)
+    coefficient = _maps(vectors @ _columns(inner), len(penalties))
+    return coefficient, _intercept(moments, coefficient)
+
+
+def procrustes(moments: Moments) -> Procrustes:
+    """The scaled rotation, without a shift, of least squared error."""
+    hh, hy = _about_zero(moments)
+    norm = hh.trace().item()
+    u, s, vt = torch.linalg.svd(hy, full_matrices=False)
+    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm if norm else 0.0)
+
+
+def squared_error(
+    moments: Moments, coefficient: Float[Tensor, "*maps d k"], intercept: Float[Tensor, "*maps k"]
+) -> Float[Tensor, "*maps k"]:
+    """Summed squared error of maps on the rows that the statistics are of."""
+    flat = coefficient.reshape(-1, *coefficient.shape[-2:])
+    image = _maps(moments.hh @ _columns(flat), len(flat))
+    spread = moments.yy + (flat * (image - 2 * moments.hy)).sum(dim=1)
+    off = moments.mean_y - moments.mean_h @ coefficient - intercept
+    return spread.clamp(min=0).view_as(intercept) + moments.n * off.square()
+
+
+def r2(
+    moments: Moments, coefficient: Float[Tensor, "*maps d k"], intercept: Float[Tensor, "*maps k"]
+) -> Float[Tensor, "*maps k"]:
+    """R² = 1 - squared error / sum (y - mean y)², of the rows that the statistics are of."""
+    return 1 - squared_error(moments, coefficient, intercept) / moments.yy
+
+
+def cross_validated(
+    pairs: Iterable[tuple[Moments, Moments]], *, penalties: Float[Tensor, " penalties"]
+) -> tuple[Float[Tensor, " k"], Float[Tensor, "penalties k"]]:
+    """Squared error on the rows left out, summed over folds: of least squares and of ridge.
+
+    Args:
+        pairs: Statistics of each fold's training and test rows.
+        penalties: On |A|², the same number in every fold.
+
+    Returns:
+        Errors of least squares, infinite where a fold has not more rows than columns, and of
+        ridge with each penalty.
+    """
+    plain, ridged = [], []
+    for train, test in pairs:
+        ridged.append(squared_error(test, *ridge(train, penalties=penalties)))
+        if train.n > len(train.hh) + 1:
+            fit = least_squares(train)
+            plain.append(squared_error(test, fit.coefficient, fit.intercept))
+        else:
+            plain.append(torch.full_like(train.yy, torch.inf))
+    return torch.stack(plain).sum(dim=0), torch.stack(ridged).sum(dim=0)
+
+
+def _columns(maps: Tensor) -> Tensor:
+    """(maps, d, k) as (d, maps k): one product with a matrix instead of one per map."""
+    return maps.movedim(0, 1).flatten(1)
+
+
+def _maps(columns: Tensor, maps: int) -> Tensor:
+    """The way back."""
+    return columns.view(len(columns), maps, -1).movedim(1, 0)
+
+
+def _about_zero(moments: Moments) -> tuple[Tensor, Tensor]:
+    mean = moments.mean_h[:, None] * moments.n
+    return moments.hh + mean * moments.mean_h, moments.hy + mean * moments.mean_y
+
+
+def _intercept(moments: Moments, coefficient: Tensor) -> Tensor:
+    constant: Tensor = moments.mean_y - moments.mean_h @ coefficient
+    return constant
