@@ -5,7 +5,7 @@ from typing import Any
 from identikit.studies.sweeps.catalogue._simulation import simulation
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
 
-SCALES = (0.2, 0.3, 0.5, 0.7, 1.0)
+SCALES = (0.5, 0.7, 1.0, 1.4, 2.0)
 CURVES: dict[str, dict[str, Any]] = {
     "equal covariances": {"covariance": "shared"},
     "unequal": {"covariance": "per-class"},

@@ -8,7 +8,7 @@ from typing import Any
 from identikit.studies.sweeps.catalogue._simulation import simulation
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
 
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 CLASSES = {"2 classes": 2, "10 classes": 10, "all 100 classes": None}
 
 

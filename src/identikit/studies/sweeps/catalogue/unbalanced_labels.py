@@ -21,7 +21,7 @@ SWEEP = Sweep(
     question="How much is recovered when classes differ in frequency, after Zipf's law?",
     prediction="Log-priors are constants that differ between classes, and a head without bias "
     "needs a dimension for them: with one more dimension than latents the ceiling is 1 for "
-    "every exponent, with as many it falls.",
+    "every exponent, with as many it falls (and networks approach it from above).",
     rows=tuple(_row(group, exponent) for group in WIDTHS for exponent in EXPONENTS),
     axis=Axis(label="Zipf exponent s of the labels"),
     core_minutes=0.0,
