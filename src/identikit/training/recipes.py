@@ -31,7 +31,7 @@ RECIPES = {
     "flat": Recipe(
         encoder=EncoderConfig(width=32),
         head=HeadConfig(spare=5, share_rows=True),
-        training=TrainingConfig(steps=3000, final_batch_size=8192, muon_rate=0.4),
+        training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
         encoder=EncoderConfig(width=128),
