@@ -39,13 +39,15 @@ def plain(head: StagedHead) -> Tensor:
     return F.cross_entropy(head.scale * head.features(y) @ head.rows().T, label)
 
 
-@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize(
+    "options", [{}, {"normalized": True}, {"normalized": True, "free_until": 0.5}]
+)
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("progress", [0.0, FOLD, 0.95, 1.0])
+@pytest.mark.parametrize("progress", [0.0, FOLD, 0.5, 0.95, 1.0])
 def test_every_stage_is_the_cross_entropy_over_all_labels(
-    normalized: bool, tied: bool, progress: float
+    options: dict[str, object], tied: bool, progress: float
 ) -> None:
-    head = build(tied=tied, normalized=normalized)
+    head = build(tied=tied, **options)
     found = loss(head, progress)
     torch.testing.assert_close(found, plain(head))
     dims = DIM + 2 if progress < FOLD else DIM
@@ -117,7 +119,34 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
     assert torch.equal(loss(head, 0.95), loss(other, 0.95))
 
 
-@pytest.mark.parametrize("wrong", [{"spare": -1}, {"untie": 0.0}, {"untie": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"spare": -1}, {"untie": 0.0}, {"untie": 1.5}, {"free_until": 1.0}]
+)
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"head {next(iter(wrong))}"):
         HeadConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(tied: bool) -> None:
+    head = build(tied=tied, spare=0, normalized=True, free_until=0.5)
+    generator = torch.Generator().manual_seed(2)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    kappa, linear, shift = 7.0, normal(DIM, DIM), normal(DIM)
+    y = F.normalize(normal(500, DIM)) @ linear.T
+    label = torch.randint(LABELS, (500,), generator=generator)
+    head.loss(y, label, generator=generator, progress=FOLD)  # folds, with nothing to lose
+    rows = kappa * F.normalize(normal(len(head.wide), DIM)) @ torch.linalg.inv(linear) + shift
+    with torch.no_grad():
+        (head.shared if tied else head.weight).copy_(rows @ head.fold)
+    assert not head.on_sphere
+    log_p = torch.log_softmax(head.features(y) @ head.rows().T, dim=1)
+
+    head.loss(y, label, generator=generator, progress=0.6)
+    assert head.on_sphere
+    torch.testing.assert_close(head.features(y), y @ head.fold)
+    torch.testing.assert_close(torch.log_softmax(head.logits(head.features(y)), dim=1), log_p)
+    assert float(head.scale.detach()) == pytest.approx(kappa)

@@ -37,6 +37,9 @@ class HeadConfig:
     """Uniform labels that join each group's softmax; None: the full softmax."""
     group: int = 128
     """Samples that share one sampled softmax."""
+    free_until: float = 0.0
+    """Share of training for which a normalised head is free: an affine map is found with less
+    trouble, and the sphere from it at the end."""
     spare: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
     share_rows: bool = False
@@ -47,6 +50,10 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.spare < 0:
             raise InputError(f"head spare must be at least 0; got {self.spare}.")
+        if not 0 <= self.free_until < 1:
+            raise InputError(
+                f"head free_until is a share of training in [0, 1); got {self.free_until}."
+            )
         if not 0 < self.untie <= 1:
             raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
         if self.group < 1:
@@ -82,9 +89,14 @@ class SoftmaxHead(Objective):
         self.register_buffer("log_inclusion", _log_inclusion(config, n_labels, label_prior))
 
     @property
+    def on_sphere(self) -> bool:
+        """Whether features and rows have unit norm at this point of training."""
+        return self.config.normalized
+
+    @property
     def scale(self) -> Float[Tensor, ""]:
-        """The inverse temperature: learned if normalised, else 1."""
-        return self.log_scale.exp() if self.config.normalized else self.weight.new_ones(())
+        """The inverse temperature: learned on the sphere, else 1."""
+        return self.log_scale.exp() if self.on_sphere else self.weight.new_ones(())
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
@@ -92,7 +104,7 @@ class SoftmaxHead(Objective):
 
     def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
         """The representation h that the logits are made of; unit-norm if normalised."""
-        return F.normalize(y, dim=1) if self.config.normalized else y
+        return F.normalize(y, dim=1) if self.on_sphere else y
 
     def logits(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n labels"]:
         """Logits over all labels, of features as `features` gives them."""
@@ -143,10 +155,10 @@ class SoftmaxHead(Objective):
         return _cross_entropy(self._scaled(h)[None], rows, added, label[None])
 
     def _scaled(self, h: Tensor) -> Tensor:
-        return self.scale * h if self.config.normalized else h
+        return self.scale * h if self.on_sphere else h
 
     def _normalise(self, rows: Tensor) -> Tensor:
-        return F.normalize(rows, dim=-1) if self.config.normalized else rows
+        return F.normalize(rows, dim=-1) if self.on_sphere else rows
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training a unit-norm head; zero for a free one.
@@ -154,7 +166,7 @@ class SoftmaxHead(Objective):
         A unit-norm loss does not depend on |y|, so this moves no optimum. Without it |y|
         grows a thousandfold in training, and the encoder slows down by as much.
         """
-        if not self.config.normalized:
+        if not self.on_sphere:
             return y.new_zeros(())
         return (y.square().sum(1) - 1).square().mean()
 

@@ -1,14 +1,17 @@
-"""Cross-entropy that starts easier than it ends: spare dimensions, shared rows, then neither.
+"""Cross-entropy that starts easier than it ends: spare dimensions, no sphere, shared rows.
 
-h = Q'y, logits of label i: w_g(i) . h + v_i . h. Three parts of one training, each starting where
-the last one stood, and the last minimises the cross-entropy of `head` over all labels:
+h = Q'y, logits of label i: w_g(i) . h + v_i . h. Parts of one training, each starting where the
+last one stood, and the last minimises the cross-entropy of `head` over all labels:
 
 1. y has spare dimensions beside the d of h, and all of them count. With exactly d, h can settle
    on d - 1 latents and some other function of them, a valley from which no small step leads out;
    with spare ones the missing latent is simply taken up as well.
 2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
    the best approximation of rank d of the logits so far (Eckart and Young).
-3. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
+3. A unit-norm head is free until then. In a spherical world the free optimum is h = A z with rows
+   A'^-1 v + c: the linear map that takes h nearest the sphere, and the shift that puts the
+   mapped rows nearest one (it changes no difference of logits), lead to the unit-norm optimum.
+4. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
    n labels has the log-probability w . h + log n of all of them together, which is exactly the
    softmax over labels with equal rows.
 
@@ -19,7 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from identikit.linalg import centred
+from identikit.linalg import centred, sphere_centre, spherical_frame
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
@@ -43,6 +46,7 @@ class StagedHead(SoftmaxHead):
 
     fold: Tensor
     folded: Tensor
+    mapped: Tensor
     group: Tensor
     log_count: Tensor
 
@@ -71,6 +75,13 @@ class StagedHead(SoftmaxHead):
             self.register_buffer("log_count", count.log().to(wide))
         self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
+        late = config.normalized and config.free_until > 0
+        self.register_buffer("mapped", torch.tensor(not late, device=generator.device))
+
+    @property
+    def on_sphere(self) -> bool:
+        """Whether features and rows have unit norm at this point of training."""
+        return self.config.normalized and bool(self.mapped)
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows of all labels, as wide as the features are at this point of training."""
@@ -95,6 +106,8 @@ class StagedHead(SoftmaxHead):
         """Mean cross-entropy over labels, of the stage that this progress belongs to."""
         if progress >= FOLD and not self.folded:
             self._fold(y.detach())
+        if self.folded and not self.mapped and progress >= self.config.free_until:
+            self._map_to_sphere(y.detach())
         h = self.features(y)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
             group = self.group[label]
@@ -130,3 +143,18 @@ class StagedHead(SoftmaxHead):
         (self.shared if self.tied else self.weight).copy_(logits @ top @ top.T @ inverse @ project)
         self.fold.copy_(project)
         self.folded.fill_(True)
+
+    @torch.no_grad()
+    def _map_to_sphere(self, y: Tensor) -> None:
+        """Take features and rows to the unit sphere, changing what they say as little as can be."""
+        rows = self._rows()
+        frame = spherical_frame(self._reduced(y).double())
+        turned = torch.linalg.solve(frame, rows.double().T).T
+        turned = turned - sphere_centre(turned)
+        length = turned.norm(dim=1).mean()
+        rows.copy_(turned / length)
+        if self.tied:
+            self.weight.copy_(torch.linalg.solve(frame, self.weight.double().T).T / length)
+        self.log_scale.copy_(length.log())
+        self.fold.copy_(self.fold.double() @ frame)
+        self.mapped.fill_(True)

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from identikit.errors import InputError
+from identikit.linalg import sphere_centre, spherical_frame
 from identikit.worlds.world import ClusterWorld
 
 MAX_CLASSES = 1000
@@ -477,25 +478,6 @@ def random_start(
         rows=normalize(rows),
         log_scale=1.0 if unit else 0.0,
     )
-
-
-def sphere_centre(rows: Float[Tensor, "k m"]) -> Float[Tensor, " m"]:
-    """The c for which the rows lie nearest a sphere around it: 2 c . w + const = |w|²."""
-    with_one = torch.cat([2 * rows, torch.ones_like(rows[:, :1])], dim=1)
-    squares = rows.square().sum(dim=1, keepdim=True)
-    centre: Tensor = torch.linalg.lstsq(with_one, squares, driver="gelsd").solution[:-1, 0]
-    return centre
-
-
-def spherical_frame(features: Float[Tensor, "n m"]) -> Float[Tensor, "m m"]:
-    """The A for which the rows of features A lie nearest the unit sphere: f' A A' f = 1."""
-    n, m = features.shape
-    products = (features[:, :, None] * features[:, None, :]).reshape(n, m * m)
-    ones = torch.ones(n, 1, dtype=features.dtype, device=features.device)
-    form = torch.linalg.lstsq(products, ones, driver="gelsd").solution.reshape(m, m)
-    values, vectors = torch.linalg.eigh((form + form.T) / 2)
-    frame: Tensor = vectors * values.clamp(min=1e-3 * float(values.abs().max())).sqrt()
-    return frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 "fast" is for the base row and all like it, up to ten latents (3,000 steps at ten).
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
 some latents and there are valleys without them: spare dimensions, shared rows, large last
-batches. Unit-norm heads want a muon_rate of 0.1 with it.
+batches.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
+Both leave a unit-norm head free for the first half.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -30,12 +31,12 @@ RECIPES = {
     "fast": Recipe(),
     "flat": Recipe(
         encoder=EncoderConfig(width=32),
-        head=HeadConfig(spare=5, share_rows=True),
+        head=HeadConfig(spare=5, share_rows=True, free_until=0.5),
         training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
         encoder=EncoderConfig(width=128),
-        head=HeadConfig(share_rows=True),
+        head=HeadConfig(share_rows=True, free_until=0.5),
         training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
     ),
     "paper": Recipe(

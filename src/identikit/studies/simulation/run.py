@@ -318,7 +318,8 @@ def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
     }
     size = (config.head, config.n_labels, config.dim)
     share = config.head.share_rows and config.objective == "diet"  # classes all differ
-    if not (config.head.spare or share):
+    late = config.head.normalized and config.head.free_until > 0
+    if not (config.head.spare or share or late):
         return SoftmaxHead(*size, **options)
     alike = _alike(config, world) if share else None
     return StagedHead(*size, **options, alike=alike)
