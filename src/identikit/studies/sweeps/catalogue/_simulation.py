@@ -15,6 +15,7 @@ def simulation(
     normalized: bool = False,
     instances: int = 10_240,
     few_classes: bool = False,
+    steps: int | None = None,
     test_samples: int = 8_192,
     **world: Any,
 ) -> SimulationConfig:
@@ -28,5 +29,5 @@ def simulation(
         world=WorldConfig(**world),
         encoder=chosen.encoder,
         head=replace(chosen.head, normalized=normalized),
-        training=chosen.training,
+        training=chosen.training if steps is None else replace(chosen.training, steps=steps),
     )

@@ -21,5 +21,10 @@ WORLDS: dict[str, dict[str, Any]] = {
     "conditional: Laplace": {"conditional": "laplace"},
     "conditional: normal": {"conditional": "normal"},
 }
-RECIPES: dict[str, str] = {}
-"""The recipe of each world; fast where nothing is said."""
+TRAINING: dict[str, dict[str, Any]] = {
+    "d = 10": {"steps": 3_000},
+    "d = 20": {"recipe_name": "wide"},
+    "C = 10": {"recipe_name": "flat"},
+    "κ = 50": {"recipe_name": "flat"},
+}
+"""How the worlds are trained that need more than the base row."""

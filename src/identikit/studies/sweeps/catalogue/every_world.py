@@ -3,15 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.sweeps.catalogue._simulation import simulation
 from identikit.studies.sweeps.sweep import Row, Sweep
 
-LAPLACE: dict[str, Any] = {"conditional": "laplace", "scale": 0.5}
 WORLDS: dict[str, dict[str, Any]] = {
     "von Mises-Fisher": {},
     "projected normal, scale 0.5": {"conditional": "normal", "scale": 0.5},
-    "projected Laplace, scale 0.5": LAPLACE,
+    "projected Laplace, scale 0.5": {"conditional": "laplace", "scale": 0.5},
     "projected Laplace, scale 1": {"conditional": "laplace"},
     "projected generalised normal": {"conditional": "generalized-normal"},
     "truncated Laplace, scale 0.5": {"conditional": "truncated-laplace", "scale": 0.5},
@@ -24,18 +22,17 @@ WORLDS: dict[str, dict[str, Any]] = {
     "10 % of labels swapped": {"swapped_share": 0.1},
     "30 % swapped among 20 classes": {"swapped_share": 0.3, "swapped_classes": 20},
     "two clusters a class": {"components": 2},
-    "two Laplace clusters a class": {"components": 2, **LAPLACE},
+    "two Laplace clusters a class": {"components": 2, "conditional": "laplace", "scale": 0.5},
     "Zipf labels": {"label_exponent": 1.0},
 }
 
 
-def _long(config: SimulationConfig) -> SimulationConfig:
-    return replace(config, training=replace(config.training, steps=3_000))
+def _row(label: str, group: str = "supervised", **options: Any) -> Row:
+    config = simulation(**{"objective": "supervised", "steps": 3_000} | options | WORLDS[label])
+    return Row(label=label, config=config, group=group)
 
 
-def _row(label: str, config: SimulationConfig, group: str) -> Row:
-    return Row(label=label, config=_long(config), group=group)
-
+_ZIPF = _row("Zipf labels")
 
 SWEEP = Sweep(
     name="every-world",
@@ -44,26 +41,15 @@ SWEEP = Sweep(
     prediction="Wherever training converges: a ceiling says what the best network of this width "
     "recovers, whether the assumptions hold or not.",
     rows=(
-        *(
-            _row(label, simulation(objective="supervised", **world), "supervised")
-            for label, world in WORLDS.items()
+        *(_row(label) for label in WORLDS),
+        Row(
+            label="Zipf labels, one dimension more",
+            config=replace(_ZIPF.config, representation_dim=6),
+            group=_ZIPF.group,
         ),
-        _row(
-            "Zipf labels, one dimension more",
-            replace(
-                simulation(objective="supervised", **WORLDS["Zipf labels"]), representation_dim=6
-            ),
-            "supervised",
-        ),
-        *(
-            _row(
-                label,
-                simulation(objective="supervised", normalized=True, **WORLDS[label]),
-                "unit norm",
-            )
-            for label in ("von Mises-Fisher", "projected Laplace, scale 0.5")
-        ),
-        _row("projected Laplace, scale 0.5", simulation(objective="diet", **LAPLACE), "DIET"),
+        _row("von Mises-Fisher", "unit norm", normalized=True),
+        _row("projected Laplace, scale 0.5", "unit norm", normalized=True),
+        _row("projected Laplace, scale 0.5", "DIET", objective="diet"),
     ),
     core_minutes=0.0,
     seeds=(0, 1, 2),

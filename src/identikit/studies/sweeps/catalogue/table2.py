@@ -1,16 +1,16 @@
 """Table 2 of arXiv:2410.21869: DIET, unnormalised and with unit-norm features and rows."""
 
 from identikit.studies.sweeps.catalogue._simulation import simulation
-from identikit.studies.sweeps.catalogue._worlds import RECIPES, WORLDS
+from identikit.studies.sweeps.catalogue._worlds import TRAINING, WORLDS
 from identikit.studies.sweeps.sweep import Row, Sweep
 
 
 def _row(label: str, *, normalized: bool, instances: int = 10_240) -> Row:
     config = simulation(
-        RECIPES.get(label, "fast"),
         objective="diet",
         normalized=normalized,
         instances=instances,
+        **TRAINING.get(label, {}),
         **WORLDS.get(label, {}),
     )
     return Row(label=label, config=config, group="DIET, unit norm" if normalized else "DIET")

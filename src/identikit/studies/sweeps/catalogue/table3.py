@@ -1,7 +1,7 @@
 """Table 3 of arXiv:2410.21869: supervised classification, classes as labels."""
 
 from identikit.studies.sweeps.catalogue._simulation import simulation
-from identikit.studies.sweeps.catalogue._worlds import RECIPES, WORLDS
+from identikit.studies.sweeps.catalogue._worlds import TRAINING, WORLDS
 from identikit.studies.sweeps.sweep import Row, Sweep
 
 SWEEP = Sweep(
@@ -13,7 +13,7 @@ SWEEP = Sweep(
     rows=tuple(
         Row(
             label=label,
-            config=simulation(RECIPES.get(label, "fast"), objective="supervised", **world),
+            config=simulation(objective="supervised", **TRAINING.get(label, {}), **world),
             group="supervised",
         )
         for label, world in WORLDS.items()
