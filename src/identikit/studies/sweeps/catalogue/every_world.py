@@ -28,7 +28,8 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 
 def _row(label: str, group: str = "supervised", **options: Any) -> Row:
-    config = simulation(**{"objective": "supervised", "steps": 3_000} | options | WORLDS[label])
+    given: dict[str, Any] = {"objective": "supervised", "steps": 3_000, **options}
+    config = simulation(**given, **WORLDS[label])
     return Row(label=label, config=config, group=group)
 
 
