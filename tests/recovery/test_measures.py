@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    matthews_corrcoef,
+    r2_score,
+    roc_auc_score,
+)
 from torch import Tensor
 
 from identikit.recovery import measures
@@ -103,3 +110,32 @@ def test_undefined_resamples_say_so_and_constant_columns_do_not_correlate() -> N
     ones = torch.ones(1, 4, dtype=torch.float64)
     assert measures.correlation(constant, score[:, None])(ones).item() == 0
     assert measures.spearman(constant[:, 0], score)(ones).item() == 0
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_measures_of_classes_are_scikit_learns_also_of_resamples(classes: int) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    target = torch.randint(classes, (80,), generator=generator)
+    noise = torch.randint(classes, (80,), generator=generator)
+    named = torch.where(torch.rand(80, generator=generator) < 0.6, target, noise)
+    score = (named + 2 * torch.rand(80, generator=generator)).round(decimals=1)  # with ties
+    positive = (target == 1).long()
+    weights = torch.cat([torch.ones(1, 80), torch.randint(1, 4, (2, 80), generator=generator)])
+    found = [
+        measures.macro_f1(named, target)(weights.double()),
+        measures.class_correlation(named, target)(weights.double()),
+        measures.average_precision(score.double(), positive)(weights.double()),
+    ]
+    for row, weight in enumerate(weights.numpy()):
+        wanted = [
+            f1_score(target, named, average="macro", sample_weight=weight),
+            matthews_corrcoef(target, named, sample_weight=weight),
+            average_precision_score(positive, score, sample_weight=weight),
+        ]
+        assert [f[row, 0].item() for f in found] == pytest.approx(wanted)
+
+
+def test_one_class_named_throughout_correlates_with_nothing() -> None:
+    target = torch.tensor([0, 1] * 10)
+    statistic = measures.class_correlation(torch.zeros(20).long(), target)
+    assert statistic(torch.ones(1, 20).double()).item() == 0

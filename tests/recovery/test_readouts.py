@@ -14,7 +14,7 @@ from torch import Tensor
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
 from identikit.recovery.bootstrap import Bootstrap
-from identikit.recovery.classifier import PENALTIES, fit_logistic
+from identikit.recovery.permutation import Permutations
 from identikit.recovery.readouts import Trial, gather, read_out, targets
 from identikit.recovery.result import OK, FactorScore
 from identikit.recovery.split import Split, group_folds
@@ -36,6 +36,7 @@ def trial(n: int, n_train: int | None = None) -> Trial:
         bootstrap=Bootstrap(
             torch.arange(n - n_train), resamples=100, generator=torch.Generator().manual_seed(0)
         ),
+        permutations=Permutations(groups=torch.arange(n - n_train), shuffles=100, seed=0),
     )
 
 
@@ -148,22 +149,6 @@ def test_categorical_agrees_with_scikit_learn_for_unequal_classes() -> None:
         balanced_accuracy_score(t, wanted.predict(b)), abs=0.04
     )
     assert score.chance == pytest.approx(0.2)
-
-
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_the_classifier_minimises_its_objective(
-    penalty: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("identikit.recovery.classifier.PENALTIES", (penalty,))
-    x = normal(200, 3)
-    y = (x[:, 0] + normal(200, seed=1)).round().clamp(-1, 1).long() + 1
-    fold = Split(train=torch.arange(50, 200), test=torch.arange(50))
-    fit, _ = fit_logistic(x, y, classes=3, fold=fold)
-    reference = LogisticRegression(C=1 / (200 * penalty), tol=1e-8, max_iter=5000)
-    reference.fit(x.numpy(), y.numpy())
-    got = torch.softmax(x @ fit.weight + fit.bias, dim=1)
-    np.testing.assert_allclose(got, reference.predict_proba(x.numpy()), atol=2e-4)
-    assert fit.converged
 
 
 @pytest.mark.parametrize("kind", [Kind.BINARY, Kind.CATEGORICAL])

@@ -3,6 +3,7 @@
 least squares  A = C_hh^+ C_hy                      eigenvalues of the equal-norm Gram matrix
 ridge          A = (C_hh + alpha)^-1 C_hy           one eigendecomposition for all penalties
 Procrustes     s U V', U S V' = sum h y'            s = tr S / sum |h|²
+axes           eigenvectors of C_hh                 standard deviations along them
 error          E(A) = C_yy - 2 A'C_hy + A'C_hh A + n |mean_y - A'mean_h - b|²
 
 C are centred products (`moments`), or products about zero where no constant is fitted; C_hh^+
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.linalg import LeastSquares, Procrustes, above_cut_off
+from identikit.linalg import LeastSquares, PrincipalAxes, Procrustes, above_cut_off
 from identikit.recovery.moments import Moments
 
 
@@ -57,6 +58,18 @@ def ridge(
     inner = weight[:, :, None] * (vectors.T @ moments.hy)
     coefficient = _maps(vectors @ _columns(inner), len(penalties))
     return coefficient, _intercept(moments, coefficient)
+
+
+def principal_axes(moments: Moments) -> PrincipalAxes:
+    """The directions in which h varies, above the cut-off, from the most to the least."""
+    values, vectors = torch.linalg.eigh(moments.hh)
+    noise = moments.noise().max().item() if len(values) else 0.0
+    kept = above_cut_off(values, shape=(moments.n, len(values)), noise=noise, squared=True)
+    return PrincipalAxes(
+        mean=moments.mean_h,
+        axes=vectors[:, kept].flip(1),
+        size=(values[kept].flip(0) / moments.n).sqrt(),
+    )
 
 
 def procrustes(moments: Moments) -> Procrustes:

@@ -89,6 +89,57 @@ def balanced_accuracy(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -
     return statistic
 
 
+def average_precision(score: Float[Tensor, " n"], positive: Int[Tensor, " n"]) -> Statistic:
+    """Precision where each positive is reached, mean over positives; ties are one step."""
+    level = torch.unique(score, return_inverse=True)[1]
+    is_positive = positive.double()
+
+    def statistic(weights: Tensor) -> Tensor:
+        hits, all_ = (_at_level(w, level).flip(1) for w in (weights * is_positive, weights))
+        precision = hits.cumsum(dim=1) / all_.cumsum(dim=1).clamp(min=1)
+        total = hits.sum(dim=1, keepdim=True)
+        return (precision * hits).sum(1, keepdim=True) / total.where(total > 0, torch.nan)
+
+    return statistic
+
+
+def macro_f1(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statistic:
+    """2 hits / (named + there) of each class named or there, mean over these classes."""
+    named, there = _members(predicted, target)
+    both = named * there
+
+    def statistic(weights: Tensor) -> Tensor:
+        size = weights @ (named + there)
+        f1 = 2 * (weights @ both) / size.where(size > 0, torch.nan)
+        return f1.nanmean(dim=1, keepdim=True)
+
+    return statistic
+
+
+def class_correlation(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statistic:
+    """Correlation of named and true class as indicator vectors (Gorodkin 2004, R_K).
+
+    With two classes it is Pearson's r of 0 and 1; 0 where one class only is named or there.
+    """
+    named, there = _members(predicted, target)
+    both = (named * there).sum(dim=1, keepdim=True)
+
+    def statistic(weights: Tensor) -> Tensor:
+        total = weights.sum(dim=1, keepdim=True)
+        x, y = weights @ named / total, weights @ there / total
+        xy, xx, yy = ((p * q).sum(1, keepdim=True) for p, q in ((x, y), (x, x), (y, y)))
+        return _ratio(weights @ both / total - xy, (1 - xx) * (1 - yy))
+
+    return statistic
+
+
+def _members(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Indicators (n, classes) of what is named and what is there."""
+    _, level = torch.unique(torch.stack([predicted, target]), return_inverse=True)
+    named, there = torch.nn.functional.one_hot(level).double()
+    return named, there
+
+
 def _standardised(a: Tensor) -> Tensor:
     centre = centred(a)
     size = centre.square().mean(dim=0).sqrt()
@@ -101,8 +152,20 @@ def _ratio(covariance: Tensor, variances: Tensor) -> Tensor:
     return torch.where(defined, covariance / variances.where(defined, 1.0).sqrt(), 0.0)
 
 
+def ranks(a: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Mid-ranks of the values."""
+    level = torch.unique(a, return_inverse=True)[1]
+    found: Tensor = _midrank(torch.ones(1, len(a), dtype=torch.float64), level)[0]
+    return found
+
+
 def _midrank(weights: Tensor, level: Tensor) -> Tensor:
     """Weight below each point plus half the weight at its own level, (b, n)."""
-    at = torch.zeros(len(weights), int(level.max()) + 1, dtype=torch.float64)
-    at.index_add_(1, level, weights)
+    at = _at_level(weights, level)
     return (at.cumsum(dim=1) - at / 2)[:, level]
+
+
+def _at_level(weights: Tensor, level: Tensor) -> Tensor:
+    """Weight at each level, (b, levels)."""
+    at = torch.zeros(len(weights), int(level.max()) + 1, dtype=torch.float64)
+    return at.index_add_(1, level, weights)

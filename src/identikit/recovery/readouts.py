@@ -3,11 +3,13 @@
 continuous   regress z on h                            R²; r
 circular     regress (cos, sin) of the angle together  pooled R²; cosine, median of the error
 ordinal      regress the rank of the level             Spearman; R²
-categorical  logistic regression                       balanced accuracy; accuracy
-binary       logistic regression                       AUC; balanced accuracy
+categorical  logistic regression                       balanced accuracy; see `class_scores`
+binary       logistic regression                       AUC; the same
 
 Regressions are ordinary least squares, as in the paper, unless cross-validation inside the
-training part finds that they overfit; then they are ridge, and the status says so.
+training part finds that they overfit; then they are ridge, and the status says so. Every
+choice is made inside the training part: the held-out part is for scores, their intervals
+(`bootstrap`) and their p-values (`permutation`).
 """
 
 import math
@@ -19,11 +21,13 @@ from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
-from identikit.linalg import principal_axes, r2_score
-from identikit.recovery import measures
-from identikit.recovery.bootstrap import Bootstrap
-from identikit.recovery.classifier import fit_logistic
+from identikit.linalg import r2_score
+from identikit.recovery import linear, measures
+from identikit.recovery.bootstrap import Bootstrap, Statistic
+from identikit.recovery.class_scores import score_classes
+from identikit.recovery.classifier import classify
 from identikit.recovery.moments import FoldMoments
+from identikit.recovery.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.recovery.regression import Narrowed, Regression, fit_each, predict_each, within
 from identikit.recovery.result import OK, FactorScore
 from identikit.recovery.split import Split
@@ -40,6 +44,8 @@ class Trial:
     """Of positions within `split.train`, on which penalties are chosen."""
     bootstrap: Bootstrap
     """Resamples of `split.test`."""
+    permutations: Permutations
+    """Shuffles of `split.test`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,15 @@ class Gathered:
     features: Narrowed
     statistics: FoldMoments
     """Of the trial's split, then of its folds; targets are those of the regressed factors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A factor's score with what is needed to resample it beside another."""
+
+    score: FactorScore
+    statistic: Statistic
+    pairing: Pairing
 
 
 def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gathered:
@@ -68,17 +83,65 @@ def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gath
 
 
 def read_out(gathered: Gathered, factors: Factors, *, trial: Trial) -> tuple[FactorScore, ...]:
+    """Score every factor from the gathered features, with p-values."""
+    readings = read_each(gathered, factors, trial=trial)
+    p = trial.permutations.p_values([reading.pairing for reading in readings])
+    corrected = zip(readings, p, holm(p), benjamini_hochberg(p), strict=True)
+    return tuple(
+        replace(reading.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
+        for reading, each, by_holm, by_fdr in corrected
+    )
+
+
+def read_each(gathered: Gathered, factors: Factors, *, trial: Trial) -> list[Reading]:
     """Score every factor from the gathered features."""
-    scores: dict[str, FactorScore] = {}
+    readings: dict[str, Reading] = {}
     regressed = [f for f in factors.values() if f.kind not in CLASSES]
     if regressed:
-        scores |= _regressions(gathered, regressed, trial)
+        readings |= _regressions(gathered, regressed, trial)
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
-        h = gathered.features.h
-        coordinates = _coordinates(h[trial.split.train], h[trial.split.test])
-        scores |= {f.name: _classification(coordinates, f, trial) for f in classified}
-    return tuple(scores[name] for name in factors)
+        readings |= _classifications(gathered, classified, trial)
+    return [readings[name] for name in factors]
+
+
+def with_control_task(
+    scores: tuple[FactorScore, ...],
+    gathered: Gathered,
+    control: Gathered,
+    factors: Factors,
+    shuffled: Factors,
+    *,
+    trial: Trial,
+) -> tuple[FactorScore, ...]:
+    """Add each factor's score for random values of the items, and the difference.
+
+    Args:
+        scores: Those of the factors.
+        gathered: The features with the factors.
+        control: The same features with the shuffled factors.
+        factors: The factors.
+        shuffled: The same with random values for items (Hewitt and Liang 2019).
+        trial: Splits and resamples.
+    """
+    both = zip(
+        scores,
+        read_each(gathered, factors, trial=trial),
+        read_each(control, shuffled, trial=trial),
+        strict=True,
+    )
+    return tuple(
+        replace(
+            score,
+            control_task=other.score.estimate,
+            selectivity=trial.bootstrap.estimates(_difference(own.statistic, other.statistic))[0],
+        )
+        for score, own, other in both
+    )
+
+
+def _difference(a: Statistic, b: Statistic) -> Statistic:
+    return lambda weights: a(weights) - b(weights)
 
 
 def targets(factor: Factor) -> Float[Tensor, "n k"]:
@@ -111,7 +174,7 @@ def require_both_parts(factor: Factor, split: Split) -> None:
         )
 
 
-def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, FactorScore]:
+def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
     """All regressions in one solve."""
     split = trial.split
     y = [targets(f) for f in factors]
@@ -122,28 +185,30 @@ def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dic
         for f, prediction, t in zip(factors, predictions, y, strict=True)
     }
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
-    scores = _continuous(plain, trial.bootstrap) if plain else {}
+    readings = _continuous(plain, trial.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
         if factor.kind is Kind.ORDINAL:
-            scores[name] = _ordinal(factor, prediction, target, trial.bootstrap)
+            readings[name] = _ordinal(factor, prediction, target, trial.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
-            scores[name] = _circular(factor, prediction, target, trial.bootstrap)
-    return {
-        f.name: replace(scores[f.name], status=_status(gathered, fit))
-        for f, fit in zip(factors, fits, strict=True)
-    }
+            readings[name] = _circular(factor, prediction, target, trial.bootstrap)
+    for factor, fit in zip(factors, fits, strict=True):
+        reading = readings[factor.name]
+        score = replace(reading.score, status=_status(gathered, fit))
+        readings[factor.name] = replace(reading, score=score)
+    return readings
 
 
 def _continuous(
     parts: dict[str, tuple[Factor, Tensor, Tensor]], bootstrap: Bootstrap
-) -> dict[str, FactorScore]:
+) -> dict[str, Reading]:
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
     estimates = bootstrap.estimates(measures.r2(prediction, target))
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
-    return {
-        name: FactorScore(
+    readings = {}
+    for (name, (_, p, t)), estimate, each in zip(parts.items(), estimates, r, strict=True):
+        score = FactorScore(
             name=name,
             kind=Kind.CONTINUOUS,
             measure="R²",
@@ -151,15 +216,15 @@ def _continuous(
             chance=0.0,
             extras={"r": each},
         )
-        for name, estimate, each in zip(parts, estimates, r, strict=True)
-    }
+        readings[name] = Reading(
+            score=score, statistic=measures.r2(p, t), pairing=Pairing(u=p, v=t)
+        )
+    return readings
 
 
-def _ordinal(
-    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
-) -> FactorScore:
+def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
     statistic = measures.spearman(prediction[:, 0], target[:, 0])
-    return FactorScore(
+    score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure="Spearman",
@@ -167,73 +232,65 @@ def _ordinal(
         chance=0.0,
         extras={"r2": r2_score(prediction, target).item()},
     )
+    u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
+    return Reading(score=score, statistic=statistic, pairing=Pairing(u=u, v=v))
 
 
-def _circular(
-    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
-) -> FactorScore:
+def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
     error = torch.atan2(prediction[:, 1], prediction[:, 0])
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
     turn = (factor.period or math.tau) / math.tau
-    return FactorScore(
+    statistic = measures.r2(prediction, target, pooled=True)
+    score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure="circular R²",
-        estimate=bootstrap.estimates(measures.r2(prediction, target, pooled=True))[0],
+        estimate=bootstrap.estimates(statistic)[0],
         chance=0.0,
         extras={
             "mean_cosine": error.cos().mean().item(),
             "median_error": error.abs().median().item() * turn,
         },
     )
+    return Reading(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
 
 
-def _classification(
-    coordinates: list[tuple[Tensor, Tensor]], factor: Factor, trial: Trial
-) -> FactorScore:
-    split, bootstrap = trial.split, trial.bootstrap
-    levels, y = torch.unique(factor.values, return_inverse=True)
-    fits = [
-        fit_logistic(train, y[split.train], classes=len(levels), fold=trial.folds[0])
-        for train, _ in coordinates
-    ]
-    best = min(range(len(fits)), key=lambda k: fits[k][1])
-    fit, target = fits[best][0], y[split.test]
-    logits = fit.logits(coordinates[best][1])
-    predicted = logits.argmax(dim=1)
-    balanced = measures.balanced_accuracy(predicted, target)
-    if factor.kind is Kind.BINARY:
-        measure, chance = "AUC", 0.5
-        statistic = measures.auc(logits[:, 1] - logits[:, 0], target)
-        extras = {"balanced_accuracy": bootstrap.value(balanced).item()}
-    else:
-        measure, chance, statistic = "balanced accuracy", 1 / len(torch.unique(target)), balanced
-        extras = {"accuracy": (predicted == target).double().mean().item()}
-    unseen = ~torch.isin(target, y[split.train])
-    status = OK if fit.converged else "the classifier did not converge"
-    if bool(unseen.any()):
-        status = f"{int(unseen.sum())} held-out samples have levels that training lacks"
-    return FactorScore(
-        name=factor.name,
-        kind=factor.kind,
-        measure=measure,
-        estimate=bootstrap.estimates(statistic)[0],
-        chance=chance,
-        extras=extras,
-        status=status,
+def _classifications(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
+    """All classifiers in one batch, in principal coordinates of the training part."""
+    split = trial.split
+    train, test, size = _coordinates(gathered, split)
+    found = [torch.unique(f.values, return_inverse=True) for f in factors]
+    y = torch.stack([label for _, label in found])
+    classes = torch.tensor([len(levels) for levels, _ in found])
+    fits = classify(train, size, y[:, split.train], classes=classes, folds=trial.folds)
+    readings = {}
+    for factor, fit, label in zip(factors, fits, y, strict=True):
+        score, statistic, pairing = score_classes(
+            factor, fit, test, label[split.test], trial.bootstrap
+        )
+        unseen = int((~torch.isin(label[split.test], label[split.train])).sum())
+        status = OK if fit.converged else "the classifier did not converge"
+        if unseen:
+            status = f"{unseen} held-out samples have levels that training lacks"
+        readings[factor.name] = Reading(
+            score=replace(score, status=status), statistic=statistic, pairing=pairing
+        )
+    return readings
+
+
+def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tensor]:
+    """Both parts in principal coordinates of the first, and their sizes there, the first 1."""
+    axes = linear.principal_axes(gathered.statistics.train(0))
+    h, dtype = gathered.features.h, gathered.features.dtype
+    if not len(axes.size):  # nothing varies
+        nought = torch.zeros(len(h), 1, dtype=dtype)
+        return nought[split.train], nought[split.test], torch.ones(1, dtype=torch.float64)
+    unit = axes.size[0]
+    train, test = (
+        (axes.coordinates(h[rows]) / unit).to(dtype) for rows in (split.train, split.test)
     )
-
-
-def _coordinates(train: Tensor, test: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Principal coordinates, each of unit variance, or in the unit of the first.
-
-    The penalty is blind to any affine map of the first kind; where samples are few that
-    lifts noise to the size of signal, so a classifier may choose the second kind.
-    """
-    axes = principal_axes(train)
-    a, b = axes.coordinates(train), axes.coordinates(test)
-    return [(a / size, b / size) for size in (axes.size, axes.size[:1])]
+    return train, test, axes.size / unit
 
 
 def _status(gathered: Gathered, fit: Regression) -> str:

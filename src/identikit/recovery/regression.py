@@ -15,7 +15,7 @@ predicts. h is (n, d), y (n, k).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.linalg import above_cut_off, relative_rounding, require_rows, rounding
@@ -52,26 +52,32 @@ class Narrowed:
     """Orthonormal directions whose coordinates h are; None where nothing had to be done."""
 
     @classmethod
-    def of(cls, h: Float[Tensor, "n d"]) -> "Narrowed":
-        """The features as they are, or their coordinates in the span of their rows.
+    def of(
+        cls, h: Float[Tensor, "n d"], *, fitted: Int[Tensor, " n_fitted"] | None = None
+    ) -> "Narrowed":
+        """The features as they are, or their coordinates in the span of the rows fitted on.
 
         Linear maps of least norm lie in that span, so no read-out changes; statistics of
         16,384 pixels of 1,440 images would be a hundred times as many numbers.
 
+        Args:
+            h: Features.
+            fitted: Rows whose span is enough; all of them if not given.
+
         Raises:
             InputError: no rows, NaN or infinity.
         """
-        n, d = h.shape
+        n, d = len(h) if fitted is None else len(fitted), h.shape[1]
         if n >= d:
             return cls(h=h, eps=relative_rounding(h))
         require_rows(h, h)
-        rows = h.double()
+        rows = (h if fitted is None else h[fitted]).double()
         values, vectors = torch.linalg.eigh(rows @ rows.T)
         worst = rounding(h).max().item()
         kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
         size = values[kept].sqrt()
-        coordinates = vectors[:, kept] * size
         basis = rows.T @ (vectors[:, kept] / size)
+        coordinates = vectors[:, kept] * size if fitted is None else h.double() @ basis
         return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis)
 
     def statistics(self, y: Float[Tensor, "n k"], *, splits: list[Split]) -> FoldMoments:
@@ -82,6 +88,11 @@ class Narrowed:
     def dim(self) -> int:
         """Columns of the features as they came."""
         return self.h.shape[1] if self.basis is None else len(self.basis)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of iterative read-outs: float64 where the features came in it, else float32."""
+        return torch.float64 if self.eps < 1e-12 else torch.float32
 
     def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
         """A map from these columns, or their products with targets, for the columns that came."""
@@ -116,7 +127,7 @@ def regress(
         folds: Splits of positions within `split.train`, on which ridge and its penalty are
             chosen.
     """
-    features = Narrowed.of(h)
+    features = Narrowed.of(h, fitted=split.train)
     y = torch.cat(targets, dim=1)
     statistics = features.statistics(y, splits=[split, *within(split, folds)])
     fits = fit_each(statistics, widths=[target.shape[1] for target in targets])

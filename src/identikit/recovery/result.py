@@ -43,8 +43,22 @@ class FactorScore:
     estimate: Estimate
     chance: float
     """What features that know nothing of the factor are expected to reach."""
+    p_value: float | None = None
+    """Share of permutations of the held-out factor under which the same read-out scores as
+    well or better, itself counted."""
+    p_holm: float | None = None
+    """Corrected for the number of factors: if all below 0.05 are taken for real, the chance
+    that any is not is at most 0.05 (Holm)."""
+    p_fdr: float | None = None
+    """The same for the expected share of wrong ones (Benjamini and Hochberg)."""
+    control_task: Estimate | None = None
+    """The score for random values of the items shown: what is memorised, not read."""
+    selectivity: Estimate | None = None
+    """The score less that of the control task."""
     extras: Mapping[str, float] = field(default_factory=dict)
     """Further held-out numbers; errors of circular factors in the factor's own unit."""
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Of the extras whose chance level is known, what it is for these held-out samples."""
     covered: Estimate | None = None
     """From the part of h inside the head's row space: what theory speaks of."""
     rest: Estimate | None = None
@@ -106,6 +120,12 @@ class Recovery:
     n_test: int
     dim: int
     """Dimensions of h."""
+    rank: int | None = None
+    """Directions in which the training part of h varies, above the relative cut-off."""
+    condition_number: float | None = None
+    """Of its columns at equal norm, over these directions; None where there are none."""
+    status: str = OK
+    """`ok`, or how many of the dimensions are dead, duplicated or beyond precision."""
 
     def mean(self, control: str | None = None) -> float:
         """Mean over the factors of their scores, for h or for the control of that name."""
@@ -130,6 +150,7 @@ class Recovery:
                         "measure": score.measure,
                         **asdict(estimate),
                         "chance": score.chance,
+                        "p_holm": score.p_holm if part == features else None,
                         "status": score.status,
                     }
                     for part, estimate in parts.items()

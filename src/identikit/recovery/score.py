@@ -19,10 +19,19 @@ from identikit.linalg import centred, least_squares, rounding
 from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.inputs import as_factors, as_features
+from identikit.recovery.linear import least_squares as least_squares_of
 from identikit.recovery.maps import map_scores
-from identikit.recovery.readouts import Gathered, Trial, gather, read_out, targets
+from identikit.recovery.permutation import Permutations, control_factors
+from identikit.recovery.readouts import (
+    Gathered,
+    Trial,
+    gather,
+    read_out,
+    targets,
+    with_control_task,
+)
 from identikit.recovery.regression import Narrowed
-from identikit.recovery.result import FactorScore, MapScores, Recovery
+from identikit.recovery.result import OK, FactorScore, MapScores, Recovery
 from identikit.recovery.split import Split, class_folds, group_folds, random_split
 from identikit.representation import Representation
 from identikit.theory.coverage import class_rows, covered_subspace
@@ -42,6 +51,7 @@ def score(
     x: Any = None,
     controls: Mapping[str, Any] | None = None,
     groups: Any = None,
+    items: Any = None,
     train_mask: Any = None,
     ceiling: float | None = None,
     seed: int = 0,
@@ -63,11 +73,14 @@ def score(
         x: Observations (n, ...): the identity baseline.
         controls: Other features of the same samples by name: pixels, an untrained twin.
         groups: Labels (n); samples of a group are held out, and resampled, together.
+        items: Labels (n) of what each sample shows, such as its object or word: adds scores for
+            random values of the items (control tasks), and what is left above them.
         train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
         ceiling: R² that theory allows, to stand beside the scores.
         seed: Of the split and the resamples.
         train_share: Share of samples, or of groups, to fit on.
-        resamples: Bootstrap resamples behind each interval.
+        resamples: Bootstrap resamples behind each interval, and permutations behind each
+            p-value.
 
     Raises:
         InputError: anything that cannot be scored, with what would do.
@@ -101,13 +114,20 @@ def score(
         bootstrap=Bootstrap(
             group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
         ),
+        permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
     )
     gathered = gather(h, factors, trial=trial)
     scores = read_out(gathered, factors, trial=trial)
+    if items is not None:
+        shown = _labels(items, "items", len(h))
+        shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
+        control = gather(h, shuffled, trial=trial)
+        scores = with_control_task(scores, gathered, control, factors, shuffled, trial=trial)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
         scores = _with_coverage(scores, h, _independent(rows, head_class), factors, trial)
+    fit = least_squares_of(gathered.statistics.train(0))
     return Recovery(
         factors=scores,
         latents=_latents(gathered, factors, split, group, resamples, seed),
@@ -120,6 +140,9 @@ def score(
         n_train=len(split.train),
         n_test=len(split.test),
         dim=h.shape[1],
+        rank=fit.rank,
+        condition_number=fit.condition_number if fit.rank else None,
+        status=_status(fit.rank, h.shape[1], len(split.train)),
     )
 
 
@@ -240,6 +263,15 @@ def _folds(group: Tensor, seed: int) -> list[Split]:
     if len(torch.unique(group)) < 2:
         group = torch.arange(len(group))
     return group_folds(group, n_folds=5, generator=stream(seed, "folds"))
+
+
+def _status(rank: int, dim: int, n_train: int) -> str:
+    if rank == min(dim, n_train - 1):
+        return OK
+    return (
+        f"h varies in {rank} of its {dim} dimensions: the others are constant, combinations of "
+        "these, or below the precision of the numbers"
+    )
 
 
 def _labels(groups: Any, name: str, n: int) -> Int[Tensor, " n"]:
