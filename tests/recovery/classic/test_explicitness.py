@@ -4,6 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
 
+from identikit.errors import InputError
 from identikit.recovery.classic import explicitness
 from identikit.recovery.classic.logistic import fit_logistic
 from identikit.recovery.classic.table import split_rows
@@ -33,8 +34,13 @@ def test_a_rotation_changes_nothing() -> None:
     assert explicitness(one_hot(LEVELS) @ q, LEVELS, generator=generator()).score > 0.999
 
 
-def test_a_line_names_the_outer_levels_of_a_line_alone() -> None:
-    found = explicitness(perfect(LEVELS), LEVELS, generator=generator())
+def test_lines_that_compete_name_every_level_of_a_line() -> None:
+    assert explicitness(perfect(LEVELS), LEVELS, generator=generator()).score > 0.999
+
+
+def test_one_line_names_the_outer_levels_of_a_line_alone() -> None:
+    found = explicitness(perfect(LEVELS), LEVELS, generator=generator(), variant="one-versus-rest")
+    assert found.variant == "one-versus-rest"
     for areas in found.per_level:
         assert areas[0] == areas[-1] == 1
         assert (areas[1:-1] < 0.9).all()
@@ -65,30 +71,45 @@ def test_a_level_that_one_part_lacks_is_said() -> None:
     assert found.per_level[0][4] == 0.5
 
 
-def test_areas_are_scikit_learns() -> None:
+@pytest.mark.parametrize("variant", ["multinomial", "one-versus-rest"])
+def test_areas_are_scikit_learns(variant: str) -> None:
     code = perfect(LEVELS) + noise(1200)
     code = (code - code.mean(axis=0)) / code.std(axis=0)
-    found = explicitness(code, LEVELS, generator=generator())
+    found = explicitness(code, LEVELS, generator=generator(), variant=variant)
     train, test = split_rows(1200, share=1 / 3, generator=generator())
     for j, z in enumerate(LEVELS.T):
+        model = LogisticRegression(C=1.0, tol=1e-8).fit(code[train], z[train])
         for level in np.unique(z):
-            model = LogisticRegression(C=1.0, tol=1e-8).fit(code[train], z[train] == level)
-            area = roc_auc_score(z[test] == level, model.decision_function(code[test]))
+            if variant == "one-versus-rest":
+                model.fit(code[train], z[train] == level)
+            share = model.predict_proba(code[test])[:, level if variant == "multinomial" else 1]
+            area = roc_auc_score(z[test] == level, share)
             assert found.per_level[j][level] == pytest.approx(area, abs=2e-3)
 
 
-def test_the_regressions_reach_scikit_learns_optimum() -> None:
+@pytest.mark.parametrize("softmax", [True, False])
+def test_the_regressions_reach_scikit_learns_optimum(softmax: bool) -> None:
     x = np.random.default_rng(0).normal(size=(400, 6))
     x[:, 5] = x[:, 4] + 0.1 * x[:, 5]
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    y = np.stack([x[:, 0] + noise(400, 1)[:, 0] > 1, x[:, 4] > 0], axis=1).astype(float)
-    weight, constant = fit_logistic(x, y)
-    for j in range(2):
-        model = LogisticRegression(C=1.0, tol=1e-10, max_iter=2000).fit(x, y[:, j])
+    z = np.digitize(x[:, 0] + x[:, 4] + noise(400, 1)[:, 0], [-1, 1])
+    y = (z[:, None] == np.arange(3)).astype(float)
+    weight, constant = fit_logistic(x, y, levels=[3], softmax=softmax)
 
-        def loss(w: np.ndarray, b: float, j: int = j) -> float:
-            f = x @ w + b
-            return float((np.logaddexp(0, f) - y[:, j] * f).sum() + w @ w / 2)
+    def loss(w: np.ndarray, b: np.ndarray) -> float:
+        f = x @ w + b
+        normaliser = np.logaddexp.reduce(f, axis=1) if softmax else np.logaddexp(0, f)
+        return float(normaliser.sum() - (y * f).sum() + np.square(w).sum() / 2)
 
-        best = loss(model.coef_[0], model.intercept_[0])
-        assert loss(weight[:, j], constant[j]) <= best * (1 + 1e-3) + 1e-3
+    models = [LogisticRegression(tol=1e-10, max_iter=2000).fit(x, z)]
+    if not softmax:
+        models = [LogisticRegression(tol=1e-10, max_iter=2000).fit(x, column) for column in y.T]
+    best = loss(
+        np.concatenate([m.coef_ for m in models]).T, np.concatenate([m.intercept_ for m in models])
+    )
+    assert best * (1 - 1e-6) <= loss(weight, constant) <= best * (1 + 2e-3)
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    with pytest.raises(InputError, match="Did you mean 'multinomial'"):
+        explicitness(noise(9), np.arange(9) // 3, generator=generator(), variant="multi")

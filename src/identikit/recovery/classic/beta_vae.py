@@ -4,7 +4,7 @@ A point holds one factor and averages |c - c'| over `batch` pairs of rows that a
 linear classifier names the factor from the point. The score is its accuracy on fresh points.
 Higgins et al. (ICLR 2017, openreview Sy2fzU9gl), section 3. Pairs come from the table
 (`interventions.py`) and never pair a row with itself; codes are in units of their standard
-deviation; the classifier is logistic regression, one factor versus the rest.
+deviation; the classifier is multinomial logistic regression.
 
 A code that is a little quieter for one factor than for others is enough for the classifier, so
 the score is easily 1: also for codes that mix factors unequally. Axis-aligned all the same: in a
@@ -123,5 +123,8 @@ def _classify(
     centre, size = x.mean(axis=0), x.std(axis=0)
     size = np.where(size > 1e-6, size, np.inf)
     drawn = np.flatnonzero(np.bincount(held, minlength=k))
-    weight, constant = fit_logistic((x - centre) / size, (held[:, None] == drawn).astype(float))
+    if len(drawn) == 1:
+        return np.full(len(fresh), drawn[0])
+    members = (held[:, None] == drawn).astype(float)
+    weight, constant = fit_logistic((x - centre) / size, members, levels=[len(drawn)], softmax=True)
     return np.asarray(drawn[((fresh - centre) / size @ weight + constant).argmax(axis=1)])

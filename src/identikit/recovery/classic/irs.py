@@ -8,8 +8,8 @@ which asks for independent factors and several rows for each level.
 
 `quantile` below 1 replaces the inner maximum (0.99 is disentanglement_lib's default; 1 the
 paper's). A maximum over few rows is below one over many, so noise scores above 0: `chance` is
-the score of the same codes given to the wrong rows. Weights make it depend on the scale of each
-code. Axis-aligned: a rotated perfect code scores low by design; duplicates cost nothing.
+the score of the same codes with the levels of other rows. Weights make it depend on the scale
+of each code. Axis-aligned: a rotated perfect code scores low by design; duplicates cost nothing.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class IRS:
     score: float
     """Mean over codes, weighted by how far they move; 0 to 1."""
     chance: float
-    """The same after the rows of the codes were shuffled."""
+    """The same after the rows of the factors were shuffled."""
     per_code: Float[np.ndarray, " d"]
     """Robustness of each code to everything but its factor; 0 for codes that do not vary."""
     robustness: Float[np.ndarray, "d k"]
@@ -73,8 +73,8 @@ def irs(
     h = table.numbers.codes - table.numbers.codes.mean(axis=0)
     farthest = np.abs(h).max(axis=0) * table.numbers.alive
     robustness = _robustness(h, table.levels, farthest, quantile)
-    shuffled = h[torch.randperm(len(h), generator=generator).numpy()]
-    by_chance = _robustness(shuffled, table.levels, farthest, quantile)
+    shuffled = table.levels[torch.randperm(len(h), generator=generator).numpy()]
+    by_chance = _robustness(h, shuffled, farthest, quantile)
     return IRS(
         score=_score(robustness, farthest),
         chance=_score(by_chance, farthest),
@@ -94,21 +94,17 @@ def _robustness(
 ) -> NDArray[np.float64]:
     """(d, k); 0 for codes that do not vary."""
     moved = np.zeros((h.shape[1], levels.shape[1]))
+    ordered = np.empty_like(h)
     for j, column in enumerate(levels.T):
-        order, start, size = by_level(column)
-        rows = h[order]
-        mean = np.add.reduceat(rows, start, axis=0) / size[:, None]
-        if quantile == 1:
-            high, low = (f.reduceat(rows, start, axis=0) for f in (np.maximum, np.minimum))
-            farthest_at_level = np.maximum(high - mean, mean - low)
-        else:
-            farthest_at_level = np.stack(
-                [
-                    np.quantile(np.abs(part - m), quantile, axis=0)
-                    for part, m in zip(np.split(rows, start[1:]), mean, strict=True)
-                ]
-            )
-        moved[:, j] = farthest_at_level.mean(axis=0)
+        order, start, _ = by_level(column)
+        np.take(h, order, axis=0, out=ordered, mode="clip")
+        for rows in np.split(ordered, start[1:]):
+            mean = rows.mean(axis=0)
+            if quantile == 1:
+                moved[:, j] += np.maximum(rows.max(axis=0) - mean, mean - rows.min(axis=0))
+            else:
+                moved[:, j] += np.quantile(np.abs(rows - mean), quantile, axis=0)
+        moved[:, j] /= len(start)
     alive = farthest > 0
     return np.where(alive[:, None], 1 - moved / np.where(alive, farthest, 1.0)[:, None], 0.0)
 
