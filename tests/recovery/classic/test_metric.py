@@ -45,3 +45,16 @@ def test_forward_and_collections_work() -> None:
     both(CODES, LEVELS)
     assert len(both.compute()) >= 2
     assert np.isfinite([float(v) for v in both["mig"].compute().values()]).all()
+
+
+def test_ranks_are_joined_before_the_score() -> None:
+    def gather(mine: torch.Tensor, group: object = None) -> list[torch.Tensor]:
+        return [mine, CODES[120:] if mine.is_floating_point() else LEVELS[120:]]
+
+    metric = ClassicMetric(classic.mig)
+    metric.update(CODES[:120], LEVELS[:120])
+    alone = metric.compute()["score"]
+    metric.reset()
+    metric.update(CODES[:120], LEVELS[:120])
+    metric.dist_sync_fn, metric.distributed_available_fn = gather, lambda: True
+    assert metric.compute()["score"] == classic.mig(CODES, LEVELS).score != alone

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from torch.nn.functional import embedding_bag
 
 from identikit.errors import InputError
-from identikit.recovery.classic.interventions import Interventions
+from identikit.recovery.classic.interventions import Interventions, by_level
 from identikit.recovery.classic.table import as_table
 
 STILL = 1e-12
@@ -81,10 +81,10 @@ def factor_vae(
     alive = np.flatnonzero(table.numbers.alive)
     h, k = table.numbers.standardised()[:, alive], table.levels.shape[1]
     counts = np.zeros((2, k, len(table.numbers.alive)), np.int64)
-    for part, count in zip(counts, (votes, fresh), strict=True):
-        held = draws.factors(count)
-        if len(alive):
-            np.add.at(part, (held, alive[_stillest(h, draws, held, batch)]), 1)
+    held = np.concatenate([draws.factors(votes), draws.factors(fresh)])
+    if len(alive):
+        named = alive[_stillest(h, table.levels, draws, held, batch)]
+        np.add.at(counts, ((np.arange(len(held)) >= votes).astype(int), held, named), 1)
     right = counts[1] * (counts[0].argmax(axis=0) == np.arange(k)[:, None])
     cast = np.maximum(counts[1].sum(axis=1), 1)
     return FactorVAE(
@@ -98,19 +98,23 @@ def factor_vae(
 
 
 def _stillest(
-    h: NDArray[np.float64], draws: Interventions, held: NDArray[np.int64], batch: int
+    h: NDArray[np.float64],
+    levels: NDArray[np.int64],
+    draws: Interventions,
+    held: NDArray[np.int64],
+    batch: int,
 ) -> NDArray[np.int64]:
     """The code with the least variance in each vote; the first of those that stand still."""
-    rows = np.empty((len(held), batch), np.int64)
+    named = np.empty(len(held), np.int64)
     for factor in np.unique(held).tolist():
-        anchor = draws.anchors(factor, int((held == factor).sum()))
-        repeated = np.repeat(anchor, batch)
-        rows[held == factor] = draws.others(factor, repeated).reshape(-1, batch)
-    start = np.arange(0, rows.size + 1, batch)
-    take = csr_array(
-        (np.full(rows.size, 1 / batch), rows.ravel(), start), shape=(len(held), len(h))
-    )
-    moments = take @ np.concatenate([h, h * h], axis=1)
-    mean, square = np.split(moments, 2, axis=1)
-    variance = square - mean * mean
-    return np.asarray(np.where(variance > STILL, variance, 0.0).argmin(axis=1))
+        votes = held == factor
+        anchors = np.repeat(draws.anchors(factor, int(votes.sum())), batch)
+        rows = torch.from_numpy(draws.others(factor, anchors).reshape(-1, batch))
+        order, start, size = by_level(levels[:, factor])
+        mean = np.add.reduceat(h[order], start, axis=0) / size[:, None]
+        moved = torch.from_numpy(h - mean[levels[:, factor]]).float()  # so little cancels below
+        moments = torch.cat([moved, moved.square()], dim=1)
+        first, second = embedding_bag(rows, moments, mode="mean").chunk(2, dim=1)
+        variance = second - first.square()
+        named[votes] = torch.where(variance > STILL, variance, 0.0).argmin(dim=1).numpy()
+    return named
