@@ -23,4 +23,5 @@ SWEEP = Sweep(
     rows=tuple(_row(dim, classes) for dim, each in CLASSES.items() for classes in each),
     axis=Axis(label="number of classes C", log=True),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )

@@ -25,4 +25,5 @@ SWEEP = Sweep(
     rows=tuple(_row(classes, kappa) for classes in CLASSES for kappa in KAPPAS),
     axis=Axis(label="concentration κ", log=True),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )

@@ -32,4 +32,5 @@ SWEEP = Sweep(
     rows=tuple(_row(group, scale) for group in CURVES for scale in SCALES),
     axis=Axis(label="width of the Gaussians", log=True),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )

@@ -29,4 +29,5 @@ SWEEP = Sweep(
     ),
     axis=Axis(label="instances per element (N / C)", log=True),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )

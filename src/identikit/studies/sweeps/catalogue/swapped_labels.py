@@ -30,4 +30,5 @@ SWEEP = Sweep(
     rows=tuple(_row(group, share) for group in CLASSES for share in SHARES),
     axis=Axis(label="share of labels swapped"),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )

@@ -25,4 +25,5 @@ SWEEP = Sweep(
     rows=tuple(_row(group, exponent) for group in WIDTHS for exponent in EXPONENTS),
     axis=Axis(label="Zipf exponent s of the labels"),
     core_minutes=0.0,
+    seeds=(0, 1, 2),
 )
