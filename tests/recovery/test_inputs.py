@@ -106,9 +106,9 @@ def test_unusable_factors_are_refused(values: Any, kinds: Any, message: str) -> 
         as_factors(values, kinds=kinds)
 
 
-def test_images_are_flattened_and_half_precision_is_widened() -> None:
+def test_images_are_flattened_and_half_precision_is_kept() -> None:
     assert as_features(np.zeros((5, 2, 3), dtype=np.uint8), name="x").shape == (5, 6)
-    assert as_features(torch.zeros(5, 2, dtype=torch.bfloat16), name="x").dtype == torch.float32
+    assert as_features(torch.zeros(5, 2, dtype=torch.bfloat16), name="x").dtype == torch.bfloat16
     assert as_features(torch.zeros(5, 2, requires_grad=True), name="x").requires_grad is False
 
 

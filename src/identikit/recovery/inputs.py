@@ -19,10 +19,13 @@ from identikit.errors import InputError, unknown_name
 from identikit.factors import Factor, Factors, Kind
 
 FEW_LEVELS = 20
+BLOCK = 1 << 24  # numbers at a time
 
 
 def as_features(values: Any, *, name: str) -> Float[Tensor, "n d"]:
     """A finite matrix, samples by dimensions, on the CPU; images are flattened.
+
+    Half precision stays as it is, and memory-mapped arrays are not read into memory.
 
     Raises:
         InputError: not numeric, no samples or dimensions, NaN or infinity.
@@ -35,8 +38,6 @@ def as_features(values: Any, *, name: str) -> Float[Tensor, "n d"]:
         )
     array = array.flatten(1)
     array = array if array.is_floating_point() else array.double()
-    if array.dtype in (torch.float16, torch.bfloat16):
-        array = array.float()
     _require_finite(array, name)
     return array
 
@@ -165,11 +166,13 @@ def _tensor(values: Any, name: str) -> Tensor:
 
 
 def _require_finite(values: Tensor, name: str) -> None:
+    blocks = torch.split(values, max(1, BLOCK * len(values) // values.numel()))
+    if all(bool(torch.isfinite(block).all()) for block in blocks):
+        return
     bad = ~torch.isfinite(values)
-    if bool(bad.any()):
-        rows = bad.flatten(1).any(dim=1) if values.ndim > 1 else bad
-        first = ", ".join(str(row) for row in rows.nonzero().flatten()[:3].tolist())
-        raise InputError(
-            f"{name} has {int(bad.sum())} values that are NaN or infinite, of "
-            f"{values.numel()}, first in rows {first}. Drop those samples or fill them in."
-        )
+    rows = bad.flatten(1).any(dim=1) if values.ndim > 1 else bad
+    first = ", ".join(str(row) for row in rows.nonzero().flatten()[:3].tolist())
+    raise InputError(
+        f"{name} has {int(bad.sum())} values that are NaN or infinite, of "
+        f"{values.numel()}, first in rows {first}. Drop those samples or fill them in."
+    )

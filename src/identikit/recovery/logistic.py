@@ -24,6 +24,13 @@ STEPS = 500
 ARMIJO, CURVATURE, TRIES = 1e-4, 0.9, 20
 BUDGET = 1 << 24
 """Logits at a time."""
+ALONE = 4
+"""What a row costs in a product with one column, over its cost in a product with many."""
+BLOCK = 10_000_000
+"""Numbers of x that could be multiplied with a column in the time that a block takes beside."""
+STILL, STALLED = 3, 1000
+"""Steps in a row that change no digit of the loss, after which a search ends; and by how much
+more than the tolerance its next step may then promise to count as converged."""
 LEAST_LOSS = 1e-3
 """Where the loss is less, that share of this."""
 TOLERANCE = 1e-7
@@ -88,11 +95,41 @@ def fit(
     count = tasks.classes[task]
     for own in torch.unique(count).tolist():
         columns = 1 if own == 2 else own
-        rows = (count == own).nonzero().flatten()
-        for block in torch.split(rows, max(1, BUDGET // (len(x) * columns))):
-            batch = _Batch.of(x, tasks, task[block], penalty[block], columns)
+        for block in _blocks(
+            tasks, task, (count == own).nonzero().flatten(), columns=columns, width=x.shape[1]
+        ):
+            weight, label = tasks.weight[task[block]], tasks.label[task[block]]
+            used = (weight > 0).any(dim=0)
+            part = x if bool(used.all()) else x[used]
+            batch = _Batch.of(part, label[:, used], weight[:, used], penalty[block], columns)
             _solve(batch, found, block, tolerance)
     return found
+
+
+def _blocks(
+    tasks: Tasks, task: Tensor, problems: Tensor, *, columns: int, width: int
+) -> list[Tensor]:
+    """Problems to be solved together: they fit into memory, and their rows are much the same.
+
+    A row costs a product with many columns a fraction of what it costs one with a single
+    column, and every block costs time of its own, so it pays to carry along rows that only
+    some of the problems use, up to a point.
+    """
+    blocks: list[list[int]] = []
+    union = torch.zeros(0, dtype=torch.bool)
+    for problem in problems.tolist():
+        used = tasks.weight[task[problem]] > 0
+        if blocks:
+            joint, count = union | used, len(blocks[-1])
+            work = int(joint.sum()) * (count + 1)
+            more = work - int(union.sum()) * count
+            if work * columns <= BUDGET and more <= ALONE * int(used.sum()) + BLOCK // width:
+                blocks[-1].append(problem)
+                union = joint
+                continue
+        blocks.append([problem])
+        union = used
+    return [torch.tensor(block, device=task.device) for block in blocks]
 
 
 def losses(
@@ -125,11 +162,12 @@ class _Batch:
     """(1 + p, problems, 1): of the Hessian's diagonal; the bias comes first."""
 
     @classmethod
-    def of(cls, x: Tensor, tasks: Tasks, task: Tensor, penalty: Tensor, columns: int) -> "_Batch":
-        weight = tasks.weight[task].to(x)
-        weight = weight / weight.sum(dim=1, keepdim=True)
-        label, kappa = tasks.label[task].T, 0.25 if columns == 1 else 0.5
-        target, mask = label[:, :, None].to(x), x.new_zeros(len(task), columns)
+    def of(
+        cls, x: Tensor, label: Tensor, weight: Tensor, penalty: Tensor, columns: int
+    ) -> "_Batch":
+        weight = (weight / weight.sum(dim=1, keepdim=True)).to(x)
+        label, kappa = label.T, 0.25 if columns == 1 else 0.5
+        target, mask = label[:, :, None].to(x), x.new_zeros(len(weight), columns)
         if columns > 1:
             target = torch.nn.functional.one_hot(label, columns).to(x)
             share = torch.einsum("bn,nbc->bc", weight, target)
@@ -183,7 +221,9 @@ class _State:
 
     theta: Tensor
     logits: Tensor
+    loss: Tensor
     value: Tensor
+    """Loss with penalty."""
     residual: Tensor
     gradient: Tensor
     steps: list[Tensor]
@@ -195,6 +235,7 @@ class _State:
         return _State(
             theta=self.theta[:, kept],
             logits=self.logits[:, kept],
+            loss=self.loss[kept],
             value=self.value[kept],
             residual=self.residual[:, kept],
             gradient=self.gradient[:, kept],
@@ -207,13 +248,14 @@ def _solve(batch: _Batch, found: Fitted, rows: Tensor, tolerance: float) -> None
     """L-BFGS; writes each problem's solution into its row of `found` and drops it."""
     columns = batch.mask.shape[1]
     state = _start(batch)
-    stuck = torch.zeros_like(rows, dtype=torch.bool)
+    still = torch.zeros_like(rows)
     for step in range(STEPS + 1):
         direction = -_two_loops(state, batch.bound)
         promise = -0.5 * (state.gradient * direction).sum(dim=(0, 2))
         promise = torch.minimum(promise, state.value)  # no objective is below 0
-        good = promise <= tolerance * state.value.clamp(min=LEAST_LOSS)
-        done = good | stuck | (step == STEPS)
+        allowed = tolerance * state.value.clamp(min=LEAST_LOSS)
+        good = (promise <= allowed) | ((still == STILL) & (promise <= STALLED * allowed))
+        done = good | (still == STILL) | (step == STEPS)
         if bool(done.all()) or done.double().mean() > 0.2:
             into = slice(1, 2) if columns == 1 else slice(columns)
             found.bias[rows[done], : into.stop] = 0.0
@@ -224,20 +266,24 @@ def _solve(batch: _Batch, found: Fitted, rows: Tensor, tolerance: float) -> None
             if bool(done.all()):
                 return
             batch, state, rows = batch.only(~done), state.only(~done), rows[~done]
-            direction = direction[:, ~done]
-        stuck = _step(batch, state, direction)
+            direction, still = direction[:, ~done], still[~done]
+        before = state.value
+        _step(batch, state, direction)
+        moved = before - state.value > 4 * torch.finfo(before.dtype).eps * before
+        still = torch.where(moved, 0, still + 1)
 
 
 def _start(batch: _Batch) -> _State:
     problems, columns = batch.mask.shape
     theta = batch.x.new_zeros(len(batch.bound), problems, columns)
     logits = batch.x.new_zeros(len(batch.x), problems, columns)
-    value, residual = batch.loss(logits)
+    loss, residual = batch.loss(logits)
     gradient = batch.gradient(theta, residual)
     return _State(
         theta=theta,
         logits=logits,
-        value=value,
+        loss=loss,
+        value=loss,
         residual=residual,
         gradient=gradient,
         steps=[],
@@ -245,8 +291,8 @@ def _start(batch: _Batch) -> _State:
     )
 
 
-def _step(batch: _Batch, state: _State, direction: Tensor) -> Tensor:
-    """One step of every problem; which of them could not move."""
+def _step(batch: _Batch, state: _State, direction: Tensor) -> None:
+    """One step of every problem."""
     along = batch.product(direction)
     size = _search(batch, state, direction, along)[:, None]
     moved = size * direction
@@ -256,21 +302,20 @@ def _step(batch: _Batch, state: _State, direction: Tensor) -> Tensor:
     state.steps = [*state.steps, moved][-MEMORY:]
     state.changes = [*state.changes, gradient - state.gradient][-MEMORY:]
     state.gradient = gradient
-    return size[:, 0] == 0
 
 
 def _search(batch: _Batch, state: _State, direction: Tensor, along: Tensor) -> Tensor:
-    """Step sizes by the weak Wolfe conditions, by doubling and halving; moves value, residual."""
+    """Step sizes by the weak Wolfe conditions, by doubling and halving; moves losses too."""
     slope = (state.gradient * direction).sum(dim=(0, 2))
     turn = (batch.penalty * state.theta[1:] * direction[1:]).sum(dim=(0, 2))
     bend = (batch.penalty * direction[1:].square()).sum(dim=(0, 2))
-    start, own = state.value, batch.loss(state.logits)[0]
+    start = state.value
     slack = 10 * torch.finfo(start.dtype).eps * start
     low, size = torch.zeros_like(start), torch.ones_like(start)
     high = torch.full_like(start, torch.inf)
     for attempt in range(TRIES + 1):
         loss, residual = batch.loss(state.logits + size[:, None] * along)
-        value = start - own + loss + size * (turn + size * bend / 2)
+        value = start - state.loss + loss + size * (turn + size * bend / 2)
         rising = (residual * along).sum(dim=(0, 2)) + turn + size * bend
         low_enough = value <= start + ARMIJO * size * slope + slack
         far_enough = rising >= CURVATURE * slope
@@ -282,7 +327,7 @@ def _search(batch: _Batch, state: _State, direction: Tensor, along: Tensor) -> T
         further = torch.where(high.isinf(), 2 * size, (low + high) / 2)
         further = further if attempt < TRIES - 1 else low  # what is sure, or no step at all
         size = torch.where(settled, size, further)
-    state.value, state.residual = value, residual
+    state.loss, state.value, state.residual = loss, value, residual
     return size
 
 

@@ -20,7 +20,7 @@ from identikit.linalg import LeastSquares, Procrustes, principal_axes
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
 from identikit.recovery.linear import least_squares, procrustes
-from identikit.recovery.moments import FoldMoments, Moments
+from identikit.recovery.moments import BLOCK, FoldMoments, Moments
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, MapScores, Scores
 from identikit.recovery.split import Split
@@ -54,13 +54,15 @@ def map_scores(
     """
     h, dim = features.h, features.dim
     test = torch.cat([fold.test for fold in folds])
-    h_test, z_test = h[test], z[test]
+    z_test = z[test]
     bootstrap = Bootstrap(groups[test], resamples=resamples, generator=generator)
     moments = [statistics.train(i) for i in range(len(folds))]
     fits = [least_squares(m) for m in moments]
 
     def held_out(maps: Iterable[Map]) -> Tensor:
-        return torch.cat([one.predict(h[fold.test]) for one, fold in zip(maps, folds, strict=True)])
+        return torch.cat(
+            [_predicted(one, h, fold.test) for one, fold in zip(maps, folds, strict=True)]
+        )
 
     def r2(maps: Iterable[Map]) -> Scores:
         return bootstrap.scores(measures.r2(held_out(maps), z_test))
@@ -69,7 +71,9 @@ def map_scores(
     strong = held_out(_assigned(m, features) for m in moments)
     last = fits[-1]
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
-    isometry_error, map_condition_number = _isometry(h_test, z_test, bootstrap)
+    isometry_error, map_condition_number = _isometry(
+        h[test], z_test, bootstrap, varies=any(fit.rank for fit in fits)
+    )
     return MapScores(
         names=names,
         affine=bootstrap.scores(measures.r2(weak, z_test)),
@@ -102,6 +106,12 @@ class Assigned:
 
 
 Map = LeastSquares | Procrustes | Assigned
+
+
+def _predicted(one: Map, h: Tensor, rows: Tensor) -> Tensor:
+    """Predictions for some rows, block by block."""
+    blocks = torch.split(rows, max(1, BLOCK // max(1, h.shape[1])))
+    return torch.cat([one.predict(h[block]) for block in blocks])
 
 
 def _assigned(moments: Moments, features: Narrowed) -> Assigned:
@@ -144,14 +154,16 @@ def _singular_values(h: Tensor, z: Tensor) -> Statistic:
     return statistic
 
 
-def _isometry(h: Tensor, z: Tensor, bootstrap: Bootstrap) -> tuple[Estimate | None, float | None]:
+def _isometry(
+    h: Tensor, z: Tensor, bootstrap: Bootstrap, *, varies: bool
+) -> tuple[Estimate | None, float | None]:
     """Relative spread of the singular values with its interval, and largest over smallest.
 
     The spread of estimated singular values is too large, and in resamples once more: the
     basic interval 2 t - q turns that bias around where percentiles would double it.
     """
     d = z.shape[1]
-    if d > MOST_ISOMETRY or bootstrap.n_groups < 4 * d or principal_axes(h).size.numel() == 0:
+    if d > MOST_ISOMETRY or bootstrap.n_groups < 4 * d or not varies:
         return None, None
     values = _singular_values(h, z)
 

@@ -17,6 +17,13 @@ def render(recovery: Recovery) -> RenderableType:
     maps = {"latents": recovery.latents, "head rows": recovery.head}
     if any(maps.values()):
         parts.append(_maps({name: m for name, m in maps.items() if m is not None}))
+    doubtful = [
+        score.name for score in recovery.factors if score.p_holm is not None and score.p_holm > 0.05
+    ]
+    if doubtful:
+        parts.append(Text(f"could be chance (p > 0.05 after Holm): {', '.join(doubtful)}"))
+    if recovery.status != OK:
+        parts.append(Text(recovery.status))
     parts.append(
         Text(
             f"held out: {recovery.n_test} samples, fitted on {recovery.n_train}, "
@@ -42,7 +49,13 @@ def _factors(recovery: Recovery) -> Table:
     table.add_column("measure")
     table.add_column("predicted", justify="right")
     table.add_column("recovered", justify="right", no_wrap=True)
-    for name in (*(("covered", "rest") if split else ()), *recovery.controls, "chance"):
+    tasks = any(score.control_task is not None for score in recovery.factors)
+    for name in (
+        *(("covered", "rest") if split else ()),
+        *(("random items",) if tasks else ()),
+        *recovery.controls,
+        "chance",
+    ):
         table.add_column(name, justify="right")
     table.add_column("explained")
     controls = list(zip(*recovery.controls.values(), strict=True))
@@ -56,6 +69,7 @@ def _factors(recovery: Recovery) -> Table:
             "-" if predicted is None else f"{predicted:.3f}",
             str(score.estimate),
             *inside,
+            *((_brief(score.control_task),) if tasks else ()),
             *beside,
             f"{score.chance:.3g}",
             explain_factor(score),
