@@ -37,10 +37,7 @@ def test_options_reach_the_score_and_reset_forgets() -> None:
 
 
 def test_forward_and_collections_work() -> None:
-    both = MetricCollection(
-        {"mig": ClassicMetric(classic.mig), "sap": ClassicMetric(classic.sap)},
-        compute_groups=False,
-    )
+    both = MetricCollection({"mig": ClassicMetric(classic.mig), "sap": ClassicMetric(classic.sap)})
     both(CODES, LEVELS)
     both(CODES, LEVELS)
     assert len(both.compute()) >= 2
