@@ -214,12 +214,16 @@ def sphere_centre(rows: Float[Tensor, "k m"]) -> Float[Tensor, " m"]:
     return centre
 
 
-def spherical_frame(features: Float[Tensor, "n m"]) -> Float[Tensor, "m m"]:
-    """The A for which the rows of features A lie nearest the unit sphere: f' A A' f = 1."""
+def spherical_frame(features: Float[Tensor, "n m"], *, least: float = 1e-3) -> Float[Tensor, "m m"]:
+    """The A for which the rows of features A lie nearest the unit sphere: f' A A' f = 1.
+
+    Features that lie near no ellipsoid can ask for an A A' with eigenvalues of 0 or less; they
+    are held at `least` times the largest.
+    """
     n, m = features.shape
     products = (features[:, :, None] * features[:, None, :]).reshape(n, m * m)
     ones = torch.ones(n, 1, dtype=features.dtype, device=features.device)
     form = torch.linalg.lstsq(products, ones, driver="gelsd").solution.reshape(m, m)
     values, vectors = torch.linalg.eigh((form + form.T) / 2)
-    frame: Tensor = vectors * values.clamp(min=1e-3 * float(values.abs().max())).sqrt()
+    frame: Tensor = vectors * values.clamp(min=least * float(values.abs().max())).sqrt()
     return frame

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from identikit.errors import InputError
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig
-from identikit.objectives.staged import FOLD, OWN, StagedHead
+from identikit.objectives.staged import FOLD, MAP, OWN, StagedHead
 
 LABELS, DIM = 12, 3
 GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
@@ -39,11 +39,9 @@ def plain(head: StagedHead) -> Tensor:
     return F.cross_entropy(head.scale * head.features(y) @ head.rows().T, label)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"normalized": True}, {"normalized": True, "free_until": 0.5}]
-)
+@pytest.mark.parametrize("options", [{}, {"normalized": True}])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("progress", [0.0, FOLD, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("progress", [0.0, FOLD, MAP, 0.95, 1.0])
 def test_every_stage_is_the_cross_entropy_over_all_labels(
     options: dict[str, object], tied: bool, progress: float
 ) -> None:
@@ -119,9 +117,7 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
     assert torch.equal(loss(head, 0.95), loss(other, 0.95))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"spare": -1}, {"untie": 0.0}, {"untie": 1.5}, {"free_until": 1.0}]
-)
+@pytest.mark.parametrize("wrong", [{"spare": -1}, {"untie": 0.0}, {"untie": 1.5}])
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"head {next(iter(wrong))}"):
         HeadConfig(**wrong)  # type: ignore[arg-type]
@@ -129,7 +125,7 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(tied: bool) -> None:
-    head = build(tied=tied, spare=0, normalized=True, free_until=0.5)
+    head = build(tied=tied, spare=0, normalized=True)
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
@@ -145,7 +141,7 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(tied: 
     assert not head.on_sphere
     log_p = torch.log_softmax(head.features(y) @ head.rows().T, dim=1)
 
-    head.loss(y, label, generator=generator, progress=0.6)
+    head.loss(y, label, generator=generator, progress=MAP)
     assert head.on_sphere
     torch.testing.assert_close(head.features(y), y @ head.fold)
     torch.testing.assert_close(torch.log_softmax(head.logits(head.features(y)), dim=1), log_p)

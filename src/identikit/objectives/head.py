@@ -37,9 +37,6 @@ class HeadConfig:
     """Uniform labels that join each group's softmax; None: the full softmax."""
     group: int = 128
     """Samples that share one sampled softmax."""
-    free_until: float = 0.0
-    """Share of training for which a normalised head is free: an affine map is found with less
-    trouble, and the sphere from it at the end."""
     spare: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
     share_rows: bool = False
@@ -50,10 +47,6 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.spare < 0:
             raise InputError(f"head spare must be at least 0; got {self.spare}.")
-        if not 0 <= self.free_until < 1:
-            raise InputError(
-                f"head free_until is a share of training in [0, 1); got {self.free_until}."
-            )
         if not 0 < self.untie <= 1:
             raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
         if self.group < 1:

@@ -28,6 +28,11 @@ from identikit.objectives.head import HeadConfig, SoftmaxHead
 
 FOLD = 0.4
 """Share of training after which h has its own number of dimensions."""
+MAP = 0.8
+"""Share of training after which a unit-norm head is one."""
+LEAST = 0.1
+"""Squared length that a direction of whitened h keeps on its way to the sphere, as a share of the
+longest, at least: what is not yet near an ellipsoid must not be blown up."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
 
@@ -75,8 +80,8 @@ class StagedHead(SoftmaxHead):
             self.register_buffer("log_count", count.log().to(wide))
         self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
-        late = config.normalized and config.free_until > 0
-        self.register_buffer("mapped", torch.tensor(not late, device=generator.device))
+        free = not config.normalized
+        self.register_buffer("mapped", torch.tensor(free, device=generator.device))
 
     @property
     def on_sphere(self) -> bool:
@@ -106,7 +111,7 @@ class StagedHead(SoftmaxHead):
         """Mean cross-entropy over labels, of the stage that this progress belongs to."""
         if progress >= FOLD and not self.folded:
             self._fold(y.detach())
-        if self.folded and not self.mapped and progress >= self.config.free_until:
+        if progress >= MAP and not self.mapped:
             self._map_to_sphere(y.detach())
         h = self.features(y)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
@@ -147,8 +152,10 @@ class StagedHead(SoftmaxHead):
     @torch.no_grad()
     def _map_to_sphere(self, y: Tensor) -> None:
         """Take features and rows to the unit sphere, changing what they say as little as can be."""
-        rows = self._rows()
-        frame = spherical_frame(self._reduced(y).double())
+        rows, h = self._rows(), self._reduced(y).double()
+        values, vectors = torch.linalg.eigh(h.T @ h / len(h))
+        whiten = vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt()
+        frame = whiten @ spherical_frame(h @ whiten, least=LEAST)
         turned = torch.linalg.solve(frame, rows.double().T).T
         turned = turned - sphere_centre(turned)
         length = turned.norm(dim=1).mean()

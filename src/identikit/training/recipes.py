@@ -5,7 +5,7 @@
 some latents and there are valleys without them: spare dimensions, shared rows, large last
 batches.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
-Both leave a unit-norm head free for the first half.
+With both a unit-norm head is free for the first 80 %.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -31,12 +31,12 @@ RECIPES = {
     "fast": Recipe(),
     "flat": Recipe(
         encoder=EncoderConfig(width=32),
-        head=HeadConfig(spare=5, share_rows=True, free_until=0.5),
+        head=HeadConfig(spare=5, share_rows=True),
         training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
         encoder=EncoderConfig(width=128),
-        head=HeadConfig(share_rows=True, free_until=0.5),
+        head=HeadConfig(share_rows=True),
         training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
     ),
     "paper": Recipe(

@@ -318,7 +318,7 @@ def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
     }
     size = (config.head, config.n_labels, config.dim)
     share = config.head.share_rows and config.objective == "diet"  # classes all differ
-    late = config.head.normalized and config.head.free_until > 0
+    late = config.head.share_rows and config.head.normalized
     if not (config.head.spare or share or late):
         return SoftmaxHead(*size, **options)
     alike = _alike(config, world) if share else None
