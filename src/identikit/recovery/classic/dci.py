@@ -5,7 +5,7 @@ averaged with weights |R_i| / |R|; completeness of factor j is 1 - H_d(R_j / |R_
 factors; H_b is entropy to base b. Eastwood & Williams (ICLR 2018, openreview By-7dz-AZ), section
 2. Informativeness is of held-out rows: balanced accuracy of levels, R² of numbers.
 
-Variants: `trees`, boosted trees on levels, as in Locatello et al. (arXiv:1811.12359), appendix C;
+Variants: `trees`, boosted trees on levels, as in Locatello et al. (arXiv:1811.12359), appendix;
 `regression-trees`, the same on factors as numbers; `lasso`, absolute weights of a Lasso on
 standardised codes and factors, penalty by five-fold cross-validation, the linear variant of the
 paper. Axis-aligned: a rotated perfect code scores low on D and C by design.

@@ -6,7 +6,7 @@ fifth of a factor of 183 levels on 1,000 rows. Variants:
 
 `adjusted`: bins of equal mass, which no monotone map of a code can move; codes with few distinct
 values keep them. Less the exact mean over permutations of the rows E (Vinh, Epps & Bailey, JMLR
-2010, eq. 24): share = (I - E) / (H(z) - E), 1 for a perfect code and 0 on average for a random one.
+2010): share = (I - E) / (H(z) - E), 1 for a perfect code and 0 on average for a random one.
 `equal-width-20`: 20 bins of equal width and I as counted, share = I / H(z): what
 disentanglement_lib and disent compute. One outlier empties its bins, and 40 levels do not fit.
 """

@@ -2,8 +2,8 @@
 
 For code i and factor j, D_ij = mean over levels v of max over rows with z_j = v of
 |c_i - mean of those rows|, M_i = max |c_i - mean c_i|; IRS_ij = 1 - D_ij / M_i, the code's score
-is max_j IRS_ij, and codes weigh by M_i. Suter et al. (ICML 2019, arXiv:1811.00007), section 4
-and algorithm 1, from an annotated table: rows that share a level stand for an intervention,
+is max_j IRS_ij, and codes weigh by M_i. Suter et al. (ICML 2019, arXiv:1811.00007), their estimate
+from an annotated table of crossed factors: rows that share a level stand for an intervention,
 which asks for independent factors and several rows for each level.
 
 `quantile` below 1 replaces the inner maximum (0.99 is disentanglement_lib's default; 1 the

@@ -1,7 +1,7 @@
 """MIG: how far the most telling code of a factor is ahead of the next.
 
 MIG = mean_j (I(c_(1); z_j) - I(c_(2); z_j)) / H(z_j). Chen et al. (NeurIPS 2018,
-arXiv:1802.04942), equation 6, with codes as points (their estimator asks for the encoder's
+arXiv:1802.04942), section 4, with codes as points (their estimator asks for the encoder's
 q(z|x)) and information by counting: `information.py` names the variants. Axis-aligned: a rotated
 or a duplicated perfect code scores low by design.
 """
