@@ -149,6 +149,17 @@ def test_columns_of_very_different_units_count_alike() -> None:
     torch.testing.assert_close(fit.predict(h * units), y)
 
 
+def test_features_that_know_nothing_score_on_the_points_they_were_fitted_to_only() -> None:
+    """Fitted and scored on the same 1,024 points, a random encoder of 100 columns has R² 0.1."""
+    h, y = normal(1024, 100), normal(1024, 3, seed=1)
+    m = moments(h, y)
+    fit = linear.least_squares(m)
+    assert linear.r2(m, fit.coefficient, fit.intercept).mean() > 0.08
+    plain, ridged = cross_validated(h, y)
+    assert (1 - plain / m.yy).max() < -0.05
+    assert (1 - ridged.min(dim=0).values / m.yy).max() < 0.01
+
+
 def test_errors_of_a_perfect_map_are_not_negative() -> None:
     h = normal(300, 5) + 1e4
     y = h @ normal(5, 2, seed=1)

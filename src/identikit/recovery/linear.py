@@ -21,26 +21,45 @@ from torch import Tensor
 from identikit.linalg import LeastSquares, PrincipalAxes, Procrustes, above_cut_off
 from identikit.recovery.moments import Moments
 
+WELL_POSED = 1e-6
+"""Share of its variance that a column must have beside the others for Cholesky to do."""
+
 
 def least_squares(moments: Moments, *, intercept: bool = True) -> LeastSquares:
     """The affine map, or the linear one without a constant, of least squared error."""
-    hh, hy = (moments.hh, moments.hy) if intercept else _about_zero(moments)
-    n, d = moments.n, len(hh)
-    size = (hh.diagonal().clamp(min=0) / max(n, 1)).sqrt()
-    noise = moments.noise()
-    alive = size > 4 * noise  # below this a column is its own rounding error
-    unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
-    values, vectors = torch.linalg.eigh(unit[:, None] * hh * unit)
-    worst = (noise * unit).max().item() if d else 0.0
-    kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
+    gram, hy, unit, worst = _equal_norm(moments, intercept=intercept)
+    values, vectors = torch.linalg.eigh(gram)
+    kept = above_cut_off(values, shape=(moments.n, len(gram)), noise=worst, squared=True)
     values, vectors = values[kept], vectors[:, kept]
-    coefficient = unit[:, None] * (vectors @ (vectors.T @ (unit[:, None] * hy) / values[:, None]))
+    coefficient = unit * (vectors @ (vectors.T @ hy / values[:, None]))
     return LeastSquares(
         coefficient=coefficient,
         intercept=_intercept(moments, coefficient) if intercept else torch.zeros_like(hy[0]),
         rank=len(values),
         condition_number=(values[-1] / values[0]).sqrt().item() if len(values) else float("inf"),
     )
+
+
+def _plain_map(moments: Moments) -> tuple[Tensor, Tensor]:
+    """The same affine map, by Cholesky where all directions are far above the cut-off."""
+    gram, hy, unit, _ = _equal_norm(moments, intercept=True)
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if int(failed) or factor.diagonal().square().min() < WELL_POSED * moments.n:
+        fit = least_squares(moments)
+        return fit.coefficient, fit.intercept
+    coefficient = unit * torch.cholesky_solve(hy, factor)
+    return coefficient, _intercept(moments, coefficient)
+
+
+def _equal_norm(moments: Moments, *, intercept: bool) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Products of columns at norm sqrt(n), their units as a column, and the entries' noise."""
+    hh, hy = (moments.hh, moments.hy) if intercept else _about_zero(moments)
+    size = (hh.diagonal().clamp(min=0) / max(moments.n, 1)).sqrt()
+    noise = moments.noise()
+    alive = size > 4 * noise  # below this a column is its own rounding error
+    unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
+    worst = (noise * unit).max().item() if len(unit) else 0.0
+    return unit[:, None] * hh * unit, unit[:, None] * hy, unit[:, None], worst
 
 
 def ridge(
@@ -115,8 +134,7 @@ def cross_validated(
     for train, test in pairs:
         ridged.append(squared_error(test, *ridge(train, penalties=penalties)))
         if train.n > len(train.hh) + 1:
-            fit = least_squares(train)
-            plain.append(squared_error(test, fit.coefficient, fit.intercept))
+            plain.append(squared_error(test, *_plain_map(train)))
         else:
             plain.append(torch.full_like(train.yy, torch.inf))
     return torch.stack(plain).sum(dim=0), torch.stack(ridged).sum(dim=0)

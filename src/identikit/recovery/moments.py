@@ -195,7 +195,9 @@ class FoldMoments:
             eps: Relative rounding of h, where it is coarser than that of its dtype.
         """
         part, training, testing = parts_of(len(h), splits)
-        moments = PartMoments.empty(parts=training.shape[1], d=h.shape[1], k=y.shape[1])
+        moments = PartMoments.empty(
+            parts=training.shape[1], d=h.shape[1], k=y.shape[1], device=h.device
+        )
         moments.eps = eps
         moments.add(h, y, part=part)
         return cls(moments=moments, training=training, testing=testing)

@@ -26,7 +26,7 @@ from identikit.recovery import linear, measures
 from identikit.recovery.bootstrap import Bootstrap, Statistic
 from identikit.recovery.class_scores import score_classes
 from identikit.recovery.classifier import classify
-from identikit.recovery.moments import FoldMoments
+from identikit.recovery.moments import BLOCK, FoldMoments
 from identikit.recovery.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.recovery.regression import Narrowed, Regression, fit_each, predict_each, within
 from identikit.recovery.result import OK, FactorScore
@@ -286,9 +286,10 @@ def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tens
     if not len(axes.size):  # nothing varies
         nought = torch.zeros(len(h), 1, dtype=dtype)
         return nought[split.train], nought[split.test], torch.ones(1, dtype=torch.float64)
-    unit = axes.size[0]
+    unit, step = axes.size[0], max(1, BLOCK // h.shape[1])
     train, test = (
-        (axes.coordinates(h[rows]) / unit).to(dtype) for rows in (split.train, split.test)
+        torch.cat([(axes.coordinates(h[b]) / unit).to(dtype) for b in torch.split(rows, step)])
+        for rows in (split.train, split.test)
     )
     return train, test, axes.size / unit
 

@@ -1,0 +1,123 @@
+"""How often do p-values of `score` call noise real?
+
+Features and factors are drawn apart, so every rejection is wrong: by kind of factor, with whole
+groups held out (values constant within groups), and for five factors at once after Holm; and
+for ten factors of which five are real, the mean share of wrong ones among those found after
+Benjamini-Hochberg.
+
+    OMP_NUM_THREADS=1 python benchmarks/probe_calibration.py
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from identikit import Factors, score
+from identikit.factors import Factor, Kind
+from identikit.files import write_json
+from identikit.recovery.result import FactorScore
+from identikit.studies.provenance import machine, versions
+
+RESULTS = Path(__file__).parent / "results" / "probe_calibration.json"
+N, DIM, SHUFFLES, LEVEL = 200, 4, 200, 0.05
+
+
+def normal(n: int, k: int, generator: torch.Generator) -> torch.Tensor:
+    return torch.randn(n, k, generator=generator, dtype=torch.float64)
+
+
+def of_kind(z: torch.Tensor, kind: Kind, name: str) -> Factor:
+    """A factor of that kind from a normal column."""
+    if kind is Kind.CIRCULAR:
+        return Factor(name=name, kind=kind, values=z, period=5.0)
+    if kind is Kind.BINARY:
+        z = (z > 0.5).double()
+    elif kind is not Kind.CONTINUOUS:
+        z = z.round().clamp(-1, 1) + 1
+    return Factor(name=name, kind=kind, values=z)
+
+
+def alone(kind: Kind) -> Callable[[int], float]:
+    def case(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        h, z = normal(N, DIM, generator), normal(N, 1, generator)[:, 0]
+        (found,) = scores(h, [of_kind(z, kind, "f")], seed)
+        return float(p(found) <= LEVEL)
+
+    return case
+
+
+def grouped(seed: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    groups = torch.arange(2 * N) // 10
+    h, z = (normal(2 * N // 10, k, generator)[groups] for k in (DIM, 1))
+    h = h + 0.1 * normal(2 * N, DIM, generator)
+    (found,) = scores(h, [of_kind(z[:, 0], Kind.CONTINUOUS, "f")], seed, groups=groups)
+    return float(p(found) <= LEVEL)
+
+
+def holm(seed: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    h, z = normal(N, DIM, generator), normal(N, 5, generator)
+    found = scores(h, [of_kind(z[:, j], Kind.CONTINUOUS, f"f{j}") for j in range(5)], seed)
+    return float(min(s.p_holm or 0.0 for s in found) <= LEVEL)
+
+
+def false_discoveries(seed: int) -> float:
+    generator = torch.Generator().manual_seed(seed)
+    h, z = normal(N, DIM, generator), normal(N, 10, generator)
+    z[:, :5] += h[:, :1]
+    found = scores(h, [of_kind(z[:, j], Kind.CONTINUOUS, f"f{j}") for j in range(10)], seed)
+    called = [j for j, s in enumerate(found) if (s.p_fdr or 0.0) <= LEVEL]
+    return sum(j >= 5 for j in called) / max(1, len(called))
+
+
+def scores(
+    h: torch.Tensor, factors: list[Factor], seed: int, groups: torch.Tensor | None = None
+) -> tuple[FactorScore, ...]:
+    return score(h, Factors(factors), groups=groups, resamples=SHUFFLES, seed=seed).factors
+
+
+def p(found: FactorScore) -> float:
+    if found.p_value is None:
+        raise RuntimeError("score gave no p-value")
+    return found.p_value
+
+
+CASES: dict[str, Callable[[int], float]] = {
+    **{str(kind): alone(kind) for kind in Kind},
+    "continuous, groups of ten": grouped,
+    "any of five, after Holm": holm,
+    "share of wrong ones, after Benjamini-Hochberg": false_discoveries,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=500)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = {}
+    for name, case in CASES.items():
+        rows[name] = sum(case(seed) for seed in range(options.cases)) / options.cases
+        print(name, rows[name], flush=True)
+    result = {
+        "machine": machine(),
+        "versions": versions(),
+        "cases": options.cases,
+        "samples": N,
+        "held_out": N // 2,
+        "shuffles": SHUFFLES,
+        "level": LEVEL,
+        "standard_error": math.sqrt(LEVEL * (1 - LEVEL) / options.cases),
+        "rejected": rows,
+    }
+    write_json(options.out, result)
+
+
+if __name__ == "__main__":
+    main()
