@@ -147,7 +147,11 @@ def losses(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
-    """Problems with equally many logit columns, which come last; problems come before them."""
+    """Problems with equally many logit columns, which come last; problems come before them.
+
+    In memory rows are contiguous: products of a thin matrix with x run up to twice as fast so,
+    and all else is elementwise.
+    """
 
     x: Tensor
     weight: Tensor
@@ -169,7 +173,8 @@ class _Batch:
         label, kappa = label.T, 0.25 if columns == 1 else 0.5
         target, mask = label[:, :, None].to(x), x.new_zeros(len(weight), columns)
         if columns > 1:
-            target = torch.nn.functional.one_hot(label, columns).to(x)
+            each = torch.arange(columns, device=x.device)
+            target = (label.T[:, None] == each[:, None]).to(x).permute(2, 0, 1)
             share = torch.einsum("bn,nbc->bc", weight, target)
             mask = mask.masked_fill(share == 0, -torch.inf)
             target = target * (share > 0)
@@ -196,12 +201,12 @@ class _Batch:
 
     def product(self, theta: Tensor) -> Tensor:
         """Logits of the parameters, (n, problems, columns)."""
-        flat = self.x @ theta[1:].flatten(1)
+        flat = (theta[1:].flatten(1).T.contiguous() @ self.x.T).T
         return flat.view(len(self.x), *theta.shape[1:]) + theta[0]
 
     def gradient(self, theta: Tensor, residual: Tensor) -> Tensor:
         """Of the objective, from the derivatives of the loss by the logits."""
-        slope = (self.x.T @ residual.flatten(1)).view(theta[1:].shape)
+        slope = (residual.flatten(1).T @ self.x).T.view(theta[1:].shape)
         return torch.cat([residual.sum(dim=0, keepdim=True), slope + self.penalty * theta[1:]])
 
     def loss(self, logits: Tensor) -> tuple[Tensor, Tensor]:
