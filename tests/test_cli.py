@@ -180,6 +180,8 @@ def test_studies_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) 
     listed = capsys.readouterr().out
     assert "core-min" in listed
     assert "table2" in listed
+    cli.main(["reproduce", "--list", "--json"])
+    assert {"table2", "table3"} < {study["name"] for study in json.loads(capsys.readouterr().out)}
     cli.main(["reproduce"])  # no name: a newcomer wants to know which there are
     assert capsys.readouterr().out == listed
 

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ import identikit
 from identikit.errors import InputError, unknown_name
 from identikit.report.page import Page
 from identikit.studies.coil20 import Coil20Config
-from identikit.studies.executors import open_executor
+from identikit.studies.executors import ExecutorName, open_executor
 from identikit.studies.probe import ProbeConfig
 from identikit.studies.registry import COIL20, DEMO, PROBE, SIMULATE, page_of
 from identikit.studies.simulation import SimulationConfig, predict
@@ -43,7 +43,6 @@ from identikit.terminal import (
 from identikit.training.recipes import RECIPES
 
 RecipeName = Literal["fast", "flat", "wide", "paper"]
-ExecutorName = Literal["processes", "dask", "slurm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +61,8 @@ class Execution:
     """Where the runs of a study are made."""
 
     workers: int | None = None
-    """Processes of one thread each; by default one per processor core."""
+    """Processes of one thread each on this machine, by default one per processor core; or jobs in
+    SLURM's queue at a time, by default all."""
     executor: ExecutorName = "processes"
     """processes: on this machine; dask: a Dask cluster; slurm: a SLURM cluster."""
     address: str | None = None
@@ -187,7 +187,7 @@ class Reproduce:
     def run(self) -> None:
         """Run what is missing, save, print."""
         if self.list or not self.config.name:
-            show_catalogue(sweeps().values())
+            show_catalogue(sweeps().values(), as_json=self.output.json)
             return
         config = self.config.with_digest()
         self.execution.open()  # refuses what cannot be, before anything is written
@@ -203,7 +203,7 @@ class Reproduce:
 class Report:
     """Draw the page and the figures of a saved run again.
 
-    Example: identikit report runs/simulate-diet-d5-0123456789
+    Example: identikit report runs/simulate-diet-vmf-d5-c100-s0-0123456789
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -259,6 +259,8 @@ def main(words: Sequence[str] | None = None) -> None:
             "finished is lost; see that the place can be written to and has space, or give --out "
             "another folder, and run it again."
         )
+    except BrokenExecutor as error:
+        _fail(f"no worker could be started: {error}. What was finished is kept.")
     except KeyboardInterrupt:
         ERR.print("stopped before the end; give the same command again to go on.")
         sys.exit(130)
@@ -320,3 +322,9 @@ def _finish(run: Run, page: Page, *, found: bool, as_json: bool) -> None:
     if run.interrupted:
         ERR.print("stopped early; the same command goes on where it stopped.")
         sys.exit(130)
+    if run.unfinished:
+        ERR.print(
+            f"{run.result['failed']} runs failed, and the table says why; the same command tries "
+            "them again."
+        )
+        sys.exit(1)

@@ -146,15 +146,18 @@ def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def show_catalogue(sweeps: Iterable[Sweep]) -> None:
+def show_catalogue(sweeps: Iterable[Sweep], *, as_json: bool) -> None:
     """All named studies with what they ask and what they cost."""
+    if as_json:
+        named = ("name", "question", "prediction", "runs", "core_minutes")
+        print(json.dumps([{key: getattr(sweep, key) for key in named} for sweep in sweeps]))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name, justify in (("study", "left"), ("runs", "right"), ("core-min", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("question")
     for sweep in sweeps:
-        runs = len(sweep.rows) * len(sweep.seeds)
-        table.add_row(sweep.name, str(runs), f"{sweep.core_minutes:.0f}", sweep.question)
+        table.add_row(sweep.name, str(sweep.runs), f"{sweep.core_minutes:.0f}", sweep.question)
     OUT.print(table)
 
 

@@ -79,6 +79,8 @@ class Provenance:
     started: str
     """Date and time, as it is to be read."""
     seconds: float
+    resumed: bool = False
+    """Whether the run had begun before, so that `seconds` are those of its last part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

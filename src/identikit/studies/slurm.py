@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,6 +150,13 @@ class Submitted(Executor):
             self._thread.join()
 
     def _look_after(self) -> None:
+        try:
+            self._poll()
+        except Exception as error:  # else everybody would wait for ever
+            for task in (*self._waiting, *self._active):
+                task.future.set_exception(BrokenExecutor(f"SLURM cannot be followed: {error}"))
+
+    def _poll(self) -> None:
         while not (self._closed.is_set() and not self._waiting and not self._active):
             if self._cancelled.wait(POLL_SECONDS):
                 break
@@ -175,8 +182,8 @@ class Submitted(Executor):
         self._asked = time.monotonic()
         queued = self._queued()
         for task in self._active:
-            if queued is not None and task.job.job_id not in queued:
-                task.missed += 1
+            if queued is not None:
+                task.missed = 0 if task.job.job_id in queued else task.missed + 1
 
     def _queued(self) -> set[str] | None:
         """Jobs that wait or run; None where it cannot be told now."""

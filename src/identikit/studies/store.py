@@ -42,6 +42,11 @@ class Run:
         return bool(self.result.get("status") == "interrupted")
 
     @property
+    def unfinished(self) -> bool:
+        """Whether the same command has something left to do: it was stopped, or parts failed."""
+        return self.result.get("status") in ("interrupted", "incomplete")
+
+    @property
     def checkpoint(self) -> Path:
         """Where an interrupted run kept its training state, if it trained."""
         return self.path / "checkpoint"
@@ -129,7 +134,7 @@ class RunStore:
         except InputError:
             return None
         same = run.command == command and run.config == to_dict(config)
-        return run if same and not run.interrupted else None
+        return run if same and not run.unfinished else None
 
     def being_written(self, command: str, config: object, *, label: str = "") -> bool:
         """Whether a process is writing this run, or died over it."""
@@ -158,7 +163,7 @@ class RunStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target, wait=wait):
             done = _existing(target, command, config, explicit=out is not None)
-            if done is not None and not done.interrupted:
+            if done is not None and not done.unfinished:
                 yield done
                 return
             folder = target.parent / f".{target.name}.partial"
@@ -183,7 +188,7 @@ def _existing(target: Path, command: str, config: object, *, explicit: bool) -> 
         same = run.command == command and run.config == to_dict(config)
     except InputError:
         same = False
-    if not same or (explicit and not run.interrupted):
+    if not same or (explicit and not run.unfinished):
         raise InputError(
             f"{target} already exists and is never written over. Give --out another folder"
             + ("." if explicit else ", or move that one away.")

@@ -63,6 +63,7 @@ def make(
     with store.draft(study.command, config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
             return draft, True
+        resumed = draft.checkpoint.exists()
         started, clock = datetime.now(UTC), time.perf_counter()
         result, arrays = study.compute(config, draft, on_progress)
         origin = {
@@ -71,6 +72,7 @@ def make(
             "machine": machine(),
             "started": started.isoformat(" ", "seconds"),
             "seconds": time.perf_counter() - clock,
+            "resumed": resumed,
         }
         written = draft.write(result | {"provenance": origin}, arrays)
         if finish is not None:
@@ -100,7 +102,9 @@ def perform(
         pages.append(study.page(run))
         draw(pages[0], run)
 
-    run, found = make(study, config, out=out, root=root, on_progress=on_progress, finish=finish)
+    run, found = make(
+        study, config, out=out, root=root, on_progress=on_progress, finish=finish, wait=wait
+    )
     if found:
         pages.append(study.page(run))
         if not (run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn

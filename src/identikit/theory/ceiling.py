@@ -43,6 +43,8 @@ class Ceiling:
     r2_head: float | None
     """Affine R² from the head's rows to the cluster vectors, mean over dimensions, rows
     held out by class; None where the classes are too few to hold any out."""
+    procrustes_r2_head: float | None
+    """As `r2_head` by a scaled rotation without shift."""
     r2_wide: float
     """As `r2_latents` for a representation wide enough to hold every log-posterior
     difference (at least labels - 1 dimensions)."""
@@ -98,6 +100,7 @@ def recovery_ceiling(
         r2_latents=r2,
         procrustes_r2=held_out_r2(features, z, fit=procrustes),
         r2_head=head_r2(optimum, world.class_vectors),
+        procrustes_r2_head=head_r2(optimum, world.class_vectors, fit=procrustes),
         r2_wide=r2 if columns is None else held_out_r2(columns, z),
         excess=excess,
         gradient_norm=optimum.gradient_norm,
@@ -135,8 +138,13 @@ def class_columns(
     return columns[:, : max(1, at_most // (2 * WIDE_ROWS_PER_COLUMN))]
 
 
-def head_r2(optimum: Optimum, class_vectors: Float[Tensor, "classes d"]) -> float | None:
-    """Affine R² from the mean row of each class to its cluster vector, over held-out folds."""
+def head_r2(
+    optimum: Optimum,
+    class_vectors: Float[Tensor, "classes d"],
+    *,
+    fit: Callable[[Tensor, Tensor], LeastSquares | Procrustes] = least_squares,
+) -> float | None:
+    """R² of a map from the mean row of each class to its cluster vector, over held-out folds."""
     task = optimum.task
     classes, of_row = torch.unique(task.of_class, return_inverse=True)
     n, (_, m) = len(classes), optimum.rows.shape
@@ -150,6 +158,6 @@ def head_r2(optimum: Optimum, class_vectors: Float[Tensor, "classes d"]) -> floa
     fold = torch.arange(n, device=rows.device) % folds
     predicted = torch.empty_like(target)
     for held in range(folds):
-        fit = least_squares(rows[fold != held], target[fold != held])
-        predicted[fold == held] = fit.predict(rows[fold == held])
+        fitted = fit(rows[fold != held], target[fold != held])
+        predicted[fold == held] = fitted.predict(rows[fold == held])
     return float(r2_score(predicted, target).mean())

@@ -33,7 +33,7 @@ class Cause(StrEnum):
     FLAT_LOSS = "flat loss"
     INTERRUPTED = "interrupted"
     SAMPLE = "sample"
-    WIDTH = "width"
+    ENCODER = "encoder"
     UNKNOWN = "unknown"
 
 

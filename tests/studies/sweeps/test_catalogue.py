@@ -44,7 +44,7 @@ def test_a_study_has_a_figure_and_a_page_in_the_docs(name: str) -> None:
     sweep = sweep_named(name)
     assert sweep.axis is not None
     for group in sweep.groups:
-        places = [row.x for row in sweep.rows_of(group)]
+        places = [row.x for row in sweep.rows if row.group == group]
         assert all(a is not None and b is not None and a < b for a, b in pairwise(places))
         assert not sweep.axis.log or (places[0] or math.nan) > 0
     page = Path(__file__).parents[3] / "docs" / "studies" / f"{name}.md"
@@ -56,7 +56,7 @@ def test_a_study_has_a_figure_and_a_page_in_the_docs(name: str) -> None:
 @pytest.mark.parametrize("sweep", EVERY, ids=lambda s: s.name)
 def test_rows_differ_in_what_is_simulated(sweep: Sweep) -> None:
     for group in sweep.groups:
-        configs = [row.config for row in sweep.rows_of(group)]
+        configs = [row.config for row in sweep.rows if row.group == group]
         assert len(set(configs)) == len(configs)
 
 

@@ -1,5 +1,6 @@
 """A sweep end to end on tiny worlds, in this process."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 from identikit.errors import InputError
 from identikit.report.page import render
 from identikit.studies.simulation import SIMULATE, SimulationConfig
-from identikit.studies.store import Run
+from identikit.studies.store import Run, RunStore
 from identikit.studies.study import make, perform
 from identikit.studies.sweeps import run as sweep_run
 from identikit.studies.sweeps.run import Board, SweepConfig
@@ -100,7 +101,8 @@ def test_a_failing_row_says_why_and_the_others_go_on(
     monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(bad=DIVERGING, good=TINY))
     config = SweepConfig(name="tiny").with_digest()
     run, page, _ = perform(study(tmp_path, []), config, root=tmp_path)
-    assert run.interrupted  # so that the same command tries again
+    assert run.unfinished  # so that the same command tries again
+    assert run.result["failed"] == 2
     assert page.rows[0].recovered is None
     assert "the loss is" in page.rows[0].explained
     assert page.rows[1].recovered is not None
@@ -119,6 +121,59 @@ def test_a_row_below_its_ceiling_gets_an_oracle(
     told = Run.load(run.path.parent / oracle["path"])
     assert told.config["objective"] == "oracle"
     assert "same encoder" in page.rows[0].explained
+
+
+def test_oracles_know_nothing_of_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lazy = replace(
+        TINY,
+        objective="diet",
+        instances=12,
+        representation_dim=3,
+        world=replace(TINY.world, repeated_share=0.4),
+        training=replace(TINY.training, steps=1),
+    )
+    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(lazy=lazy))
+    config = SweepConfig(name="tiny").with_digest()
+    run, _, _ = perform(study(tmp_path, []), config, root=tmp_path)
+    assert run.result["status"] == "completed"
+    assert run.result["rows"][0]["oracle"]["error"] is None
+
+
+def test_a_study_that_another_writes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(easy=TINY))
+    config = SweepConfig(name="tiny").with_digest()
+    held, leave, runs = threading.Event(), threading.Event(), []
+
+    def hold() -> None:
+        with RunStore(tmp_path).draft("reproduce", config, label="tiny"):
+            held.set()
+            leave.wait(60)
+
+    def wait() -> None:
+        runs.append(perform(study(tmp_path, []), config, root=tmp_path, wait=True)[0])
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=wait)]
+    threads[0].start()
+    assert held.wait(60)
+    with pytest.raises(InputError, match="another process is writing"):
+        perform(study(tmp_path, []), config, root=tmp_path)
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join(60)
+    assert [run.result["status"] for run in runs] == ["completed"]
+
+
+def test_words_do_not_make_another_study_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = sweep_of(easy=TINY)
+    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: tiny)
+    before = SweepConfig(name="tiny").with_digest()
+    tiny = replace(tiny, title="Other words", core_minutes=3.0)
+    assert SweepConfig(name="tiny").with_digest() == before
+    tiny = replace(tiny, seeds=(0,))
+    assert SweepConfig(name="tiny").with_digest() != before
 
 
 def test_seeds_and_names_are_checked() -> None:

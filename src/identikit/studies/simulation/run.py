@@ -293,7 +293,7 @@ def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
         + (" so far." if stopped else ": ")
         + ("" if stopped else "the generator is more than it learns to undo in this budget.")
     )
-    return Explanation(cause=Cause.INTERRUPTED if stopped else Cause.OPTIMISER, sentence=sentence)
+    return Explanation(cause=Cause.INTERRUPTED if stopped else Cause.ENCODER, sentence=sentence)
 
 
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, Objective]:

@@ -10,6 +10,7 @@ from identikit.report.page import ComparisonRow, Page, Section, Table
 from identikit.report.tables import Links
 from identikit.studies.pages import provenance
 from identikit.studies.store import Run
+from identikit.studies.study import PAGE_FILE
 from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
 from identikit.theory.explain import CLOSE
 
@@ -121,7 +122,7 @@ def _table(group: str, rows: list[RowSummary], run: Run) -> Table:
     }
     if all(cell is None for cell in columns["isometry error"]):
         del columns["isometry error"]
-    score = rows[0].score
+    score = next((row.score for row in rows if row.latents is not None), "R²")
     caption = f"{group}, {score}" if group else score
     return Table(caption=caption, frame=pd.DataFrame(columns).astype(object))
 
@@ -129,9 +130,10 @@ def _table(group: str, rows: list[RowSummary], run: Run) -> Table:
 def _links(row: RowSummary, run: Run) -> Links:
     """A link for each seed: to the run's page once it is drawn, until then to its numbers."""
     targets = []
-    for record in row.runs:
+    named = [(str(record["seed"]), record) for record in row.runs]
+    for words, record in (*named, *((("oracle", row.oracle),) if row.oracle else ())):
         if record["path"] is not None:
             folder = run.path.parent / record["path"]
-            file = "report.html" if (folder / "report.html").exists() else "result.json"
-            targets.append((str(record["seed"]), f"../{record['path']}/{file}"))
+            file = PAGE_FILE if (folder / PAGE_FILE).exists() else "result.json"
+            targets.append((words, f"../{record['path']}/{file}"))
     return Links(tuple(targets))

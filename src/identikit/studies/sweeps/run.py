@@ -24,7 +24,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.store import Draft, Run
 from identikit.studies.study import Outcome as Result
 from identikit.studies.sweeps.catalogue import sweep_named
-from identikit.studies.sweeps.summary import KEPT, RowSummary, median_run, summarise
+from identikit.studies.sweeps.summary import KEPT, RowSummary, summarise, typical_run
 from identikit.studies.sweeps.sweep import Row, Sweep, with_seed
 from identikit.theory.explain import CLOSE
 
@@ -38,7 +38,7 @@ class SweepConfig:
     seeds: int | None = None
     """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
     digest: Annotated[str, tyro.conf.Suppress] = ""
-    """Of all rows, so that a changed study is another run; filled in by `with_digest`."""
+    """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
@@ -55,7 +55,8 @@ class SweepConfig:
 
     def with_digest(self) -> "SweepConfig":
         """The same config with the digest of its rows."""
-        text = json.dumps(to_dict(self.sweep()), sort_keys=True)
+        sweep = to_dict(self.sweep())
+        text = json.dumps([sweep["rows"], sweep["seeds"]], sort_keys=True)
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:10])
 
 
@@ -72,11 +73,11 @@ class Board:
     @property
     def seconds_left(self) -> float | None:
         """From the share of the expected work that was done, not found; None at first."""
-        fresh = [key for key, outcome in self.outcomes.items() if not outcome.found]
-        worked = sum(self.jobs[key].cost for key in fresh)
+        known = dict(self.outcomes)  # the live table asks while runs come in
+        worked = sum(self.jobs[key].cost for key, outcome in known.items() if not outcome.found)
         if not worked:
             return None
-        left = sum(job.cost for key, job in self.jobs.items() if key not in self.outcomes)
+        left = sum(job.cost for key, job in list(self.jobs.items()) if key not in known)
         return (time.monotonic() - self.started) * left / worked
 
     def add(self, outcome: Outcome, record: dict[str, Any]) -> None:
@@ -129,15 +130,18 @@ def compute(
     oracles = {job.key: job for row in sweep.rows if (job := _oracle(row, board)) is not None}
     board.jobs |= oracles
     run_jobs(list(oracles.values()), root=root, open_executor=open_executor, on_outcome=collect)
-    whole = all(record["error"] is None for record in board.records.values())
+    failed = sum(board.records[key]["error"] is not None for key in jobs)
+    seconds = {r["path"]: r["core_seconds"] for r in board.records.values() if r["path"]}
     result = {
-        "status": "completed" if whole else "interrupted",
+        "status": "incomplete" if failed else "completed",
+        "failed": failed,
+        "found": sum(outcome.found for outcome in board.outcomes.values()),
         "title": sweep.title,
         "question": sweep.question,
         "prediction": sweep.prediction,
         "axis": None if sweep.axis is None else to_dict(sweep.axis),
         "seeds": list(sweep.seeds),
-        "core_seconds": sum(record["core_seconds"] for record in board.records.values()),
+        "core_seconds": sum(s for s in seconds.values() if s is not None),
         "rows": [board.row(row) for row in sweep.rows],
     }
     return result, {}
@@ -157,9 +161,15 @@ def _oracle(row: Row, board: Board) -> Job | None:
     summary = summarise(known)
     if summary.gap is None or summary.gap <= CLOSE or row.config.objective == "oracle":
         return None
-    seed = median_run([run for run in known["runs"] if run["error"] is None])["seed"]
-    free = replace(row.config.head, normalized=False)  # the oracle has no head to fit
-    config = replace(with_seed(row.config, seed), objective="oracle", head=free)
+    seed = typical_run([run for run in known["runs"] if run["error"] is None])["seed"]
+    config = replace(
+        with_seed(row.config, seed),
+        objective="oracle",
+        representation_dim=None,
+        # what only a head of labels has
+        head=replace(row.config.head, normalized=False),
+        world=replace(row.config.world, repeated_share=0.0),
+    )
     return _job(_oracle_key(row), config)
 
 
@@ -177,20 +187,21 @@ def expected_seconds(config: SimulationConfig) -> float:
 def _record(outcome: Outcome, *, seed: int, beside: Path) -> dict[str, Any]:
     """What the sweep keeps of a run; its path is relative to where sweeps stand."""
     if outcome.run is None:
-        return {"seed": seed, "path": None, "error": outcome.error, "core_seconds": 0.0}
+        return {"seed": seed, "path": None, "error": outcome.error, "core_seconds": None}
     run = Run.load(outcome.run)
     result: Mapping[str, Any] = run.result
-    error = "interrupted; the same command goes on" if run.interrupted else None
+    ceiling, origin = result["prediction"]["ceiling"], result["provenance"]
     isometry_error = result["recovery"]["latents"]["isometry_error"]
     known = {
         **result,
-        "ceiling_procrustes_r2": result["prediction"]["ceiling"]["procrustes_r2"],
+        "ceiling_procrustes_r2": ceiling["procrustes_r2"],
+        "ceiling_procrustes_r2_head": ceiling["procrustes_r2_head"],
         "isometry_error": None if isometry_error is None else isometry_error["value"],
     }
     return {
         "seed": seed,
         "path": os.path.relpath(outcome.run, beside),
-        "error": error,
-        "core_seconds": result["provenance"]["seconds"],
+        "error": None,
+        "core_seconds": None if origin["resumed"] else origin["seconds"],
         **{name: known[name] for name in KEPT},
     }

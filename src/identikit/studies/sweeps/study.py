@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from identikit.errors import InputError
 from identikit.studies.executors import processes
 from identikit.studies.runner import Outcome
 from identikit.studies.simulation import SIMULATE
@@ -36,8 +37,18 @@ def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
     Args:
         run: The sweep's.
         on_drawn: Told how many of how many are drawn.
+
+    Raises:
+        InputError: a run that is not a sweep's.
     """
-    records = [record for row in run.result["rows"] for record in row["runs"]]
+    if run.command != "reproduce":
+        raise InputError(
+            f"{run.path} is not a study; got a run of {run.command}. Leave out --runs."
+        )
+    rows = run.result["rows"]
+    records = [
+        record for row in rows for record in (*row["runs"], *filter(None, [row.get("oracle")]))
+    ]
     folders = {run.path.parent / r["path"] for r in records if r["path"] is not None}
     missing = sorted(folder for folder in folders if not (folder / PAGE_FILE).exists())
     on_drawn(0, len(missing))

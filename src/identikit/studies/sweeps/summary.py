@@ -16,7 +16,6 @@ Record = Mapping[str, Any]
 """What a sweep keeps of a run: seed, path, error, and the numbers of its summary."""
 
 KEPT = (
-    "status",
     "normalized",
     "r2_latents",
     "procrustes_r2_latents",
@@ -25,9 +24,8 @@ KEPT = (
     "ceiling_r2",
     "ceiling_procrustes_r2",
     "ceiling_r2_head",
-    "bayes_loss",
+    "ceiling_procrustes_r2_head",
     "excess_loss",
-    "identity_r2",
     "isometry_error",
     "cause",
     "explanation",
@@ -42,6 +40,8 @@ class RowSummary:
     group: str
     x: int | float | None
     runs: tuple[Record, ...]
+    oracle: Record | None
+    """The same encoder trained on the true latents, where the row needed explaining."""
     cause: str
     explanation: str
     score: str = "R²"
@@ -81,17 +81,22 @@ def ceiling_of(record: Record) -> float:
     return float(record["ceiling_procrustes_r2" if record["normalized"] else "ceiling_r2"])
 
 
-def median_run(records: Sequence[Record]) -> Record:
-    """The run whose gap is the (lower) median."""
-    ordered = sorted(records, key=lambda r: ceiling_of(r) - recovered(r))
-    return ordered[(len(ordered) - 1) // 2]
+def gap_of(record: Record) -> float:
+    """How far a run stays below its ceiling."""
+    return ceiling_of(record) - recovered(record)
+
+
+def typical_run(records: Sequence[Record]) -> Record:
+    """The run that speaks for its row: of (lower) median gap among those off their ceiling."""
+    off = [record for record in records if abs(gap_of(record)) > CLOSE] or records
+    return sorted(off, key=gap_of)[(len(off) - 1) // 2]
 
 
 def word_for(row: RowSummary) -> str:
     """The explanation in a word or two, for a table's cell."""
-    if row.cause == Cause.NONE:
-        return "at its ceiling"
-    return f"{row.cause}, at its ceiling" if row.at_ceiling else row.cause
+    if not row.at_ceiling:
+        return row.cause
+    return "at its ceiling" if row.cause == Cause.NONE else f"{row.cause}, at its ceiling"
 
 
 def summarise(row: Record) -> RowSummary:
@@ -104,12 +109,13 @@ def summarise(row: Record) -> RowSummary:
             group=row["group"],
             x=row["x"],
             runs=tuple(runs),
+            oracle=row.get("oracle"),
             cause=Cause.UNKNOWN,
             explanation=_failures(runs) or "Not run yet.",
         )
     unit = bool(done[0]["normalized"])
     heads = [run["procrustes_r2_head" if unit else "r2_head"] for run in done]
-    tops = [run["ceiling_r2_head"] for run in done]
+    tops = [run["ceiling_procrustes_r2_head" if unit else "ceiling_r2_head"] for run in done]
     cause, explanation = explain_row(done, row.get("oracle"))
     return RowSummary(
         label=row["label"],
@@ -126,50 +132,54 @@ def summarise(row: Record) -> RowSummary:
         cause=cause,
         explanation=" ".join(filter(None, (explanation, _failures(runs)))),
         runs=tuple(runs),
+        oracle=row.get("oracle"),
     )
 
 
 def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str]:
-    """Cause and sentence for a row, by rule: the words of its median run, and an oracle's.
+    """Cause and sentence for a row, by rule: the words of its typical run, and an oracle's.
 
     The oracle is the same encoder trained on the true latents. If even that stays below
-    the ceiling, encoder and generator are to blame; if not, they are not.
+    the ceiling, the encoder cannot undo the generator in its budget; if not, it can.
     """
-    gap = fmean(ceiling_of(run) - recovered(run) for run in done)
-    typical = median_run(done)
+    gap = fmean(gap_of(run) for run in done)
+    typical = typical_run(done)
     top, got = ceiling_of(typical), recovered(typical)
     if abs(gap) <= CLOSE:
         if top >= 1 - CLOSE:
             return Cause.NONE, "At its ceiling."
-        return Cause.WORLD, typical["explanation"]
-    words = typical["explanation"]
-    if typical["normalized"] and typical["ceiling_r2"] - typical["r2_latents"] <= CLOSE:
+        return Cause.WORLD, (
+            f"Recovered {got:.3f}, as much as cross-entropy identifies in this world (ceiling "
+            f"{top:.3f})."
+        )
+    cause, words = typical["cause"], typical["explanation"]
+    if typical["normalized"] and abs(typical["ceiling_r2"] - typical["r2_latents"]) <= CLOSE:
+        cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {typical['r2_latents']:.3f}, as predicted; a scaled "
-            f"rotation only {got:.3f} of {top:.3f}: the map from h to z is linear but stretched."
+            f"rotation {got:.3f} of {top:.3f}: the map from h to z is linear but stretched."
         )
-    cause = typical["cause"]
     if oracle is not None and oracle.get("error") is None:
         told = float(oracle["r2_latents"])
         if told < top - CLOSE:
-            cause = Cause.WIDTH
+            cause = Cause.ENCODER
             words += (
                 f" The same encoder, trained on the true latents, gets no further than {told:.3f}: "
-                "encoder and budget do not suffice to invert this generator."
+                "its width and budget do not suffice to undo this generator."
             )
         else:
             words += (
                 f" Trained on the true latents, the same encoder reaches {told:.3f}: encoder and "
                 "generator are not in the way."
             )
-    below = sum(ceiling_of(run) - recovered(run) > CLOSE for run in done)
+    below = sum(gap_of(run) > CLOSE for run in done)
     share = f"{below} of {len(done)} seeds stay more than {CLOSE} below. " if below else ""
     return cause, share + words
 
 
 def _spread(done: Sequence[Record], name: str) -> Spread | None:
-    values = [run[name] for run in done]
-    return None if None in values else Spread.of(values)
+    values = [run[name] for run in done if run[name] is not None]
+    return Spread.of(values) if values else None
 
 
 def _failures(runs: Sequence[Record]) -> str:

@@ -56,7 +56,7 @@ class Sweep:
     """What theory says, in one or two plain sentences."""
     rows: tuple[Row, ...]
     core_minutes: int | float
-    """Measured cost with five seeds, on one core of the machine named in benchmarks/."""
+    """Measured with its own seeds on one core; see docs/studies/."""
     axis: Axis | None = None
     seeds: tuple[int, ...] = SEEDS
 
@@ -76,9 +76,10 @@ class Sweep:
         """The groups in the order of their first rows."""
         return tuple(dict.fromkeys(row.group for row in self.rows))
 
-    def rows_of(self, group: str) -> tuple[Row, ...]:
-        """The rows of one group."""
-        return tuple(row for row in self.rows if row.group == group)
+    @property
+    def runs(self) -> int:
+        """How many simulations it is made of."""
+        return len(self.rows) * len(self.seeds)
 
 
 def with_seed(config: SimulationConfig, seed: int) -> SimulationConfig:
