@@ -23,7 +23,7 @@ from torch import Tensor
 
 from identikit.encoders.mlp import MLP
 from identikit.linalg import least_squares, procrustes, r2_score
-from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.staged import build_head
 from identikit.randomness import stream
 from identikit.studies.provenance import machine, versions
 from identikit.training.fit import Fit, fit
@@ -42,7 +42,7 @@ class BaseRow:
         self.world = ClusterWorld(WorldConfig(), labels=N_LABELS, seed=seed)
         dim = self.world.dim
         self.encoder = MLP(recipe.encoder, dim, dim, generator=stream(seed, "encoder"))
-        self.head = SoftmaxHead(recipe.head, N_LABELS, dim, generator=stream(seed, "head"))
+        self.head = build_head(recipe.head, N_LABELS, dim, generator=stream(seed, "head"))
         whitening = self.world.sample(N_HELD_OUT, generator=stream(seed, "whitening"))
         self.encoder.fit_whitening(whitening.x)
         self.held_out = self.world.sample(N_HELD_OUT, generator=stream(seed, "evaluation"))

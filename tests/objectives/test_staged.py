@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from identikit.errors import InputError
 from identikit.objectives.alike import AlikeLabels
-from identikit.objectives.head import HeadConfig
-from identikit.objectives.staged import FOLD, MAP, OWN, StagedHead
+from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.sphere import MAP, LateSphereHead
+from identikit.objectives.staged import FOLD, OWN, StagedHead, build_head
 
 LABELS, DIM = 12, 3
 GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
@@ -123,9 +124,16 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
         HeadConfig(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("staged", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
-def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(tied: bool) -> None:
-    head = build(tied=tied, spare=0, normalized=True)
+def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
+    tied: bool, staged: bool
+) -> None:
+    head: SoftmaxHead = build(tied=tied, spare=0, normalized=True)
+    if not staged:
+        config = HeadConfig(negatives=None, normalized=True)
+        head = build_head(config, LABELS, DIM, generator=torch.Generator()).double()
+        assert type(head) is LateSphereHead
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
@@ -135,14 +143,27 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(tied: 
     y = F.normalize(normal(500, DIM)) @ linear.T
     label = torch.randint(LABELS, (500,), generator=generator)
     head.loss(y, label, generator=generator, progress=FOLD)  # folds, with nothing to lose
-    rows = kappa * F.normalize(normal(len(head.wide), DIM)) @ torch.linalg.inv(linear) + shift
+    fold = head.fold if isinstance(head, StagedHead) else torch.eye(DIM, dtype=torch.float64)
+    trained = head.shared if isinstance(head, StagedHead) and tied else head.weight
+    rows = kappa * F.normalize(normal(len(trained), DIM)) @ torch.linalg.inv(linear) + shift
     with torch.no_grad():
-        (head.shared if tied else head.weight).copy_(rows @ head.fold)
+        trained.copy_(rows @ fold)
     assert not head.on_sphere
     log_p = torch.log_softmax(head.features(y) @ head.rows().T, dim=1)
 
     head.loss(y, label, generator=generator, progress=MAP)
     assert head.on_sphere
-    torch.testing.assert_close(head.features(y), y @ head.fold)
+    length = head.features(y).norm(dim=1)
+    torch.testing.assert_close(length, torch.ones_like(length))
     torch.testing.assert_close(torch.log_softmax(head.logits(head.features(y)), dim=1), log_p)
     assert float(head.scale.detach()) == pytest.approx(kappa)
+
+
+def test_a_head_is_as_plain_as_its_config() -> None:
+    def kind(**options: object) -> type:
+        config = HeadConfig(**options)  # type: ignore[arg-type]
+        return type(build_head(config, LABELS, DIM, generator=torch.Generator()))
+
+    assert kind() is kind(normalized=True, late_sphere=False) is SoftmaxHead
+    assert kind(normalized=True) is LateSphereHead
+    assert kind(spare=1) is StagedHead

@@ -37,6 +37,8 @@ class HeadConfig:
     """Uniform labels that join each group's softmax; None: the full softmax."""
     group: int = 128
     """Samples that share one sampled softmax."""
+    late_sphere: bool = True
+    """Whether a normalised head is free for the first 80 % of training."""
     spare: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
     share_rows: bool = False

@@ -8,9 +8,7 @@ last one stood, and the last minimises the cross-entropy of `head` over all labe
    with spare ones the missing latent is simply taken up as well.
 2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
    the best approximation of rank d of the logits so far (Eckart and Young).
-3. A unit-norm head is free until then. In a spherical world the free optimum is h = A z with rows
-   A'^-1 v + c: the linear map that takes h nearest the sphere, and the shift that puts the
-   mapped rows nearest one (it changes no difference of logits), lead to the unit-norm optimum.
+3. A unit-norm head becomes one (see `sphere`).
 4. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
    n labels has the log-probability w . h + log n of all of them together, which is exactly the
    softmax over labels with equal rows.
@@ -22,22 +20,37 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from identikit.linalg import centred, sphere_centre, spherical_frame
+from identikit.linalg import centred
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.sphere import LateSphereHead
 
 FOLD = 0.4
 """Share of training after which h has its own number of dimensions."""
-MAP = 0.8
-"""Share of training after which a unit-norm head is one."""
-LEAST = 0.1
-"""Squared length that a direction of whitened h keeps on its way to the sphere, as a share of the
-longest, at least: what is not yet near an ellipsoid must not be blown up."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
 
 
-class StagedHead(SoftmaxHead):
+def build_head(
+    config: HeadConfig,
+    n_labels: int,
+    dim: int,
+    *,
+    generator: torch.Generator,
+    label_prior: Float[Tensor, " labels"] | None = None,
+    alike: AlikeLabels | None = None,
+) -> SoftmaxHead:
+    """The head that a config asks for; arguments as for `StagedHead`."""
+    if config.spare or alike is not None:
+        return StagedHead(
+            config, n_labels, dim, generator=generator, label_prior=label_prior, alike=alike
+        )
+    late = config.normalized and config.late_sphere
+    kind = LateSphereHead if late else SoftmaxHead
+    return kind(config, n_labels, dim, generator=generator, label_prior=label_prior)
+
+
+class StagedHead(LateSphereHead):
     """A head with spare dimensions and, given groups of labels, shared rows at first.
 
     Args:
@@ -51,7 +64,6 @@ class StagedHead(SoftmaxHead):
 
     fold: Tensor
     folded: Tensor
-    mapped: Tensor
     group: Tensor
     log_count: Tensor
 
@@ -80,25 +92,10 @@ class StagedHead(SoftmaxHead):
             self.register_buffer("log_count", count.log().to(wide))
         self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
-        free = not config.normalized
-        self.register_buffer("mapped", torch.tensor(free, device=generator.device))
-
-    @property
-    def on_sphere(self) -> bool:
-        """Whether features and rows have unit norm at this point of training."""
-        return self.config.normalized and bool(self.mapped)
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows of all labels, as wide as the features are at this point of training."""
         return self._normalise(self._by_label(self._rows()))
-
-    def features(self, y: Float[Tensor, "n m"]) -> Float[Tensor, "n d_h"]:
-        """The representation h: y without its spare dimensions, once they are folded away."""
-        return super().features(self._reduced(y))
-
-    def length_penalty(self, y: Float[Tensor, "n m"]) -> Float[Tensor, ""]:
-        """As for `SoftmaxHead`, of y without its spare dimensions."""
-        return super().length_penalty(self._reduced(y))
 
     def loss(
         self,
@@ -111,8 +108,7 @@ class StagedHead(SoftmaxHead):
         """Mean cross-entropy over labels, of the stage that this progress belongs to."""
         if progress >= FOLD and not self.folded:
             self._fold(y.detach())
-        if progress >= MAP and not self.mapped:
-            self._map_to_sphere(y.detach())
+        self._map_when_due(y, progress)
         h = self.features(y)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
             group = self.group[label]
@@ -132,13 +128,20 @@ class StagedHead(SoftmaxHead):
         rows = rows.index_select(0, self.group)
         return rows + OWN * self.weight if self.folded else rows
 
-    def _reduced(self, y: Tensor) -> Tensor:
+    def _linear(self, y: Tensor) -> Tensor:
+        """Y without its spare dimensions, once they are folded away."""
         return y @ self.fold if self.folded else y
+
+    def _turn(self, frame: Tensor) -> None:
+        self.fold.copy_(self.fold.double() @ frame)
+
+    def _turned_rows(self) -> list[Tensor]:
+        return [self.shared, self.weight] if self.tied else [self.weight]
 
     @torch.no_grad()
     def _fold(self, y: Tensor) -> None:
         """Go over to the best d of the m dimensions, by the variance of logits in this batch."""
-        h, rows = super().features(y).double(), self._normalise(self.wide).double()
+        h, rows = y.double(), self.wide.double()
         values, vectors = torch.linalg.eigh(torch.cov(h.T))
         spread = values.clamp(min=1e-10 * float(values[-1])).sqrt()
         root, inverse = (vectors * s @ vectors.T for s in (spread, 1 / spread))
@@ -148,20 +151,3 @@ class StagedHead(SoftmaxHead):
         (self.shared if self.tied else self.weight).copy_(logits @ top @ top.T @ inverse @ project)
         self.fold.copy_(project)
         self.folded.fill_(True)
-
-    @torch.no_grad()
-    def _map_to_sphere(self, y: Tensor) -> None:
-        """Take features and rows to the unit sphere, changing what they say as little as can be."""
-        rows, h = self._rows(), self._reduced(y).double()
-        values, vectors = torch.linalg.eigh(h.T @ h / len(h))
-        whiten = vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt()
-        frame = whiten @ spherical_frame(h @ whiten, least=LEAST)
-        turned = torch.linalg.solve(frame, rows.double().T).T
-        turned = turned - sphere_centre(turned)
-        length = turned.norm(dim=1).mean()
-        rows.copy_(turned / length)
-        if self.tied:
-            self.weight.copy_(torch.linalg.solve(frame, self.weight.double().T).T / length)
-        self.log_scale.copy_(length.log())
-        self.fold.copy_(self.fold.double() @ frame)
-        self.mapped.fill_(True)

@@ -5,7 +5,7 @@
 some latents and there are valleys without them: spare dimensions, shared rows, large last
 batches.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
-With both a unit-norm head is free for the first 80 %.
+Unit-norm heads of all three are free for the first 80 %.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -41,7 +41,7 @@ RECIPES = {
     ),
     "paper": Recipe(
         encoder=EncoderConfig(architecture="paper", negative_slope=0.01, whiten=False),
-        head=HeadConfig(negatives=None),
+        head=HeadConfig(negatives=None, late_sphere=False),
         training=TrainingConfig(
             steps=500_000,
             optimizer="adam",

@@ -21,7 +21,7 @@ from identikit.objectives.alike import AlikeLabels, find_alike
 from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
-from identikit.objectives.staged import StagedHead
+from identikit.objectives.staged import StagedHead, build_head
 from identikit.randomness import stream
 from identikit.recovery.result import Recovery
 from identikit.recovery.score import held_out_predictions, score
@@ -312,17 +312,15 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, Objectiv
 
 
 def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
-    options: dict[str, Any] = {
-        "generator": stream(config.seed, "head"),
-        "label_prior": world.label_prior.cpu(),
-    }
-    size = (config.head, config.n_labels, config.dim)
     share = config.head.share_rows and config.objective == "diet"  # classes all differ
-    late = config.head.share_rows and config.head.normalized
-    if not (config.head.spare or share or late):
-        return SoftmaxHead(*size, **options)
-    alike = _alike(config, world) if share else None
-    return StagedHead(*size, **options, alike=alike)
+    return build_head(
+        config.head,
+        config.n_labels,
+        config.dim,
+        generator=stream(config.seed, "head"),
+        label_prior=world.label_prior.cpu(),
+        alike=_alike(config, world) if share else None,
+    )
 
 
 def _alike(config: SimulationConfig, world: ClusterWorld) -> AlikeLabels:
