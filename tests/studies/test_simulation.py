@@ -62,6 +62,13 @@ def test_supervised_and_normalized_runs_work_too() -> None:
     assert latents.procrustes.mean.value > 0.6
 
 
+def test_two_classes_are_enough_to_run() -> None:
+    world = replace(SMALL.world, classes=2)
+    config = replace(SMALL, objective="supervised", few_classes=True, world=world)
+    config = replace(config, training=replace(SMALL.training, steps=20))
+    assert simulate(config).summary()["r2_head"] is None
+
+
 def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
     def watch(progress: Progress) -> None:
         if progress.step == 48:

@@ -121,7 +121,8 @@ def _assigned(moments: Moments, features: Narrowed) -> Assigned:
     would find correlation in noise.
     """
     size, hy = features.sizes(moments), features.widened(moments.hy)
-    correlation = hy / size[:, None] / (moments.yy * moments.n).sqrt()
+    spread = (moments.yy * moments.n).sqrt()
+    correlation = torch.where(spread > 0, hy / size[:, None] / spread, 0.0)  # one point has none
     columns, factors = linear_sum_assignment(correlation.abs().numpy(), maximize=True)
     pick = torch.zeros_like(correlation)
     pick[columns, factors] = correlation[columns, factors].sign() / size[columns]
