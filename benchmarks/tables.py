@@ -108,13 +108,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     run = Run.load(options.run)
-    if run.result["found"]:
-        parser.error(f"{run.result['found']} runs were made before; time a study in a new folder")
     lines = measure(run, CHUNK * options.chunks)
-    totals = {
-        "wall_seconds_of_the_study": run.result["provenance"]["seconds"],
-        "core_seconds_of_the_study": run.result["core_seconds"],
-    }
+    in_one_go = not run.result["found"]
+    wall = run.result["provenance"]["seconds"] if in_one_go else None
+    core = run.result["core_seconds"]
+    totals = {"wall_seconds_of_the_study": wall, "core_seconds_of_the_study": core}
     origin = {
         "machine": machine(),
         "versions": versions(),
@@ -124,10 +122,8 @@ def main() -> None:
     write_json(RESULTS / "tables.json", {**origin, **totals, "rows": rows})
     head = "| table | row | predicted | recovered | s | protocol, ms per step | times faster |\n"
     text = "\n".join(_markdown(line) for line in lines)
-    words = (
-        f"{origin['machine']}. The whole study: {totals['wall_seconds_of_the_study']:,.0f} s of "
-        f"wall clock, {totals['core_seconds_of_the_study']:,.0f} core-seconds.\n\n"
-    )
+    words = f"{origin['machine']}. The whole study: {core:,.0f} core-seconds"
+    words += ".\n\n" if wall is None else f", {wall:,.0f} s of wall clock.\n\n"
     (RESULTS / "tables.md").write_text(f"{words}{head}|{' --- |' * 7}\n{text}\n")
 
 
