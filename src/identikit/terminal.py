@@ -157,7 +157,7 @@ def show_catalogue(sweeps: Iterable[Sweep], *, as_json: bool) -> None:
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("question")
     for sweep in sweeps:
-        table.add_row(sweep.name, str(sweep.runs), f"{sweep.core_minutes:.0f}", sweep.question)
+        table.add_row(sweep.name, str(sweep.runs), format_cell(sweep.core_minutes), sweep.question)
     OUT.print(table)
 
 

@@ -55,8 +55,8 @@ class Sweep:
     prediction: str
     """What theory says, in one or two plain sentences."""
     rows: tuple[Row, ...]
-    core_minutes: int | float
-    """Measured with its own seeds on one core; see docs/studies/."""
+    core_minutes: int | float | None = None
+    """Measured with its own seeds on one core, see docs/studies/; None where it was not yet."""
     axis: Axis | None = None
     seeds: tuple[int, ...] = SEEDS
 

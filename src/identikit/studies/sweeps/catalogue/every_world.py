@@ -52,6 +52,5 @@ SWEEP = Sweep(
         _row("projected Laplace, scale 0.5", "unit norm", normalized=True),
         _row("projected Laplace, scale 0.5", "DIET", objective="diet"),
     ),
-    core_minutes=0.0,
     seeds=(0, 1, 2),
 )

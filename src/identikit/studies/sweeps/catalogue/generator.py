@@ -32,7 +32,6 @@ SWEEP = Sweep(
         for objective in OBJECTIVES
         for dim in DIMS
     ),
-    core_minutes=0.0,
     axis=Axis(label="number of latent dimensions d", log=True),
     seeds=(0, 1, 2),
 )

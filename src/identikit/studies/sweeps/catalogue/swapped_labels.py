@@ -29,6 +29,6 @@ SWEEP = Sweep(
     "the first few per cent.",
     rows=tuple(_row(group, share) for group in CLASSES for share in SHARES),
     axis=Axis(label="share of labels swapped"),
-    core_minutes=20.0,
+    core_minutes=20,
     seeds=(0, 1, 2),
 )

@@ -24,6 +24,6 @@ SWEEP = Sweep(
     "every exponent, with as many it falls (and networks approach it from above).",
     rows=tuple(_row(group, exponent) for group in WIDTHS for exponent in EXPONENTS),
     axis=Axis(label="Zipf exponent s of the labels"),
-    core_minutes=0.0,
+    core_minutes=18,
     seeds=(0, 1, 2),
 )
