@@ -56,7 +56,7 @@ class Sweep:
     """What theory says, in one or two plain sentences."""
     rows: tuple[Row, ...]
     core_minutes: int | float | None = None
-    """Measured with its own seeds on one core, see docs/studies/; None where it was not yet."""
+    """On one core, as measured (from one seed, where the study's page says so); None if not yet."""
     axis: Axis | None = None
     seeds: tuple[int, ...] = SEEDS
 
