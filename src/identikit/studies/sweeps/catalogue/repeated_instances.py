@@ -28,6 +28,6 @@ SWEEP = Sweep(
         if per_class * (1 - share) >= 1
     ),
     axis=Axis(label="instances per element (N / C)", log=True),
-    core_minutes=0,
+    core_minutes=12,
     seeds=(0, 1, 2),
 )
