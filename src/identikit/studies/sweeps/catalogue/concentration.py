@@ -24,6 +24,6 @@ SWEEP = Sweep(
     "apart, later for more classes.",
     rows=tuple(_row(classes, kappa) for classes in CLASSES for kappa in KAPPAS),
     axis=Axis(label="concentration κ", log=True),
-    core_minutes=0,
+    core_minutes=39,
     seeds=(0, 1, 2),
 )
