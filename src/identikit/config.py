@@ -51,5 +51,9 @@ def _refuse_unknown_keys(kind: type, data: dict[str, Any]) -> None:
 
 def config_hash(command: str, config: object) -> str:
     """Ten hexadecimal digits that name a run of `command` with this config."""
-    text = json.dumps([RESULTS_VERSION, command, to_dict(config)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    return digest([RESULTS_VERSION, command, to_dict(config)])
+
+
+def digest(data: object) -> str:
+    """Ten hexadecimal digits that name JSON data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:10]

@@ -227,3 +227,10 @@ def spherical_frame(features: Float[Tensor, "n m"], *, least: float = 1e-3) -> F
     values, vectors = torch.linalg.eigh((form + form.T) / 2)
     frame: Tensor = vectors * values.clamp(min=least * float(values.abs().max())).sqrt()
     return frame
+
+
+def whitening(moments: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """The W with W' M W = 1 for second moments M; directions of next to none are held back."""
+    values, vectors = torch.linalg.eigh(moments)
+    whiten: Tensor = vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt()
+    return whiten

@@ -16,7 +16,7 @@ from identikit.report.tables import format_cell
 from identikit.studies.runner import Outcome
 from identikit.studies.simulation import Prediction
 from identikit.studies.store import Run
-from identikit.studies.study import Watch
+from identikit.studies.study import PAGE_FILE, Watch
 from identikit.studies.sweeps.run import Board
 from identikit.studies.sweeps.summary import RowSummary, ceiling_of, recovered, word_for
 from identikit.studies.sweeps.sweep import Sweep
@@ -195,7 +195,7 @@ def show_outcome(run: Run, page: Page, *, as_json: bool) -> None:
     OUT.print(f"\n[bold]{page.title}[/]\n{escape(page.subtitle)}\n", highlight=False)
     OUT.print(_comparison(page))
     OUT.print(f"\n[bold]{escape(page.verdict)}[/]", highlight=False)
-    OUT.print(f"page: {run.path / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    OUT.print(f"page: {run.path / PAGE_FILE}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _comparison(page: Page) -> Table:

@@ -95,7 +95,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(tmp_path: Path, features
 def test_a_run_that_cannot_be_seen_from_here_is_an_error(
     tmp_path: Path, features: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = Outcome(key="", run=tmp_path / "there", error=None, seconds=1.0, found=False)
+    elsewhere = Outcome(key="", run=tmp_path / "there", error=None, found=False)
     monkeypatch.setattr("identikit.studies.runner._work", lambda job, root: elsewhere)
     outcomes = sweep(probes(features, 1), tmp_path / "runs", in_a_thread)
     assert "a folder that all machines share" in (outcomes["job 0"].error or "")

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from identikit.errors import InputError
+from identikit.linalg import whitening
 
 GAIN = 1.2
 """Of the orthogonal matrices of a plain encoder; keeps the size of y over leaky ReLUs."""
@@ -89,9 +90,8 @@ class MLP(nn.Module):
                 "observations must be finite and vary for an encoder that whitens them; got "
                 "NaN, infinity or one value throughout. Look at the data, or switch whitening off."
             )
-        values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
         self.mean.copy_(mean)
-        self.whitening.copy_(vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt())
+        self.whitening.copy_(whitening((x - mean).T @ (x - mean) / len(x)))
 
     def forward(self, x: Float[Tensor, "n d_x"]) -> Float[Tensor, "n d_h"]:
         """The representation of x."""

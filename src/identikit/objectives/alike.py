@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from identikit.linalg import whitening
+
 CLEAR = 1.5
 """Least separation at which groups are taken for real."""
 LEAST = 5
@@ -76,8 +78,7 @@ def _moments(
     """Mean whitened observation of each label, and the covariance of that mean."""
     x, _ = draw(CHUNK)
     centre, shape = x.mean(0), (n_labels, x.shape[1])
-    values, vectors = torch.linalg.eigh(torch.cov(x.double().T))
-    whiten = (vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt()).to(x)
+    whiten = whitening(torch.cov(x.double().T)).to(x)
     total, square = x.new_zeros(shape), x.new_zeros(*shape, shape[1])
     count, squared = x.new_zeros(n_labels), x.new_zeros(n_labels)
     chunks = 1 + n_labels * SAMPLES // CHUNK

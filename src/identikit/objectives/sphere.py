@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.linalg import sphere_centre, spherical_frame
+from identikit.linalg import sphere_centre, spherical_frame, whitening
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
 MAP = 0.8
@@ -25,7 +25,7 @@ class LateSphereHead(SoftmaxHead):
     """A head whose features and rows move to the unit sphere late, if its config asks for it."""
 
     mapped: Tensor
-    frame: Tensor
+    fold: Tensor
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class LateSphereHead(SoftmaxHead):
         device = generator.device
         free = config.normalized and config.late_sphere
         self.register_buffer("mapped", torch.tensor(not free, device=device))
-        self.register_buffer("frame", torch.eye(dim, device=device))
+        self.register_buffer("fold", torch.eye(dim, device=device))
 
     @property
     def on_sphere(self) -> bool:
@@ -74,11 +74,7 @@ class LateSphereHead(SoftmaxHead):
 
     def _linear(self, y: Tensor) -> Tensor:
         """The linear map from the encoder's outputs to h."""
-        return y @ self.frame if self.on_sphere else y
-
-    def _turn(self, frame: Tensor) -> None:
-        """Put a map behind the linear one."""
-        self.frame.copy_(frame)
+        return y @ self.fold if self.on_sphere else y
 
     def _turned_rows(self) -> list[Tensor]:
         """The rows, and after them what is added to rows."""
@@ -88,8 +84,7 @@ class LateSphereHead(SoftmaxHead):
     def _map_to_sphere(self, y: Tensor) -> None:
         """Take features and rows to the unit sphere, changing what they say as little as can be."""
         h = self._linear(y).double()
-        values, vectors = torch.linalg.eigh(h.T @ h / len(h))
-        whiten = vectors / values.clamp(min=1e-10 * float(values[-1])).sqrt()
+        whiten = whitening(h.T @ h / len(h))
         frame = whiten @ spherical_frame(h @ whiten, least=LEAST)
         rows, *parts = self._turned_rows()
         turned = torch.linalg.solve(frame, rows.double().T).T
@@ -99,4 +94,4 @@ class LateSphereHead(SoftmaxHead):
         for part in parts:
             part.copy_(torch.linalg.solve(frame, part.double().T).T / length)
         self.log_scale.copy_(length.log())
-        self._turn(frame)
+        self.fold.copy_(self.fold.double() @ frame)

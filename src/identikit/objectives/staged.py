@@ -62,7 +62,6 @@ class StagedHead(LateSphereHead):
         alike: Labels that share a row at first, if any.
     """
 
-    fold: Tensor
     folded: Tensor
     group: Tensor
     log_count: Tensor
@@ -131,9 +130,6 @@ class StagedHead(LateSphereHead):
     def _linear(self, y: Tensor) -> Tensor:
         """Y without its spare dimensions, once they are folded away."""
         return y @ self.fold if self.folded else y
-
-    def _turn(self, frame: Tensor) -> None:
-        self.fold.copy_(self.fold.double() @ frame)
 
     def _turned_rows(self) -> list[Tensor]:
         return [self.shared, self.weight] if self.tied else [self.weight]

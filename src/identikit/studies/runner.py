@@ -4,10 +4,9 @@ Finished runs are found by their config's hash before any worker starts; the oth
 `concurrent.futures` executor, longest first. Nothing here knows where the workers live.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,8 +43,6 @@ class Outcome:
     """Folder of the finished run, which is not drawn; None where there is none."""
     error: str | None
     """What went wrong, in words; None for a finished run."""
-    seconds: float
-    """Wall time that making the run took, now or when it was made."""
     found: bool
     """Whether the run was there already."""
 
@@ -137,7 +134,7 @@ def _outcomes(
         except BrokenExecutor as error:
             broken = error
             continue
-        except (Exception, CancelledError) as error:  # the executor's own trouble
+        except Exception as error:  # the executor's own trouble
             outcome = _failure(_words(error))
         if outcome.run is not None and not outcome.run.exists():
             outcome = _failure(
@@ -151,16 +148,12 @@ def _outcomes(
 
 def _work(job: Job, root: Path) -> Outcome:
     """Make one run; happens in a worker, which no failure of a job takes down."""
-    started = time.perf_counter()
     try:
         run, found = make(study_of(job.command), job.config, root=root, wait=True)
     except Exception as error:
-        return _failure(_words(error), seconds=time.perf_counter() - started)
+        return _failure(_words(error))
     if run.interrupted:
-        return _failure(
-            "it was interrupted; the same command goes on where it stopped",
-            seconds=time.perf_counter() - started,
-        )
+        return _failure("it was interrupted; the same command goes on where it stopped")
     return _success(run, found=found)
 
 
@@ -171,12 +164,11 @@ def _at_work(job: Job, root: Path) -> bool:
 
 
 def _success(run: Run, *, found: bool) -> Outcome:
-    seconds = run.result["provenance"]["seconds"]
-    return Outcome(key="", run=run.path, error=None, seconds=seconds, found=found)
+    return Outcome(key="", run=run.path, error=None, found=found)
 
 
-def _failure(error: str, *, seconds: float = 0.0) -> Outcome:
-    return Outcome(key="", run=None, error=error, seconds=seconds, found=False)
+def _failure(error: str) -> Outcome:
+    return Outcome(key="", run=None, error=error, found=False)
 
 
 def _tell(jobs: Iterable[Job], outcome: Outcome, on_outcome: Tell) -> None:

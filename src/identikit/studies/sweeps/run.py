@@ -4,8 +4,6 @@ The numbers are those of `identikit simulate`, run by run; a sweep only collects
 are found again by their own hash, the sweep by the hash of all its rows.
 """
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +15,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from identikit.config import to_dict
+from identikit.config import digest, to_dict
 from identikit.errors import InputError
 from identikit.studies.runner import Job, Outcome, run_jobs
 from identikit.studies.simulation.config import SimulationConfig
@@ -56,8 +54,7 @@ class SweepConfig:
     def with_digest(self) -> "SweepConfig":
         """The same config with the digest of its rows."""
         sweep = to_dict(self.sweep())
-        text = json.dumps([sweep["rows"], sweep["seeds"]], sort_keys=True)
-        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:10])
+        return replace(self, digest=digest([sweep["rows"], sweep["seeds"]]))
 
 
 @dataclass

@@ -5,7 +5,7 @@ and rows, the Procrustes R² (arXiv:2410.21869, theorem 1 and its unit-norm case
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -103,24 +103,23 @@ def summarise(row: Record) -> RowSummary:
     """One line from a row's saved records and, where there is one, its oracle run."""
     runs: Sequence[Record] = row["runs"]
     done = [run for run in runs if run.get("error") is None]
+    empty = RowSummary(
+        label=row["label"],
+        group=row["group"],
+        x=row["x"],
+        runs=tuple(runs),
+        oracle=row.get("oracle"),
+        cause=Cause.UNKNOWN,
+        explanation=_failures(runs) or "Not run yet.",
+    )
     if not done:
-        return RowSummary(
-            label=row["label"],
-            group=row["group"],
-            x=row["x"],
-            runs=tuple(runs),
-            oracle=row.get("oracle"),
-            cause=Cause.UNKNOWN,
-            explanation=_failures(runs) or "Not run yet.",
-        )
+        return empty
     unit = bool(done[0]["normalized"])
     heads = [run["procrustes_r2_head" if unit else "r2_head"] for run in done]
     tops = [run["ceiling_procrustes_r2_head" if unit else "ceiling_r2_head"] for run in done]
     cause, explanation = explain_row(done, row.get("oracle"))
-    return RowSummary(
-        label=row["label"],
-        group=row["group"],
-        x=row["x"],
+    return replace(
+        empty,
         score="Procrustes R²" if unit else "affine R²",
         ceiling=fmean(ceiling_of(run) for run in done),
         latents=Spread.of([recovered(run) for run in done]),
@@ -131,8 +130,6 @@ def summarise(row: Record) -> RowSummary:
         seconds=_spread(done, "core_seconds"),
         cause=cause,
         explanation=" ".join(filter(None, (explanation, _failures(runs)))),
-        runs=tuple(runs),
-        oracle=row.get("oracle"),
     )
 
 

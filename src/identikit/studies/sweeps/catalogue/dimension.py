@@ -22,17 +22,15 @@ def _row(group: str, dim: int) -> Row:
     config = simulation(
         "wide" if dim == 20 else "fast",  # beyond, its 6,000 steps would take too long
         objective="supervised",
+        steps=STEPS[dim],
         dim=dim,
         classes=max(100, 2 * dim),
         kappa=round(3 * dim**0.5, 1),
         generator=GENERATORS[group],
         test_samples=max(8_192, 16 * dim),
     )
-    config = replace(
-        config,
-        encoder=replace(config.encoder, width=max(config.encoder.width, dim)),
-        training=replace(config.training, steps=STEPS[dim]),
-    )
+    wide = replace(config.encoder, width=max(config.encoder.width, dim))
+    config = replace(config, encoder=wide)
     return Row(label=f"d = {dim:,}", config=config, group=group, x=dim)
 
 
