@@ -42,7 +42,7 @@ from identikit.terminal import (
 )
 from identikit.training.recipes import RECIPES
 
-RecipeName = Literal["fast", "flat", "wide", "paper"]
+RecipeName = Literal["fast", "flat", "wide", "crowded", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@
 some latents and there are valleys without them: spare dimensions, shared rows, large last
 batches.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
-Unit-norm heads of all three are free for the first 80 %.
+"crowded" is for cluster vectors that huddle together (normal, Laplace), where unit norm stretches
+the map as long as the rows are noisy: shared rows, larger last batches.
+Unit-norm heads of all four are free for the first 80 %.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -38,6 +40,10 @@ RECIPES = {
         encoder=EncoderConfig(width=128),
         head=HeadConfig(share_rows=True),
         training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
+    ),
+    "crowded": Recipe(
+        head=HeadConfig(share_rows=True),
+        training=TrainingConfig(steps=2000, final_batch_size=4096),
     ),
     "paper": Recipe(
         encoder=EncoderConfig(architecture="paper", negative_slope=0.01, whiten=False),

@@ -26,5 +26,9 @@ TRAINING: dict[str, dict[str, Any]] = {
     "d = 20": {"recipe_name": "wide"},
     "C = 10": {"recipe_name": "flat"},
     "κ = 50": {"recipe_name": "flat"},
+    "clusters: Laplace": {"recipe_name": "crowded"},
+    "clusters: normal": {"recipe_name": "crowded"},
+    "conditional: Laplace": {"steps": 3_000},
+    "conditional: normal": {"steps": 3_000},
 }
 """How the worlds are trained that need more than the base row."""

@@ -9,7 +9,12 @@ CLASSES = {5: (2, 3, 4, 5, 6, 7, 8, 10, 14, 20), 10: (2, 4, 6, 8, 10, 11, 12, 14
 def _row(dim: int, classes: int) -> Row:
     few = classes < dim + 1
     config = simulation(
-        objective="supervised", dim=dim, kappa=3.0, classes=classes, few_classes=few
+        objective="supervised",
+        steps=3_000 if dim == 10 else None,
+        dim=dim,
+        kappa=3.0,
+        classes=classes,
+        few_classes=few,
     )
     return Row(label=f"C = {classes}", config=config, group=f"d = {dim}", x=classes)
 
