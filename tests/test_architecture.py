@@ -18,7 +18,17 @@ FOUNDATION = (
     "files",
     "estimate",
 )
-ROOMS = ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report", "studies")
+ROOMS = (
+    "worlds",
+    "encoders",
+    "objectives",
+    "training",
+    "theory",
+    "recovery",
+    "report",
+    "studies",
+    "cli",
+)
 MAY_IMPORT = {
     "worlds": (),
     "encoders": (),
@@ -28,6 +38,7 @@ MAY_IMPORT = {
     "recovery": ("theory",),
     "report": (),
     "studies": ("worlds", "encoders", "objectives", "training", "theory", "recovery", "report"),
+    "cli": ("report", "studies", "training"),
 }
 
 

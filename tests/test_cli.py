@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from identikit import cli
+from identikit.cli.simulate import RecipeName
 from identikit.training.recipes import RECIPES
 
 FAST = ["--instances", "200", "--classes", "20", "--dim", "3", "--steps", "40"]
@@ -172,7 +173,7 @@ def test_a_full_disk_loses_nothing(
 
 
 def test_every_recipe_can_be_asked_for() -> None:
-    assert set(get_args(cli.RecipeName)) == set(RECIPES)
+    assert set(get_args(RecipeName)) == set(RECIPES)
 
 
 def test_studies_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,25 @@
+"""`identikit probe`: anybody's features."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from identikit.cli.options import Output, perform_and_show
+from identikit.studies.probe import ProbeConfig
+from identikit.studies.registry import PROBE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Ask what is linearly in anybody's features, and which part of it theory covers.
+
+    Example: identikit probe features.npz --kinds azimuth=circular:360
+    """
+
+    config: Annotated[ProbeConfig, tyro.conf.arg(name="")]
+    output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
+
+    def run(self) -> None:
+        """Read out, save, print."""
+        perform_and_show(PROBE, self.config.with_digest(), self.output)
