@@ -1,7 +1,7 @@
 """From h to z: maps, read-outs, and their uncertainty."""
 
 from identikit.estimate import Estimate
-from identikit.recovery.npz import load_npz
+from identikit.features.npz import load_npz
 from identikit.recovery.result import FactorScore, MapScores, Recovery, Scores
 from identikit.recovery.score import score
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.factors import Factors, Kind
+from identikit.features.inputs import as_factors, as_features
 from identikit.linalg import centred, least_squares, rounding
 from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
-from identikit.recovery.inputs import as_factors, as_features
 from identikit.recovery.linear import least_squares as least_squares_of
 from identikit.recovery.maps import map_scores
 from identikit.recovery.permutation import Permutations, control_factors
@@ -65,7 +65,7 @@ def score(
             head and observations with it.
         Z: Factors: a matrix (n, d_z), a mapping or data frame of columns, or `Factors`.
         kinds: Kind per factor, such as {"azimuth": "circular:360"}, where inference would
-            guess wrong (see `identikit.recovery.inputs`).
+            guess wrong (see `identikit.features.inputs`).
         head: Rows W (labels, d_h) of the classifier trained on H: adds the part of each
             score that lies inside its row space, and outside.
         head_class: Class of each row, where several rows belong to one class.

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import tyro
 
 from identikit.errors import InputError
+from identikit.features.npz import load_npz
 from identikit.files import file_digest
 from identikit.recovery.explain import explain_factor
-from identikit.recovery.npz import load_npz
 from identikit.recovery.result import FactorScore, Recovery
 from identikit.recovery.score import score
 from identikit.report.figures import Figure

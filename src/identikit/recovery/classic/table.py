@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from identikit.errors import InputError
+from identikit.features.inputs import as_features
 from identikit.linalg import rounding
-from identikit.recovery.inputs import as_features
 
 OK = "ok"
 MOST_BINS = 255

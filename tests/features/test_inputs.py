@@ -9,7 +9,7 @@ import torch
 
 from identikit.errors import InputError
 from identikit.factors import Kind
-from identikit.recovery.inputs import as_factors, as_features
+from identikit.features.inputs import as_factors, as_features
 
 N = 40
 

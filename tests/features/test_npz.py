@@ -9,7 +9,7 @@ import pytest
 
 from identikit.errors import InputError
 from identikit.factors import Kind
-from identikit.recovery.npz import load_npz
+from identikit.features.npz import load_npz
 
 N = 30
 RNG = np.random.default_rng(0)

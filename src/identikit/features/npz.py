@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from identikit.errors import InputError
-from identikit.recovery.inputs import as_factors, as_features
+from identikit.features.inputs import as_factors, as_features
 from identikit.representation import Representation
 
 RESERVED = ("h", "W", "head_class", "class_vectors", "x")
@@ -29,7 +29,7 @@ def load_npz(path: str | Path, *, kinds: Mapping[str, str] | None = None) -> Rep
     Args:
         path: The .npz file.
         kinds: Kind per factor name, such as {"azimuth": "circular:360"}, where inference
-            (see `identikit.recovery.inputs`) would guess wrong.
+            (see `identikit.features.inputs`) would guess wrong.
 
     Raises:
         InputError: a file that is missing, empty, truncated, not an .npz or holds pickles;
