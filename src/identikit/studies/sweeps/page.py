@@ -36,9 +36,10 @@ def sweep_page(run: Run) -> Page:
             *_figure_section(result, rows, groups),
             Section(
                 heading="Every number",
-                lead="Mean and standard deviation over seeds. The score is the one that fits the "
-                "head: affine R² of free rows, Procrustes R² of unit-norm ones. Excess is the loss "
-                "above the Bayes loss, in nats; seconds are those of one core for a whole run.",
+                lead=f"Theory predicts: {result['prediction']} Mean and standard deviation over "
+                "seeds. The score is the one that fits the head: affine R² of free rows, "
+                "Procrustes R² of unit-norm ones. Excess is the loss above the Bayes loss, in "
+                "nats; seconds are those of one core for a whole run.",
                 tables=tables,
                 notes=(
                     "The ceiling is the mean over the seeds' worlds of what a perfect learner of "

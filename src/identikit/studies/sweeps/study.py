@@ -47,7 +47,7 @@ def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
         )
     rows = run.result["rows"]
     records = [
-        record for row in rows for record in (*row["runs"], *filter(None, [row.get("oracle")]))
+        record for row in rows for record in (*row["runs"], row.get("oracle")) if record is not None
     ]
     folders = {run.path.parent / r["path"] for r in records if r["path"] is not None}
     missing = sorted(folder for folder in folders if not (folder / PAGE_FILE).exists())
