@@ -10,7 +10,7 @@ import torch
 
 from identikit.errors import InputError
 from identikit.worlds import imagenet_x
-from identikit.worlds.imagenet_images import find_images
+from identikit.worlds.imagenet_images import find_validation_images
 from identikit.worlds.imagenet_x import FACTORS, file_name_of, load_imagenet_x, number_of
 
 PACKAGE = importlib.metadata.distribution("imagenet-x")
@@ -125,7 +125,7 @@ def put(folder: Path, *names: str) -> Path:
 )
 def test_images_are_found_in_the_usual_layouts(tmp_path: Path, layout: str) -> None:
     put(tmp_path, "readme.txt", *(layout.format(number) for number in (2138, 7, 293, 50)))
-    found = find_images(tmp_path, WANTED)
+    found = find_validation_images(tmp_path, WANTED)
     assert list(found.paths) == [7, 293, 2138]
     assert found.paths[293] == tmp_path / layout.format(293)
     assert found.missing == ()
@@ -135,8 +135,8 @@ def test_images_are_found_in_the_usual_layouts(tmp_path: Path, layout: str) -> N
 def test_missing_images_are_counted_and_may_be_done_without(tmp_path: Path) -> None:
     put(tmp_path, file_name_of(293))
     with pytest.raises(InputError, match=r"lacks 2 of 3 images \(ILSVRC2012_val_00000007.JPEG, "):
-        find_images(tmp_path, WANTED)
-    found = find_images(tmp_path, WANTED, partial=True)
+        find_validation_images(tmp_path, WANTED)
+    found = find_validation_images(tmp_path, WANTED, partial=True)
     assert found.numbers.tolist() == [293]
     assert found.missing == (7, 2138)
     assert found.share == pytest.approx(1 / 3)
@@ -155,12 +155,12 @@ def test_missing_images_are_counted_and_may_be_done_without(tmp_path: Path) -> N
 )
 def test_a_wrong_folder_is_told_apart(tmp_path: Path, names: tuple[str, ...], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        find_images(put(tmp_path, *names), WANTED, partial=True)
+        find_validation_images(put(tmp_path, *names), WANTED, partial=True)
 
 
 def test_no_folder_and_an_image_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a folder"):
-        find_images(tmp_path / "nowhere", WANTED)
+        find_validation_images(tmp_path / "nowhere", WANTED)
     put(tmp_path, file_name_of(293), f"n01440764/{file_name_of(293)}")
     with pytest.raises(InputError, match="image 293 twice"):
-        find_images(tmp_path, WANTED)
+        find_validation_images(tmp_path, WANTED)

@@ -33,7 +33,7 @@ _WANTED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
+class ValidationImages:
     """Which of the wanted images are there."""
 
     paths: dict[int, Path]
@@ -51,7 +51,9 @@ class Images:
         return len(self.paths) / (len(self.paths) + len(self.missing))
 
 
-def find_images(folder: Path, wanted: Int[Tensor, " n"], *, partial: bool = False) -> Images:
+def find_validation_images(
+    folder: Path, wanted: Int[Tensor, " n"], *, partial: bool = False
+) -> ValidationImages:
     """Find validation images in a folder or in the folders right under it.
 
     Args:
@@ -77,7 +79,7 @@ def find_images(folder: Path, wanted: Int[Tensor, " n"], *, partial: bool = Fals
             f"{folder} lacks {len(missing):,} of {len(numbers):,} images ({_examples(missing)}). "
             "Add them, or give --partial to go on with those that are there."
         )
-    return Images(paths=there, missing=missing)
+    return ValidationImages(paths=there, missing=missing)
 
 
 def _all_images(folder: Path) -> dict[int, Path]:

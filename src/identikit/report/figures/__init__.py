@@ -4,23 +4,31 @@ Every function returns a `Figure`; change its name or words with `dataclasses.re
 """
 
 from identikit.report.figures.bars import FactorScore, factor_bars
+from identikit.report.figures.groups import BarSeries, grouped_bars
 from identikit.report.figures.images import image_grid
+from identikit.report.figures.matrix import matrix
 from identikit.report.figures.pairs import head_scatter, latents_scatter
+from identikit.report.figures.points import Points, points
 from identikit.report.figures.sphere import circle_scatter, latents_sphere
 from identikit.report.figures.sweep import Curve, sweep
 from identikit.report.figures.training import training_curves
 from identikit.report.style import Figure
 
 __all__ = [
+    "BarSeries",
     "Curve",
     "FactorScore",
     "Figure",
+    "Points",
     "circle_scatter",
     "factor_bars",
+    "grouped_bars",
     "head_scatter",
     "image_grid",
     "latents_scatter",
     "latents_sphere",
+    "matrix",
+    "points",
     "sweep",
     "training_curves",
 ]
