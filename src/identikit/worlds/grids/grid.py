@@ -69,6 +69,18 @@ def levelled(
     return GridFactor(name=name, kind=kind, values=values, levels=names)
 
 
+def continuous(name: str, low: float, high: float, size: int) -> GridFactor:
+    """A continuous factor whose levels are evenly spread, both ends included."""
+    values = torch.linspace(low, high, size, dtype=torch.float64)
+    return GridFactor(name=name, kind=Kind.CONTINUOUS, values=values)
+
+
+def circular(name: str, size: int, *, period: float) -> GridFactor:
+    """A factor that goes once around its circle in equal steps, from 0."""
+    values = torch.arange(size, dtype=torch.float64) * (period / size)
+    return GridFactor(name=name, kind=Kind.CIRCULAR, values=values, period=period)
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """All combinations of the levels of some factors.
@@ -118,7 +130,7 @@ class Grid:
         Raises:
             InputError: a row that the grid does not have.
         """
-        self._check(rows, self.size, what="row")
+        self.check_rows(rows)
         return torch.stack(torch.unravel_index(rows, self.sizes), dim=1)
 
     def rows(self, indices: Int[Tensor, "n k"]) -> Int[Tensor, " n"]:
@@ -148,6 +160,14 @@ class Grid:
         """
         columns = zip(self.indices(rows).T, self.axes, strict=True)
         return Factors([_column(factor, index) for index, factor in columns])
+
+    def check_rows(self, rows: Int[Tensor, " n"]) -> None:
+        """Nothing, if the grid has all of these rows.
+
+        Raises:
+            InputError: a row that the grid does not have.
+        """
+        self._check(rows, self.size, what="row")
 
     @staticmethod
     def _check(index: Tensor, size: int, *, what: str) -> None:
