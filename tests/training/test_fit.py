@@ -480,3 +480,22 @@ def test_seconds_left_are_those_that_were_left(limit: float | None) -> None:
     for progress in told:
         assert progress.seconds_left == pytest.approx(result.seconds - progress.seconds)
     assert told[-1].seconds_left == 0
+
+
+def test_enough_ends_training_early_and_a_resumed_fit_stays_ended(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def evaluate() -> Mapping[str, float]:
+        seen.append(len(seen))
+        return {"score": float(len(seen))}
+
+    options: dict[str, Any] = {
+        "evaluate": evaluate,
+        "evaluate_every": 8,
+        "enough": lambda scores: scores["score"] >= 2,
+        "checkpoint": tmp_path,
+    }
+    done = train(*build(), **options)
+    assert (done.status, done.steps, len(seen)) == ("completed", 16, 2)
+    again = train(*build(), **options)
+    assert (again.status, again.steps, len(seen)) == ("completed", 16, 2)

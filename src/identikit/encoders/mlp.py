@@ -61,7 +61,7 @@ class MLP(nn.Module):
         super().__init__()
         self.config = config
         paper = config.architecture == "paper"
-        initialise = _default if paper else _orthogonal
+        initialise = default_weights if paper else _orthogonal
         widths = [10 * in_dim, *[50 * in_dim] * 4, 10 * in_dim]
         widths = [in_dim, *(widths if paper else [config.width] * config.depth)]
         layers: list[nn.Module] = []
@@ -106,7 +106,7 @@ def _orthogonal(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
 
 
 @torch.no_grad()
-def _default(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
+def default_weights(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
     """PyTorch's own default: uniform within 1/sqrt(fan in)."""
     for parameter in (layer.weight, layer.bias):
         parameter.uniform_(-(layer.in_features**-0.5), layer.in_features**-0.5, generator=generator)

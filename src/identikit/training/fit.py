@@ -35,6 +35,7 @@ SAVE_EVERY_SECONDS = 4.0
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Gives n observations and their targets (labels, as a rule), on the generator's device."""
 Evaluate = Callable[[], Mapping[str, float]]
+Enough = Callable[[Mapping[str, float]], bool]
 Record = dict[str, float | int]
 
 
@@ -93,6 +94,7 @@ def fit(
     device: torch.device | str = "cpu",
     evaluate: Evaluate | None = None,
     evaluate_every: int = 100,
+    enough: Enough | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -108,6 +110,7 @@ def fit(
         device: Where encoder and head are moved and training takes place.
         evaluate: Scores of the model as it is; called in evaluation mode, without gradients.
         evaluate_every: Steps between evaluations; the last step is always evaluated.
+        enough: Whether training may end early at these scores; asked after every evaluation.
         on_progress: Told after every chunk of batches and every evaluation.
         checkpoint: Folder to save to and to resume from if it holds a state.
         clock: Seconds from any start.
@@ -119,6 +122,7 @@ def fit(
     loop = _Loop(encoder.to(device), head.to(device), config, seed, torch.device(device), clock)
     if checkpoint is not None:
         loop.resume(checkpoint)
+    loop.enough = enough
     with _deferred_interrupt() as interrupted:
         while not loop.done and not interrupted.is_set():
             loop.train_step(draw, checkpoint)
@@ -149,6 +153,7 @@ class _Loop:
     evaluation_seconds: float = 0.0
     history: list[Record] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # since the last record
+    enough: Enough | None = None
 
     def __post_init__(self) -> None:
         self.optimizers = Optimizers(self.encoder, self.head, self.config)
@@ -170,7 +175,8 @@ class _Loop:
 
     @property
     def done(self) -> bool:
-        return self.spent >= 1
+        early = self.enough is not None and self.evaluation and self.enough(self.evaluation)
+        return self.spent >= 1 or bool(early)
 
     def train_step(self, draw: Draw, checkpoint: Path | None) -> None:
         x, target = self._batch(draw)
