@@ -30,5 +30,5 @@ SWEEP = Sweep(
             _row("N = 1,000", normalized=normalized, instances=1_000),
         )
     ),
-    core_minutes=89,
+    core_minutes=70,
 )

@@ -18,5 +18,5 @@ SWEEP = Sweep(
         )
         for label, world in WORLDS.items()
     ),
-    core_minutes=31,
+    core_minutes=27,
 )
