@@ -2,7 +2,17 @@
 
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
-from identikit.recovery import Recovery, score
+from identikit.recovery import Comparison, Recovery, compare, score
 from identikit.representation import Representation
 
-__all__ = ["Factor", "Factors", "InputError", "Kind", "Recovery", "Representation", "score"]
+__all__ = [
+    "Comparison",
+    "Factor",
+    "Factors",
+    "InputError",
+    "Kind",
+    "Recovery",
+    "Representation",
+    "compare",
+    "score",
+]

@@ -1,0 +1,209 @@
+"""Two sets of features with matched rows: which rows belong together, and what passes see.
+
+Rows are matched by their keys where both sets have them, else by their order. A (n, p), B (n, q).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.linalg import relative_rounding
+from identikit.mapped import BLOCK, forget
+from identikit.recovery.moments import PartMoments
+from identikit.recovery.regression import Narrowed
+from identikit.recovery.similarity import Pair
+from identikit.recovery.split import Split
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """Which rows of A and of B are the same samples."""
+
+    a: Int[Tensor, " n"]
+    b: Int[Tensor, " n"]
+    note: str | None
+    """What was left out; None where every row has a partner."""
+
+
+def match_rows(n_a: int, n_b: int, *, keys_a: Any = None, keys_b: Any = None) -> Matched:
+    """Match by key where both have keys, by order else.
+
+    Args:
+        n_a: Rows of A.
+        n_b: Rows of B.
+        keys_a: Name of each row of A.
+        keys_b: Name of each row of B.
+
+    Raises:
+        InputError: lengths that differ, keys that occur twice, or none in common.
+    """
+    if keys_a is None or keys_b is None:
+        if n_a != n_b:
+            raise InputError(
+                f"A and B must have the same number of rows to be matched by their order; got "
+                f"{n_a} and {n_b}. Pass features of the same samples, or keys of both."
+            )
+        return Matched(a=torch.arange(n_a), b=torch.arange(n_b), note=None)
+    a, b = _index(keys_a, n_a, "A"), _index(keys_b, n_b, "B")
+    partner = b.get_indexer(a)
+    rows = np.flatnonzero(partner >= 0)
+    if not len(rows):
+        raise InputError(
+            f"no key of A is a key of B: A has {_examples(a)}, B has {_examples(b)}. Pass the "
+            "features of the same samples, under the same keys."
+        )
+    alone_a, alone_b = a[partner < 0], b.difference(a, sort=False)
+    note = None
+    if len(alone_a) or len(alone_b):
+        note = f"{len(alone_a)} samples of A and {len(alone_b)} of B have no partner and were left "
+        note += f"out, such as {_examples(alone_a.append(alone_b))}"
+    return Matched(a=torch.as_tensor(rows), b=torch.as_tensor(partner[rows]), note=note)
+
+
+def _index(keys: Any, n: int, name: str) -> "pd.Index[Any]":
+    index: pd.Index[Any] = pd.Index(np.asarray(keys).astype(str))
+    if len(index) != n:
+        raise InputError(
+            f"{name} needs a key for each of its rows; got {len(index)} keys and {n} rows."
+        )
+    twice = index[index.duplicated()].unique()
+    if len(twice):
+        raise InputError(
+            f"{len(twice)} keys of {name} occur more than once, such as {_examples(twice)}. "
+            "Give each sample one row."
+        )
+    return index
+
+
+def _examples(keys: "pd.Index[Any]") -> str:
+    return ", ".join(repr(str(key)) for key in keys[:EXAMPLES])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedRows:
+    """Matched rows, read block by block."""
+
+    a: Float[Tensor, "n_a p"]
+    """Features of A; where its dimensions outnumber the rows, their coordinates in the span."""
+    b: Float[Tensor, "n_b q"]
+    rows_a: Int[Tensor, " n"]
+    rows_b: Int[Tensor, " n"]
+    eps: tuple[float, float]
+    """Relative rounding of the numbers as they came."""
+    basis: tuple[Float[Tensor, "d_a p"] | None, Float[Tensor, "d_b q"] | None]
+    """Whose coordinates the columns are; None where they are the features as they came."""
+
+    @classmethod
+    def of(
+        cls, a: Float[Tensor, "n_a d_a"], b: Float[Tensor, "n_b d_b"], *, matched: Matched
+    ) -> "PairedRows":
+        """The matched rows of two sets of features."""
+        kept_a, kept_b = (_kept(h, rows) for h, rows in ((a, matched.a), (b, matched.b)))
+        return cls(
+            a=kept_a[0].h,
+            b=kept_b[0].h,
+            rows_a=kept_a[1],
+            rows_b=kept_b[1],
+            eps=(kept_a[0].eps, kept_b[0].eps),
+            basis=(kept_a[0].basis, kept_b[0].basis),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows_a)
+
+    def blocks(
+        self, order: Int[Tensor, " n"] | None = None
+    ) -> Iterator[tuple[slice, Float[Tensor, "b p"], Float[Tensor, "b q"]]]:
+        """Which rows, and the two blocks in float64.
+
+        Args:
+            order: The rows of B to put beside those of A, where not their partners.
+        """
+        rows_b = self.rows_b if order is None else self.rows_b[order]
+        step = max(1, BLOCK // (self.a.shape[1] + self.b.shape[1]))
+        for start in range(0, len(self), step):
+            rows = slice(start, min(start + step, len(self)))
+            yield rows, self.a[self.rows_a[rows]].double(), self.b[rows_b[rows]].double()
+            forget(self.a)
+            forget(self.b)
+
+
+def _kept(h: Tensor, rows: Tensor) -> tuple[Narrowed, Tensor]:
+    """Features that need no more columns than matched rows, and which rows of them to take."""
+    if len(rows) >= h.shape[1]:
+        return Narrowed(h=h, eps=relative_rounding(h)), rows
+    return Narrowed.of(h[rows]), torch.arange(len(rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairMoments:
+    """Joint statistics of the rows to fit on, of those to score, of all, and of the folds."""
+
+    train: Pair
+    test: Pair
+    total: Pair
+    folds: Callable[[], Iterator[tuple[Pair, Pair]]]
+    """Of the rows to fit on, for choices among maps."""
+
+    @classmethod
+    def of(cls, rows: PairedRows, *, split: Split, folds: list[Split]) -> "PairMoments":
+        """One pass over the rows.
+
+        Args:
+            rows: Matched features.
+            split: Rows to fit on and rows to score.
+            folds: Splits of positions within `split.train`, whose test parts are all of it.
+        """
+        part = torch.full((len(rows),), len(folds))
+        for k, fold in enumerate(folds):
+            part[split.train[fold.test]] = k
+        p = rows.a.shape[1]
+        moments = PartMoments.empty(parts=len(folds) + 1, d=p + rows.b.shape[1], k=0)
+        for which, a, b in rows.blocks():
+            moments.add(torch.cat([a, b], dim=1), a.new_empty(len(a), 0), part=part[which])
+
+        def pooled(*, out: int | None = None, only: int | None = None, test: bool = False) -> Pair:
+            chosen = torch.ones(len(folds) + 1, dtype=torch.bool)
+            chosen[-1] = test
+            if out is not None:
+                chosen[out] = False
+            if only is not None:
+                chosen = torch.arange(len(folds) + 1) == only
+            return Pair.of(moments.pooled(chosen), p=p)
+
+        return cls(
+            train=pooled(),
+            test=pooled(only=len(folds)),
+            total=pooled(test=True),
+            folds=lambda: ((pooled(out=k), pooled(only=k)) for k in range(len(folds))),
+        )
+
+    def shuffled(
+        self, rows: PairedRows, *, split: Split, order: Int[Tensor, " n"]
+    ) -> "PairMoments":
+        """The same with other rows of B beside those of A, within each part: one more pass.
+
+        Only cross-products change.
+        """
+        testing = torch.zeros(len(rows), dtype=torch.bool)
+        testing[split.test] = True
+        cross = [torch.zeros_like(self.train.ab), torch.zeros_like(self.test.ab)]
+        for which, a, b in rows.blocks(order):
+            for k, (pair, chosen) in enumerate(
+                ((self.train, ~testing[which]), (self.test, testing[which]))
+            ):
+                cross[k].addmm_((a[chosen] - pair.mean_a).T, b[chosen] - pair.mean_b)
+        train, test = self.train.with_cross(cross[0]), self.test.with_cross(cross[1])
+        off = train.n * test.n / (train.n + test.n)
+        between = torch.outer(train.mean_a - test.mean_a, train.mean_b - test.mean_b)
+        total = self.total.with_cross(cross[0] + cross[1] + off * between)
+        return PairMoments(train=train, test=test, total=total, folds=self.folds)
