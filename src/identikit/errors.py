@@ -8,17 +8,28 @@ what would do. The command line prints it without a traceback; the API raises it
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LISTED = 40
+
 
 class InputError(ValueError):
     """Input that cannot be used; the message says what came and what would do."""
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is not among the known ones, with the nearest of them."""
+    """The error for a name that is not among the known ones, with the nearest of them.
+
+    Of more than `_LISTED` known names only the nearest are listed.
+    """
     names = sorted(known)
-    near = get_close_matches(got, names, n=1, cutoff=0.5)
+    near = get_close_matches(got, names, n=5, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {what} {got!r}.{hint} Known: {', '.join(names)}.")
+    if len(names) <= _LISTED:
+        return InputError(f"unknown {what} {got!r}.{hint} Known: {', '.join(names)}.")
+    listed = ", ".join(near or names[:5])
+    nearest = "the nearest" if near else "the first"
+    return InputError(
+        f"unknown {what} {got!r}.{hint} {len(names):,} are known; {nearest}: {listed}."
+    )
 
 
 def missing_package(what: str, *, extra: str) -> InputError:

@@ -161,7 +161,7 @@ class RunStore:
         """
         target = self.path_of(command, config, label=label) if out is None else out
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target, wait=wait):
+        with locked(target, wait=wait):
             done = _existing(target, command, config, explicit=out is not None)
             if done is not None and not done.unfinished:
                 yield done
@@ -201,8 +201,8 @@ def _lock_file(target: Path) -> Path:
 
 
 @contextmanager
-def _lock(target: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the run for this process; the kernel lets go of it when the process dies.
+def locked(target: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder for this process; the kernel lets go of it when the process dies.
 
     The file is removed while it is still held, so whoever waits may win the lock of a file
     that is gone; filelock (since 3.24) looks at the link count then, and tries again.

@@ -1,0 +1,52 @@
+"""`identikit extract`: images to features."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import tyro
+
+from identikit.cli.terminal import OUT, progress_count
+from identikit.studies.extract import ExtractConfig, Extracted, extract
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract:
+    """Read any layer of any vision model over a folder of images, for `identikit probe`.
+
+    Example: identikit extract timm:resnet50 --images photos --out features --untrained-twin
+    --pixels 32
+
+    A command that was stopped or killed goes on where it stopped when it is given again.
+    """
+
+    config: Annotated[ExtractConfig, tyro.conf.arg(name="")]
+    json: bool = False
+    """Print one JSON object, for scripts."""
+
+    def run(self) -> None:
+        """Extract what is missing and print what is there."""
+        with progress_count("images") as watch:
+            found = extract(self.config, on_progress=watch)
+        if self.json:
+            print(json.dumps(asdict(found), default=str))
+        else:
+            OUT.print(_words(found), highlight=False, markup=False, soft_wrap=True)
+
+
+def _words(found: Extracted) -> str:
+    lines = [f"{found.n:,} images, {found.dim:,} dimensions of {found.layer}: {found.folder}"]
+    if found.made:
+        lines.append(
+            f"{found.made:,} of them made now, {found.made / found.seconds:,.1f} a second; the "
+            f"device was at work {found.busy:.0%} of the time"
+        )
+    else:
+        lines.append("nothing was missing")
+    if found.skipped:
+        lines.append(f"{found.skipped:,} images could not be read; the manifest lists them")
+    if found.controls:
+        lines.append(f"controls: {', '.join(found.controls)}")
+    if not found.head:
+        lines.append("no trained classifier reads these features, so none was saved")
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""`identikit layers`: where a model can be read."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import tyro
+from rich.markup import escape
+from rich.table import Table
+
+from identikit.cli.terminal import OUT
+from identikit.studies.extract import LayersConfig, Readable, list_layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """List the layers of a model, in the order of computation, with the shapes of their outputs.
+
+    Example: identikit layers timm:resnet50
+
+    No weights are downloaded. The first layer is the one that `identikit extract` reads unless it
+    is told another.
+    """
+
+    config: Annotated[LayersConfig, tyro.conf.arg(name="")]
+    json: bool = False
+    """Print one JSON object, for scripts."""
+
+    def run(self) -> None:
+        """Print them."""
+        found = list_layers(self.config)
+        if self.json:
+            layers = [asdict(readable.layer) | {"dim": readable.dim} for readable in found]
+            print(json.dumps({"model": self.config.model, "layers": layers}))
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for name in ("layer", "kind", "output of an image", "dimensions of h"):
+            table.add_column(name, overflow="fold")
+        for readable in found:
+            dim = "" if readable.dim is None else f"{readable.dim:,}"
+            layer = readable.layer
+            table.add_row(escape(layer.name), layer.kind, _shape(readable), dim)
+        OUT.print(table)
+
+
+def _shape(readable: Readable) -> str:
+    layer = readable.layer
+    if layer.shape is None:
+        return "no row per image"
+    times = f", the last of {layer.calls} calls" if layer.calls > 1 else ""
+    return " x ".join(map(str, layer.shape)) + times

@@ -1,0 +1,86 @@
+"""A vision model that is ready to be read: network, transform, layers, head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from identikit.encoders.adapters.layers import INPUT, Layer, Pool, Tap, Tokens
+from identikit.encoders.adapters.weights import weights_digest
+from identikit.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisionModel:
+    """x -> h, as `load_model` gives it."""
+
+    name: str
+    """As it was asked for: timm:resnet50."""
+    network: nn.Module
+    """In eval mode, on the CPU, without gradients."""
+    forward: Callable[[Tensor], object]
+    """How the network is called on images (n, channels, height, width)."""
+    transform: Callable[[Any], Tensor]
+    """From a PIL image to (channels, height, width), as the model's own settings say."""
+    image_shape: tuple[int, int, int]
+    """Channels, height and width of what the transform makes."""
+    layers: tuple[Layer, ...]
+    """Where h can be read, in the order of computation; first the default."""
+    head: str | None
+    """Name of the final linear classifier, if the model ends in one."""
+    trained: bool
+    """Whether its weights were learned: False where they were drawn at random."""
+
+    @property
+    def read_by_head(self) -> str | None:
+        """The layer that the final linear classifier reads."""
+        return None if self.head is None else self.head + INPUT
+
+    def tap(self, layer: str | None = None, *, pool: Pool = "auto") -> Tap:
+        """Read h from a layer.
+
+        Args:
+            layer: A name from `layers`; by default the penultimate features.
+            pool: How space or tokens become one vector, see `layers`.
+
+        Raises:
+            InputError: an unknown layer, or one that the pooling does not fit.
+        """
+        name = self.layers[0].name if layer is None else layer
+        known = {found.name: found for found in self.layers}
+        if name not in known:
+            raise unknown_name(f"layer of {self.name}", name, known)
+        return Tap(
+            network=self.network,
+            forward=self.forward,
+            layer=known[name],
+            pool=pool,
+            tokens=Tokens.of(self.network),
+        )
+
+    def head_weights(self) -> dict[str, Float[Tensor, "labels ..."]]:
+        """`W` (labels, d_h) and, if it has one, `b` (labels,) of the final linear classifier.
+
+        Raises:
+            InputError: the model does not end in one.
+        """
+        if self.head is None:
+            raise InputError(f"{self.name} does not end in a linear classifier.")
+        module = self.network.get_submodule(self.head)
+        named = {"W": module.weight, "b": module.bias}
+        return {
+            name: value.detach().flatten(1) if name == "W" else value.detach()
+            for name, value in named.items()
+            if isinstance(value, Tensor)
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of all weights and buffers."""
+        return weights_digest(self.network)
+
+    def to(self, device: torch.device) -> None:
+        """Move the network, in the memory layout in which convolutions are fast."""
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

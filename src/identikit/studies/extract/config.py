@@ -1,0 +1,116 @@
+"""The options of `identikit extract`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+
+from identikit.encoders.adapters import Pool
+from identikit.errors import InputError
+from identikit.features.shards import Storage
+
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractConfig:
+    """Which model is read where, over which images.
+
+    Raises:
+        InputError: options that contradict each other, or sizes that cannot be.
+    """
+
+    model: Annotated[str, tyro.conf.Positional]
+    """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own,
+    which returns a torch.nn.Module or a pair of it and a transform of PIL images."""
+    images: Path
+    """Folder of images; subfolders are searched too."""
+    out: Path
+    """Folder of the features. One that the same command left unfinished is gone on with."""
+    table: Path | None = None
+    """CSV or Parquet with a column of keys, which are paths relative to the images' folder: only
+    these images are read."""
+    key: str = "key"
+    """That column."""
+    untrained: bool = False
+    """Random weights instead of the hub's."""
+    checkpoint: Path | None = None
+    """Local weights instead of the hub's: .safetensors, or what torch.save wrote."""
+    seed: int = 0
+    """Of random weights."""
+    layer: str | None = None
+    """Name of a layer (`identikit layers MODEL` lists them), by default the penultimate features:
+    what the final linear classifier reads."""
+    pool: Pool = "auto"
+    """How space or tokens become one vector. auto: mean over space; the class token where the
+    model classifies by it, else the mean over patches."""
+    dtype: Storage = "float32"
+    """Of the features on disk."""
+    untrained_twin: bool = False
+    """The same layer of the same model with random weights as well, a control for probing."""
+    pixels: int | None = None
+    """The images themselves as well, shrunk to so many pixels a side (32, say), a control for
+    probing."""
+    skip_corrupt: bool = False
+    """Go on without images that cannot be read, and list them, instead of stopping."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: cuda where there is a device."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the model's arithmetic. auto: float32 on a CPU; bfloat16 on a CUDA device that has it,
+    else float16."""
+    batch_size: int | None = None
+    """Images at a time, by default 128 on a CUDA device and 32 on a CPU."""
+    workers: int | None = None
+    """Processes that load images, by default one per processor core for a CUDA device and one per
+    four for a CPU; 0 loads in the process that runs the model."""
+    shard_size: int = 2048
+    """Images per file, which is what a kill can cost."""
+
+    def __post_init__(self) -> None:
+        if self.untrained and self.checkpoint is not None:
+            raise InputError("--untrained and --checkpoint contradict each other. Give one.")
+        if self.untrained and self.untrained_twin:
+            raise InputError("--untrained-twin of an --untrained model is that model. Drop one.")
+        least = {
+            "batch-size": self.batch_size,
+            "shard-size": self.shard_size,
+            "pixels": self.pixels,
+        }
+        for name, value in least.items():
+            if value is not None and value < 1:
+                raise InputError(f"--{name} must be at least 1; got {value}.")
+        if self.workers is not None and self.workers < 0:
+            raise InputError(f"--workers must be at least 0; got {self.workers}.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
+
+    def on(self) -> torch.device:
+        """The device."""
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def arithmetic(self) -> torch.dtype:
+        """The type that matrix products are made in."""
+        if self.precision != "auto":
+            return _DTYPES[self.precision]
+        if self.on().type == "cpu":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+    def images_at_a_time(self) -> int:
+        """The batch size."""
+        return self.batch_size or (32 if self.on().type == "cpu" else 128)
+
+    def loaders(self) -> int:
+        """Processes that load images."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        share = 4 if self.on().type == "cpu" else 1
+        return max(1, (cores or 1) // share) if self.workers is None else self.workers

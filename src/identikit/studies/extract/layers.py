@@ -1,0 +1,45 @@
+"""Where a model can be read: its layers, as a dry forward pass finds them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from identikit.encoders.adapters import Layer, Pool, VisionModel, load_model
+from identikit.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersConfig:
+    """Which model, and how it is to be read."""
+
+    model: Annotated[str, tyro.conf.Positional]
+    """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own."""
+    pool: Pool = "auto"
+    """How space or tokens become one vector, as in `identikit extract`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """A layer and what would be read from it."""
+
+    layer: Layer
+    dim: int | None
+    """Dimensions of h; None where the layer cannot be read with this pooling."""
+
+
+def list_layers(config: LayersConfig) -> list[Readable]:
+    """All layers in the order of computation, first the default; nothing but names is downloaded.
+
+    Raises:
+        InputError: an unknown model.
+    """
+    model = load_model(config.model, pretrained=False, seed=0)
+    return [Readable(layer=layer, dim=_dim(model, layer, config.pool)) for layer in model.layers]
+
+
+def _dim(model: VisionModel, layer: Layer, pool: Pool) -> int | None:
+    try:
+        return model.tap(layer.name, pool=pool).dim
+    except InputError:
+        return None

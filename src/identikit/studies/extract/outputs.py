@@ -1,0 +1,158 @@
+"""The folders that one pass over the images fills: the features and their controls.
+
+A folder is known by its settings, everything that decides its numbers. What is there of the same
+settings stays, and only missing shards are made; anything else is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.features.shards import (
+    HEAD_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    Storage,
+    describe_shard,
+    read_manifest,
+    shard_file,
+    write_keys,
+    write_manifest,
+)
+from identikit.files import write_atomically
+from identikit.studies.provenance import versions
+from identikit.worlds.image_folder import Images
+
+_PACKAGES = ("torchvision", "timm", "transformers", "pillow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One folder of features."""
+
+    folder: Path
+    encode: Callable[[Tensor], Tensor]
+    """From images (n, channels, height, width) on the device to h (n, dim)."""
+    dim: int
+    dtype: Storage
+    settings: Mapping[str, Any]
+    head: Mapping[str, Tensor] | None = None
+    """`W` and `b`, if known."""
+    controls: tuple[str, ...] = ()
+    """Subfolders of controls."""
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Of the features."""
+        found: torch.dtype = getattr(torch, self.dtype)
+        return found
+
+    @property
+    def row_bytes(self) -> int:
+        """What an image takes on the disk."""
+        return self.dim * self.torch_dtype.itemsize
+
+    def has(self, shard: int) -> bool:
+        """Whether a shard was written."""
+        return (self.folder / shard_file(shard)).exists()
+
+    def open(self) -> None:
+        """Make the folder, or find it as it was left.
+
+        Raises:
+            InputError: it holds something else, or cannot be written.
+        """
+        if self._keeps_shards():
+            for left in self.folder.glob(".*.tmp"):  # by a process that was killed
+                left.unlink()
+        else:
+            write_manifest(self.folder, self._manifest())
+
+    def _keeps_shards(self) -> bool:
+        """Whether what is there is of the same settings; refuses all that could be lost."""
+        if not self.folder.exists() or not any(self.folder.iterdir()):
+            return False
+        if not (self.folder / MANIFEST_FILE).exists():
+            raise InputError(
+                f"{self.folder} exists and holds no features. Give --out another folder."
+            )
+        found = read_manifest(self.folder, unfinished=True)
+        mine = {**self.settings, "dim": self.dim, "dtype": self.dtype}
+        theirs = {**found.settings, "dim": found.dim, "dtype": found.dtype}
+        differ = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
+        if differ and any(self.folder.glob("shard-*")):
+            words = (f"{key} {theirs.get(key)!r} then, {mine.get(key)!r} now" for key in differ)
+            raise InputError(
+                f"{self.folder} holds features that were made otherwise: "
+                f"{'; '.join(sorted(words))}. Give --out another folder, or the options that it "
+                "was made with."
+            )
+        return not differ
+
+    def finish(self, images: Images, *, shards: int, made: bool) -> int:
+        """Write keys, head and the final manifest; returns the number of rows.
+
+        Args:
+            images: All images, of which some may have been skipped.
+            shards: How many there must be.
+            made: Whether any of them is new.
+
+        Raises:
+            InputError: a shard that is damaged or missing, no rows, or a full disk.
+        """
+        before = read_manifest(self.folder, unfinished=True)
+        controls = before.controls | {name: name for name in self.controls}
+        if before.finished and not made:
+            if controls != before.controls:
+                write_manifest(self.folder, replace(before, controls=controls))
+            return before.n
+        described = [describe_shard(self.folder / shard_file(k)) for k in range(shards)]
+        skipped = [key for _, keys in described for key in keys]
+        left_out = set(skipped)
+        keys = [key for key in images.keys if key not in left_out]
+        if not keys:
+            raise InputError(f"none of the {len(images):,} images could be read.")
+        write_keys(self.folder, keys)
+        if self.head is not None:
+            content = save({name: value.contiguous() for name, value in self.head.items()})
+            write_atomically(self.folder / HEAD_FILE, content)
+        manifest = replace(
+            self._manifest(),
+            finished=True,
+            n=len(keys),
+            shards=tuple(shard for shard, _ in described),
+            skipped=tuple(skipped),
+            controls=controls,
+        )
+        write_manifest(self.folder, manifest)
+        return len(keys)
+
+    def _manifest(self) -> Manifest:
+        """Before the first shard."""
+        return Manifest(
+            finished=False,
+            n=0,
+            dim=self.dim,
+            dtype=self.dtype,
+            controls={},
+            head=None if self.head is None else HEAD_FILE,
+            settings=dict(self.settings),
+            versions=versions() | _vision_versions(),
+        )
+
+
+def _vision_versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
