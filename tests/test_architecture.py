@@ -49,7 +49,7 @@ MAY_IMPORT = {
         "recovery",
         "report",
     ),
-    "cli": ("report", "studies", "training"),
+    "cli": ("worlds", "report", "studies", "training"),
 }
 
 

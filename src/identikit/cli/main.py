@@ -14,6 +14,7 @@ import tyro
 
 import identikit
 from identikit.cli.coil20 import Coil20
+from identikit.cli.data import Data
 from identikit.cli.probe import Probe
 from identikit.cli.report import Report
 from identikit.cli.reproduce import Reproduce
@@ -38,6 +39,7 @@ COMMANDS: dict[str, type[Command]] = {
     "theory": Theory,
     "probe": Probe,
     "coil20": Coil20,
+    "data": Data,
     "reproduce": Reproduce,
     "report": Report,
 }
@@ -121,5 +123,6 @@ def _wrong_name(complaint: str, words: list[str]) -> InputError | None:
         return unknown_name(f"value of {choice[2]}", choice[1], re.findall(r"'(.*?)'", choice[3]))
     if words and "Available subcommands" in flat:
         listed = flat.split("subcommands:")[1].split("For full")[0]
-        return unknown_name("command", words[0], [name.strip() for name in listed.split(",")])
+        wrong = next((word for word in words if word not in COMMANDS), words[0])
+        return unknown_name("command", wrong, [name.strip() for name in listed.split(",")])
     return None

@@ -44,15 +44,24 @@ def open_images(
     found = _valid(target, source, data)
     if found is not None:
         return found
-    if not source.exists():
-        raise data.unreadable(path, "there is no such file or folder")
-    try:
-        images = data.read(source, data)
-    except DAMAGED as error:
-        raise _reason(error, source, data) from error
+    images = read_original(source, data)
     if isinstance(images, Stream):
         images = _unpacked(images, target, source, data, on_progress)
     return images
+
+
+def read_original(path: Path, data: DataSet) -> Bytes | Stream:
+    """The images as the original holds them, after a look at its labels and sizes.
+
+    Raises:
+        InputError: it is missing, damaged, or not this set.
+    """
+    if not path.exists():
+        raise data.unreadable(path, "there is no such file or folder")
+    try:
+        return data.read(path, data)
+    except DAMAGED as error:
+        raise _reason(error, path, data) from error
 
 
 def _reason(error: Exception, source: Path, data: DataSet) -> InputError:
