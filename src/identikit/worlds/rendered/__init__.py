@@ -1,0 +1,1 @@
+"""Worlds whose observations are drawn: images from exact factors, on any device, no download."""
