@@ -45,6 +45,7 @@ class HuggingFace:
             network=network,
             transform=Processed(processor),
             forward=lambda x: call(pixel_values=x),
+            classifies=classifies,
         )
 
     def _refuse_random(self, network: nn.Module, missing: list[str]) -> None:

@@ -96,6 +96,8 @@ def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
             f"image; it made {got}."
         )
     layers, head = trace(built.forward, network, image[None].repeat(2, 1, 1, 1))
+    if head is not None and not built.classifies:
+        layers, head = layers[1:], None
     return VisionModel(
         name=name,
         network=network,

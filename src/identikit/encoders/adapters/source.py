@@ -19,6 +19,8 @@ class Built:
     """As the model's own configuration says; picklable, for the processes that load images."""
     forward: Callable[[Tensor], object]
     """How the network is called on a batch of images."""
+    classifies: bool = True
+    """Whether a linear layer at its end is a classifier, and not a projection, say."""
 
 
 @runtime_checkable

@@ -1,0 +1,129 @@
+"""Image folders: keys, refusals, and batches with what could not be read."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.worlds.image_folder import find_images, image_batches
+
+PIL = pytest.importorskip("PIL.Image")
+
+
+def picture(path: Path, *, seed: int = 0, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    PIL.fromarray(pixels).convert(mode).save(path)
+
+
+def to_tensor(image: Any) -> Tensor:
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = ("b/2.JPEG", "b/10.png", "a.jpg", "b/c/ü 1.webp", ".hidden.jpg", ".cache/x.jpg")
+    for name in names:
+        picture(tmp_path / "images" / name)
+    (tmp_path / "images" / "notes.txt").write_text("no image")
+    return tmp_path / "images"
+
+
+def test_keys_are_relative_paths_in_order(folder: Path) -> None:
+    images = find_images(folder)
+    assert images.keys == ("a.jpg", "b/10.png", "b/2.JPEG", "b/c/ü 1.webp")
+    assert all(path.is_file() for path in images.paths)
+    assert len(images) == 4
+
+
+def test_links_are_followed_and_never_in_circles(folder: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere" / "z.png")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "b" / "up").symlink_to(folder)
+    assert find_images(folder).keys[-1] == "link/z.png"
+    assert len(find_images(folder)) == 5
+
+
+def test_a_table_chooses_and_the_digest_tells(folder: Path) -> None:
+    some = find_images(folder, keys=["b/2.JPEG", "a.jpg"])
+    assert some.keys == ("a.jpg", "b/2.JPEG")
+    assert some.digest() == find_images(folder, keys=["a.jpg", "b/2.JPEG"]).digest()
+    assert some.digest() != find_images(folder).digest()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["a.jpg", "b/3.jpg", "x", "y", "z"], r"4 keys \(b/3\.jpg, x, y, \.\.\.\) are not among"),
+        (["a.jpg", "a.jpg", "b/10.png"], r"1 key \(a\.jpg\) is more than once"),
+    ],
+)
+def test_keys_that_do_not_fit_are_counted_and_named(
+    folder: Path, keys: list[str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        find_images(folder, keys=keys)
+
+
+def test_what_is_no_folder_of_images_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a folder"):
+        find_images(folder / "a.jpg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no images"):
+        find_images(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_hold_the_images_and_name_the_unreadable(tmp_path: Path, workers: int) -> None:
+    for k, mode in enumerate(("RGB", "L", "P", "RGB")):
+        picture(tmp_path / f"{k}.png", seed=k, mode=mode)
+    whole = (tmp_path / "3.png").read_bytes()
+    (tmp_path / "3.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "4.png").write_bytes(b"not an image")
+    (tmp_path / "5.png").write_bytes(b"")
+    paths = find_images(tmp_path).paths
+    batches = list(
+        image_batches(paths, [[2, 0], [1, 3, 4], [5]], transform=to_tensor, workers=workers)
+    )
+    wanted = [to_tensor(PIL.open(tmp_path / f"{k}.png").convert("RGB")) for k in range(3)]
+    assert torch.equal(batches[0].x, torch.stack([wanted[2], wanted[0]]))
+    assert torch.equal(batches[1].x, wanted[1][None])
+    assert [set(batch.unreadable) for batch in batches] == [set(), {3, 4}, {5}]
+    assert all(words for words in batches[1].unreadable.values())
+    assert len(batches[2].x) == 0
+
+
+def test_an_image_of_absurd_size_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "a.png")
+    monkeypatch.setattr(PIL, "MAX_IMAGE_PIXELS", 100)
+    paths = find_images(tmp_path).paths
+    (batch,) = image_batches(paths, [[0]], transform=to_tensor, workers=0)
+    assert "bomb" in batch.unreadable[0]
+
+
+def test_a_fault_of_the_transform_is_not_the_images(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+
+    def broken(image: Any) -> Tensor:
+        raise ValueError("broken transform")
+
+    with pytest.raises(ValueError, match="broken transform"):
+        list(image_batches(find_images(tmp_path).paths, [[0]], transform=broken, workers=0))
+
+
+def dies(image: Any) -> Tensor:
+    import os
+
+    os._exit(1)
+
+
+def test_a_process_that_dies_is_explained(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    with pytest.raises(InputError, match="fewer --workers"):
+        list(image_batches(find_images(tmp_path).paths, [[0]], transform=dies, workers=1))
