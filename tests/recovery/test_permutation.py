@@ -12,6 +12,7 @@ from torch import Tensor
 import identikit
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
+from identikit.randomness import stream
 from identikit.recovery import measures
 from identikit.recovery.permutation import (
     Pairing,
@@ -40,6 +41,25 @@ def test_noise_is_rejected_as_often_as_promised() -> None:
     # standard error of a share of .05 in 400 cases: .011
     assert 0.02 <= (p <= 0.05).mean() <= 0.085
     assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_rotations_of_many_samples_reject_as_often_as_promised() -> None:
+    """Where samples outnumber the shuffles."""
+    p = np.array([p_value(column(200, s), column(200, s + 1000), seed=s) for s in range(400)])
+    assert 0.02 <= (p <= 0.05).mean() <= 0.085
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    u, noise = column(200, 0), column(200, 1)
+    assert p_value(u, u + noise) == pytest.approx(1 / (DRAWS + 1))
+    assert p_value(u, -u) == pytest.approx(1.0)
+
+
+def test_sums_of_rotations_are_those_of_the_samples_moved() -> None:
+    u, v = torch.cat([column(50, 0), column(50, 2)], 1), torch.cat([column(50, 1)] * 2, 1)
+    shuffles = Permutations(groups=torch.arange(50), shuffles=49, seed=3)
+    moved = shuffles._shifted(u, v)
+    order = torch.randperm(50, generator=stream(3, "permutations"))
+    wanted = [(u[order] * v[order].roll(-step, dims=0)).sum(dim=0) for step in range(1, 50)]
+    torch.testing.assert_close(moved.sort(dim=1).values, torch.stack(wanted, 1).sort(dim=1).values)
 
 
 def test_signal_is_found_and_the_least_p_is_one_over_all_draws() -> None:

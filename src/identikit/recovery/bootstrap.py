@@ -78,12 +78,16 @@ class Bootstrap:
             for v, lo, hi in zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
         ]
 
-    def scores(self, statistic: Statistic) -> Scores:
-        """The k scores and their mean."""
+    def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
+        """For each of several maps, whose k scores follow one another, these and their mean."""
 
-        def with_mean(weights: Tensor) -> Tensor:
-            each = statistic(weights)
-            return torch.cat([each, each.mean(dim=1, keepdim=True)], dim=1)
+        def with_means(weights: Tensor) -> Tensor:
+            each = statistic(weights).view(len(weights), maps, -1)
+            return torch.cat([each, each.mean(dim=2, keepdim=True)], dim=2).flatten(1)
 
-        *per_factor, mean = self.estimates(with_mean)
-        return Scores(mean=mean, per_factor=tuple(per_factor))
+        found = self.estimates(with_means)
+        width = len(found) // maps
+        return [
+            Scores(mean=own[-1], per_factor=tuple(own[:-1]))
+            for own in (found[start : start + width] for start in range(0, len(found), width))
+        ]

@@ -13,13 +13,14 @@ is exact. h is (n, d), y (n, k); A is (d, k), b (k).
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from identikit.linalg import LeastSquares, PrincipalAxes, Procrustes, above_cut_off
-from identikit.recovery.moments import Moments
+from identikit.recovery.moments import PANEL, Moments
 
 WELL_POSED = 1e-6
 """Share of its variance that a column must have beside the others for Cholesky to do."""
@@ -70,25 +71,41 @@ def ridge(
     Returns:
         A and b for each penalty.
     """
-    values, vectors = torch.linalg.eigh(moments.hh)
-    noise = moments.noise().max().item() if len(values) else 0.0
-    kept = above_cut_off(values, shape=(moments.n, len(values)), noise=noise, squared=True)
-    weight = kept / (values.clamp(min=0) + penalties.to(values)[:, None])
-    inner = weight[:, :, None] * (vectors.T @ moments.hy)
+    values, vectors = _directions(moments)
+    inner = _shrunk(values, penalties) * (vectors.T @ moments.hy)
     coefficient = _maps(vectors @ _columns(inner), len(penalties))
+    return coefficient, _intercept(moments, coefficient)
+
+
+def ridge_each(
+    moments: Moments, *, penalties: Float[Tensor, " k"]
+) -> tuple[Float[Tensor, "d k"], Float[Tensor, " k"]]:
+    """The same where each target has a penalty of its own."""
+    values, vectors = _directions(moments)
+    inner = _shrunk(values, penalties)[:, :, 0].T * (vectors.T @ moments.hy)
+    coefficient = vectors @ inner
     return coefficient, _intercept(moments, coefficient)
 
 
 def principal_axes(moments: Moments) -> PrincipalAxes:
     """The directions in which h varies, above the cut-off, from the most to the least."""
+    values, vectors = _directions(moments)
+    return PrincipalAxes(
+        mean=moments.mean_h, axes=vectors.flip(1), size=(values.flip(0) / moments.n).sqrt()
+    )
+
+
+def _directions(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Eigenvalues of the centred products above the cut-off, ascending, and eigenvectors."""
     values, vectors = torch.linalg.eigh(moments.hh)
     noise = moments.noise().max().item() if len(values) else 0.0
     kept = above_cut_off(values, shape=(moments.n, len(values)), noise=noise, squared=True)
-    return PrincipalAxes(
-        mean=moments.mean_h,
-        axes=vectors[:, kept].flip(1),
-        size=(values[kept].flip(0) / moments.n).sqrt(),
-    )
+    return values[kept], vectors[:, kept]
+
+
+def _shrunk(values: Tensor, penalties: Tensor) -> Tensor:
+    """What ridge makes of the products along each direction, (penalties, directions, 1)."""
+    return 1 / (values + penalties.to(values)[:, None])[:, :, None]
 
 
 def procrustes(moments: Moments) -> Procrustes:
@@ -132,12 +149,38 @@ def cross_validated(
     """
     plain, ridged = [], []
     for train, test in pairs:
-        ridged.append(squared_error(test, *ridge(train, penalties=penalties)))
+        ridged.append(_ridge_errors(train, test, penalties))
         if train.n > len(train.hh) + 1:
             plain.append(squared_error(test, *_plain_map(train)))
         else:
             plain.append(torch.full_like(train.yy, torch.inf))
     return torch.stack(plain).sum(dim=0), torch.stack(ridged).sum(dim=0)
+
+
+def _ridge_errors(train: Moments, test: Moments, penalties: Tensor) -> Tensor:
+    """Squared error of ridge on the test rows, (penalties, k)."""
+    values, vectors = _directions(train)
+    hy, k = vectors.T @ train.hy, train.hy.shape[1]
+    turned = len(penalties) * k > 2 * len(values) > 0  # then it costs less to turn the test rows
+    if turned:
+        train, test = _along(train, vectors), _along(test, vectors)
+    errors = []
+    for some in torch.split(penalties, max(1, PANEL // max(1, k))):
+        coefficient = _shrunk(values, some) * hy
+        if not turned:
+            coefficient = _maps(vectors @ _columns(coefficient), len(some))
+        errors.append(squared_error(test, coefficient, _intercept(train, coefficient)))
+    return torch.cat(errors)
+
+
+def _along(moments: Moments, axes: Tensor) -> Moments:
+    """Statistics of the coordinates of h along some axes."""
+    return replace(
+        moments,
+        mean_h=moments.mean_h @ axes,
+        hh=axes.T @ (moments.hh @ axes),
+        hy=axes.T @ moments.hy,
+    )
 
 
 def _columns(maps: Tensor) -> Tensor:

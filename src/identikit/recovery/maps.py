@@ -22,7 +22,7 @@ from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
 from identikit.recovery.linear import least_squares, procrustes
 from identikit.recovery.moments import BLOCK, FoldMoments, Moments
 from identikit.recovery.regression import Narrowed
-from identikit.recovery.result import OK, MapScores, Scores
+from identikit.recovery.result import OK, MapScores
 from identikit.recovery.split import Split
 
 MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
@@ -64,11 +64,16 @@ def map_scores(
             [_predicted(one, h, fold.test) for one, fold in zip(maps, folds, strict=True)]
         )
 
-    def r2(maps: Iterable[Map]) -> Scores:
-        return bootstrap.scores(measures.r2(held_out(maps), z_test))
-
     weak = held_out(fits)
+    plain = held_out(least_squares(m, intercept=False) for m in moments)
+    turned = held_out(procrustes(m) for m in moments)
     strong = held_out(_assigned(m, features) for m in moments)
+    affine_r2, linear_r2, procrustes_r2 = bootstrap.scores(
+        measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3
+    )
+    mcc_weak, mcc_strong = bootstrap.scores(
+        measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2
+    )
     last = fits[-1]
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
     isometry_error, map_condition_number = _isometry(
@@ -76,11 +81,11 @@ def map_scores(
     )
     return MapScores(
         names=names,
-        affine=bootstrap.scores(measures.r2(weak, z_test)),
-        linear=r2(least_squares(m, intercept=False) for m in moments),
-        procrustes=r2(procrustes(m) for m in moments),
-        mcc_weak=bootstrap.scores(measures.correlation(weak, z_test)),
-        mcc_strong=bootstrap.scores(measures.correlation(strong, z_test)),
+        affine=affine_r2,
+        linear=linear_r2,
+        procrustes=procrustes_r2,
+        mcc_weak=mcc_weak,
+        mcc_strong=mcc_strong,
         isometry_error=isometry_error,
         map_condition_number=map_condition_number,
         rank=min(fit.rank for fit in fits),

@@ -14,35 +14,44 @@ from identikit.recovery.bootstrap import Statistic
 
 
 def r2(
-    prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"], *, pooled: bool = False
+    prediction: Float[Tensor, "n maps_k"], target: Float[Tensor, "n k"], *, pooled: bool = False
 ) -> Statistic:
-    """R² = 1 - sum e² / sum (t - mean t)², per column or pooled over the columns."""
+    """R² = 1 - sum e² / sum (t - mean t)², per column or pooled over the columns.
+
+    Predictions may be those of several maps, one after another.
+    """
+    maps = prediction.shape[1] // target.shape[1]
     t = centred(target)
     size = t.square().mean(dim=0).sqrt()
     size = size.square().mean().sqrt().expand_as(size) if pooled else size
     t = t / size
-    e2 = ((target.double() - prediction.double()) / size).square()
-    parts = torch.cat([e2, t, t.square()], dim=1)
+    e2 = ((target.double().tile(maps) - prediction.double()) / size.tile(maps)).square()
+    parts = e2, t, t.square()
 
     def statistic(weights: Tensor) -> Tensor:
-        sums = weights @ parts / weights.sum(dim=1, keepdim=True)
-        error, mean, square = sums.chunk(3, dim=1)
+        weights = weights / weights.sum(dim=1, keepdim=True)
+        error, mean, square = (weights @ part for part in parts)
         variance = square - mean.square()
         if pooled:
             error, variance = error.sum(1, keepdim=True), variance.sum(1, keepdim=True)
-        return 1 - error / variance.where(variance > 1e-12, torch.nan)
+        return 1 - error / variance.where(variance > 1e-12, torch.nan).tile(maps)
 
     return statistic
 
 
-def correlation(a: Float[Tensor, "n k"], b: Float[Tensor, "n k"]) -> Statistic:
-    """Pearson's r of matching columns; 0 where a column does not vary."""
+def correlation(a: Float[Tensor, "n maps_k"], b: Float[Tensor, "n k"]) -> Statistic:
+    """Pearson's r of matching columns; 0 where a column does not vary.
+
+    The columns of `a` may be those of several maps, one after another.
+    """
+    maps = a.shape[1] // b.shape[1]
     x, y = _standardised(a), _standardised(b)
-    parts = torch.cat([x, y, x.square(), y.square(), x * y], dim=1)
+    parts = x, x.square(), x * y.tile(maps), y, y.square()
 
     def statistic(weights: Tensor) -> Tensor:
-        sums = weights @ parts / weights.sum(dim=1, keepdim=True)
-        mx, my, xx, yy, xy = sums.chunk(5, dim=1)
+        weights = weights / weights.sum(dim=1, keepdim=True)
+        mx, xx, xy, my, yy = (weights @ part for part in parts)
+        my, yy = my.tile(maps), yy.tile(maps)
         return _ratio(xy - mx * my, (xx - mx.square()) * (yy - my.square()))
 
     return statistic

@@ -116,17 +116,23 @@ class PartMoments:
 
     def pooled(self, parts: Bool[Tensor, " parts"] | None = None) -> Moments:
         """The statistics of some parts, or of all, as one set of rows."""
-        chosen = self.packed if parts is None else self.packed[parts.to(self.packed.device)]
-        one = merge(chosen)
-        mean, lower = one[0, 1:], one[1:, 1:].tril()
-        whole, d = lower + lower.tril(-1).T, self.d
+        every = torch.ones(len(self.packed), dtype=torch.bool) if parts is None else parts
+        chosen = [self.packed[p] for p in every.nonzero().flatten().tolist()]
+        first, d = torch.stack([packed[0] for packed in chosen]), self.d
+        n, total = first[:, :1], first[:, 0].sum()
+        mean = (n * first[:, 1:]).sum(dim=0) / total.clamp(min=1)
+        off = n.sqrt() * (first[:, 1:] - mean)
+        below = off.T @ off[:, :d]
+        for packed in chosen:
+            below += packed[1:, 1 : 1 + d]
+        lower = below[:d].tril()
         return Moments(
-            n=round(one[0, 0].item()),
+            n=round(total.item()),
             mean_h=mean[:d],
             mean_y=mean[d:],
-            hh=whole[:d, :d],
-            hy=whole[:d, d:],
-            yy=whole.diagonal()[d:],
+            hh=lower + lower.tril(-1).T,
+            hy=below[d:].T,
+            yy=off[:, d:].square().sum(0) + sum(p.diagonal()[1 + d :] for p in chosen),
             eps=self.eps,
         )
 
@@ -158,9 +164,10 @@ def _absorb(packed: Tensor, h: Tensor, y: Tensor) -> None:
     block -= rest
     off = mean + rest - old
     u[n] = off * (before * n / (before + n)) ** 0.5  # the last term of C as one more row
-    for start in range(0, u.shape[1], PANEL):
-        panel = slice(start, start + PANEL)
+    for start in range(0, d, PANEL):
+        panel = slice(start, min(start + PANEL, d))
         packed[1 + start :, 1:][:, panel].addmm_(u[:, start:].T, u[:, panel])
+    packed.diagonal()[1 + d :] += u[:, d:].square().sum(dim=0)
     old += off * (n / (before + n))
     packed[0, 0] += n
 

@@ -216,10 +216,13 @@ def _continuous(
             chance=0.0,
             extras={"r": each},
         )
-        readings[name] = Reading(
-            score=score, statistic=measures.r2(p, t), pairing=Pairing(u=p, v=t)
-        )
+        readings[name] = Reading(score=score, statistic=_r2(p, t), pairing=Pairing(u=p, v=t))
     return readings
+
+
+def _r2(prediction: Tensor, target: Tensor) -> Statistic:
+    """Made ready only when it is asked for, which for most factors it never is."""
+    return lambda weights: measures.r2(prediction, target)(weights)
 
 
 def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:

@@ -157,14 +157,15 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
     least, best = ridge_errors.min(dim=1)
     ridged = (least < GAIN * plain_errors).tolist()
     plain = linear.least_squares(train)
-    maps = linear.ridge(train, penalties=penalties) if any(ridged) else None
+    own = penalties[best].repeat_interleave(torch.tensor(widths))
+    maps = linear.ridge_each(train, penalties=own) if any(ridged) else None
     fits, start = [], 0
     for width, is_ridged, index in zip(widths, ridged, best.tolist(), strict=True):
         columns = slice(start, start + width)
         start += width
         a, b, penalty = plain.coefficient, plain.intercept, 0.0
         if is_ridged and maps is not None:
-            a, b, penalty = maps[0][index], maps[1][index], penalties[index].item()
+            a, b, penalty = *maps, penalties[index].item()
         fits.append(
             Regression(
                 coefficient=a[:, columns],

@@ -26,6 +26,7 @@ from identikit.recovery.readouts import (
     Gathered,
     Trial,
     gather,
+    read_each,
     read_out,
     targets,
     with_control_task,
@@ -230,16 +231,18 @@ def _with_coverage(
             f"got shape {tuple(rows.shape)}. Pass W as (labels, d_h)."
         )
     coverage = covered_subspace(rows)
+    if coverage.rank == h.shape[1]:  # the part is the whole, turned
+        return tuple(replace(s, covered=s.estimate) for s in scores)
     inside, outside = coverage.covered(h), coverage.rest(h)
     # what rounding h left outside is no information, however well a regression can scale it
     noise = 4 * rounding(h).square().sum().sqrt()
     outside = outside * (centred(outside).square().mean(dim=0).sqrt() > noise)
-    covered = read_out(gather(inside, factors, trial=trial), factors, trial=trial)
-    rest: tuple[FactorScore | None, ...] = (None,) * len(scores)
-    if outside.shape[1]:
-        rest = read_out(gather(outside, factors, trial=trial), factors, trial=trial)
+    covered, rest = (
+        read_each(gather(part, factors, trial=trial), factors, trial=trial)
+        for part in (inside, outside)
+    )
     return tuple(
-        replace(s, covered=c.estimate, rest=r.estimate if r is not None else None)
+        replace(s, covered=c.score.estimate, rest=r.score.estimate)
         for s, c, r in zip(scores, covered, rest, strict=True)
     )
 
