@@ -16,6 +16,7 @@ FOUNDATION = (
     "config",
     "randomness",
     "files",
+    "mapped",
     "estimate",
 )
 ROOMS = (

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.factors import Factors
+from identikit.mapped import not_finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Representation:
     def __post_init__(self) -> None:
         if self.h.ndim != 2:
             raise InputError(f"h must be a matrix (n, d_h); got shape {tuple(self.h.shape)}.")
-        bad = int((~torch.isfinite(self.h)).sum())
+        bad, _ = not_finite(self.h)
         if bad:
             raise InputError(
                 f"h has {bad} values that are NaN or infinite, of {self.h.numel()}. "

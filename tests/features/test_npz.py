@@ -9,7 +9,7 @@ import pytest
 
 from identikit.errors import InputError
 from identikit.factors import Kind
-from identikit.features.npz import load_npz
+from identikit.features import load_npz
 
 N = 30
 RNG = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def test_a_file_with_unusable_arrays_is_refused(
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load_npz(tmp_path / "none.npz")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="must hold shards of one kind .*; it has none"):
         load_npz(tmp_path)
 
 
@@ -120,7 +120,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
         load_npz(tmp_path / "f.npz")
 
 
-def test_a_single_array_is_refused(tmp_path: Path) -> None:
-    np.save(tmp_path / "f.npy", np.ones(3))
-    with pytest.raises(InputError, match="single array"):
+def test_a_single_array_needs_factors(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", np.ones((3, 2)))
+    with pytest.raises(InputError, match="give a table of factors"):
         load_npz(tmp_path / "f.npy")

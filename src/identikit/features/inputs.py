@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -17,15 +18,16 @@ from torch import Tensor
 
 from identikit.errors import InputError, unknown_name
 from identikit.factors import Factor, Factors, Kind
+from identikit.mapped import adopt, gathered, not_finite
 
 FEW_LEVELS = 20
-BLOCK = 1 << 24  # numbers at a time
 
 
 def as_features(values: Any, *, name: str) -> Float[Tensor, "n d"]:
     """A finite matrix, samples by dimensions, on the CPU; images are flattened.
 
-    Half precision stays as it is, and memory-mapped arrays are not read into memory.
+    Half precision stays as it is, and memory-mapped arrays are not read into memory. Integers of
+    up to 16 bits, such as pixels, become float32, in which they are exact.
 
     Raises:
         InputError: not numeric, no samples or dimensions, NaN or infinity.
@@ -37,7 +39,9 @@ def as_features(values: Any, *, name: str) -> Float[Tensor, "n d"]:
             f"got shape {tuple(array.shape)}."
         )
     array = array.flatten(1)
-    array = array if array.is_floating_point() else array.double()
+    if not array.is_floating_point():
+        small = array.dtype.itemsize <= 2
+        return gathered(array, dtype=torch.float32 if small else torch.float64)
     _require_finite(array, name)
     return array
 
@@ -92,6 +96,8 @@ def _factor(name: str, values: NDArray[Any], given: str | None) -> Factor:
     if values.dtype.kind not in "biufUSO":
         raise InputError(f"factor {name!r} holds {values.dtype}; give numbers or strings.")
     text = values.dtype.kind in "USO"
+    if values.dtype.kind == "O":
+        _require_values(values, name)
     if not text:
         _require_finite(torch.as_tensor(values.astype(float)), f"factor {name!r}")
     levels, index = np.unique(values.astype(str) if text else values, return_inverse=True)
@@ -159,20 +165,27 @@ def _array(values: Any, name: str) -> NDArray[Any]:
 def _tensor(values: Any, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach().cpu()
-    array = _array(values, name)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} must hold numbers; got {array.dtype}.")
-    return torch.as_tensor(np.ascontiguousarray(array))
+    given = values if isinstance(values, np.memmap) else _array(values, name)
+    if given.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold numbers; got {given.dtype}.")
+    plain = given.flags.c_contiguous and given.dtype.isnative
+    return adopt(given if plain else given.astype(given.dtype.newbyteorder("="), order="C"))
+
+
+def _require_values(values: NDArray[Any], name: str) -> None:
+    missing = np.flatnonzero(pd.isna(values))
+    if len(missing):
+        rows = ", ".join(map(str, missing[:3]))
+        raise InputError(
+            f"factor {name!r} has no value in {len(missing)} of {len(values)} rows, first in rows "
+            f"{rows}. Drop those samples, fill them in, or leave the factor out."
+        )
 
 
 def _require_finite(values: Tensor, name: str) -> None:
-    blocks = torch.split(values, max(1, BLOCK * len(values) // values.numel()))
-    if all(bool(torch.isfinite(block).all()) for block in blocks):
-        return
-    bad = ~torch.isfinite(values)
-    rows = bad.flatten(1).any(dim=1) if values.ndim > 1 else bad
-    first = ", ".join(str(row) for row in rows.nonzero().flatten()[:3].tolist())
-    raise InputError(
-        f"{name} has {int(bad.sum())} values that are NaN or infinite, of "
-        f"{values.numel()}, first in rows {first}. Drop those samples or fill them in."
-    )
+    bad, rows = not_finite(values)
+    if bad:
+        raise InputError(
+            f"{name} has {bad} values that are NaN or infinite, of {values.numel()}, first in "
+            f"rows {', '.join(map(str, rows))}. Drop those samples or fill them in."
+        )

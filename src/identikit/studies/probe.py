@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from identikit.errors import InputError
-from identikit.features.npz import load_npz
+from identikit.features import load_npz
 from identikit.files import file_digest
 from identikit.recovery.explain import explain_factor
 from identikit.recovery.result import FactorScore, Recovery

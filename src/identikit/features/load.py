@@ -1,0 +1,260 @@
+"""`load_features`: features from files, the factors of each sample, and what else is known.
+
+Factors lie in the files of the features, in a table of their own, or both. A table is joined by
+a key, or where there is none by its order. Pickles are never opened.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from identikit.errors import InputError, unknown_name
+from identikit.features.head import read_head
+from identikit.features.inputs import as_factors, as_features
+from identikit.features.paths import Paths
+from identikit.features.read import Columns
+from identikit.features.rows import KEYS, Rows, read_rows
+from identikit.features.table import as_keys, examples, match, read_table
+from identikit.mapped import gathered
+from identikit.representation import Representation
+
+OBSERVATIONS = ("x", "pixels")
+"""Controls of these names are the observations themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What was read, sample for sample in one order."""
+
+    representation: Representation
+    controls: Mapping[str, Float[Tensor, "n _"]] = field(default_factory=dict)
+    """Other features of the same samples, such as those of an untrained twin."""
+    items: NDArray[Any] | None = None
+    groups: NDArray[Any] | None = None
+    notes: tuple[str, ...] = ()
+    """Shards and samples that were left out, and why."""
+
+
+def load_features(
+    features: Paths,
+    *,
+    factors: str | Path | None = None,
+    key: str | None = None,
+    only: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    head: str | Path | None = None,
+    controls: Mapping[str, Paths] | None = None,
+    items: str | None = None,
+    groups: str | None = None,
+    partial: bool = False,
+    skip_corrupt: bool = False,
+) -> Loaded:
+    """Read features and factors.
+
+    Args:
+        features: A .npy, .npz, Parquet or safetensors file; several that follow one another, or
+            a pattern such as "shards/*.npy"; or a folder, such as `identikit extract` makes.
+        factors: A table of the samples: CSV, Parquet, .npz, .npy or safetensors.
+        key: Column of the table that names the samples. The features' own is the array of the
+            same name, or `key`, or `keys`. Without it the table's rows are in the features' order.
+        only: Factors to keep; all if not given.
+        kinds: Kind per factor name, such as {"azimuth": "circular:360"}, where inference
+            (see `identikit.features.inputs`) would guess wrong.
+        head: File of the classifier's rows W (labels, d_h).
+        controls: Other features of the same samples by name, in any of these forms; `x` is
+            the observations.
+        items: Column that says what each sample shows (see `identikit.score`).
+        groups: Column of samples that are held out together.
+        partial: Go on with the samples that both features and table have.
+        skip_corrupt: Go on without shards that cannot be read.
+
+    Raises:
+        InputError: anything that cannot be used, which file it is in, and what would do.
+    """
+    rows = read_rows(features, factors_apart=factors is not None, skip_corrupt=skip_corrupt)
+    columns, kept, notes = dict(rows.columns), None, list(rows.skipped)
+    own_key = next((k for k in (key, *KEYS) if k in columns), None)
+    if factors is not None:
+        table = read_table(Path(factors), key=key)
+        columns, kept, note = _beside(rows, table, Path(factors), key, own_key, partial=partial)
+        notes += [note] if note else []
+    elif key is not None and key not in columns:
+        raise unknown_name("column of the features", key, columns)
+    named = {name: _column(columns, name) for name in (items, groups) if name is not None}
+    chosen = _chosen(columns, only, apart={key, items, groups, *KEYS} - {None})
+    others, more = _controls(rows, controls or {}, own_key, skip_corrupt=skip_corrupt)
+    x = others.pop("x", rows.x)
+    return Loaded(
+        representation=_representation(rows, x, chosen, kept, kinds, head, str(features)),
+        controls={name: _kept(h, kept, name=f"control {name!r}") for name, h in others.items()},
+        items=None if items is None else named[items],
+        groups=None if groups is None else named[groups],
+        notes=(*notes, *more),
+    )
+
+
+def load_npz(path: str | Path, *, kinds: Mapping[str, str] | None = None) -> Representation:
+    """Read features and factors from one .npz file; see `load_features` for more."""
+    return load_features(path, kinds=kinds).representation
+
+
+def _beside(
+    rows: Rows, table: Columns, path: Path, key: str | None, own_key: str | None, *, partial: bool
+) -> tuple[Columns, NDArray[np.int64] | None, str | None]:
+    """All columns of the samples that are kept, which these are (None: all), and what is not."""
+    n, length = len(rows.h), len(next(iter(table.values()), ()))
+    twice = set(rows.columns) & set(table) - {key, own_key}
+    if twice:
+        raise InputError(
+            f"{sorted(twice)[0]!r} is in {path} and among the features; leave one of them out."
+        )
+    if key is None:
+        if own_key is not None:
+            raise InputError(
+                f"the samples have keys and {path} is not said to: name its column with key, one "
+                f"of {', '.join(table)}."
+            )
+        if length != n or rows.skipped:
+            raise InputError(
+                f"{path} has {length:,} rows for {n:,} samples"
+                f"{' that are left of the shards' if rows.skipped else ''}. Without a key they "
+                "must be the same samples in the same order; give a key that both have."
+            )
+        return {**rows.columns, **table}, None, None
+    if own_key is None:
+        raise InputError(
+            f"the features have no keys to join {path} by. Give them an array {key!r} of one name "
+            "per sample, or leave the key out if the rows are in the same order."
+        )
+    fewer = bool(rows.skipped or (rows.manifest and rows.manifest.skipped))
+    found = match(
+        rows.columns[own_key], table[key], path=path, partial=partial, fewer_samples=fewer
+    )
+    whole = len(found.samples) == n
+    own = {name: column[found.samples] for name, column in rows.columns.items()}
+    joined = {name: column[found.rows] for name, column in table.items() if name != key}
+    return {**own, **joined}, None if whole else found.samples, found.note
+
+
+def _column(columns: Columns, name: str) -> NDArray[Any]:
+    if name not in columns:
+        raise unknown_name("column", name, columns)
+    return columns[name]
+
+
+def _chosen(columns: Columns, only: Sequence[str], *, apart: set[str | None]) -> Columns:
+    """The columns that are factors."""
+    if only:
+        return {name: _column(columns, name) for name in only}
+    return {name: column for name, column in columns.items() if name not in apart}
+
+
+def _representation(
+    rows: Rows,
+    x: Tensor | None,
+    columns: Columns,
+    kept: NDArray[np.int64] | None,
+    kinds: Mapping[str, str] | None,
+    head: str | Path | None,
+    source: str,
+) -> Representation:
+    h = _kept(rows.h, kept, name="h")
+    n, dim = h.shape
+    if n < dim:
+        raise InputError(
+            f"h has fewer samples ({n}) than dimensions ({dim}), so a map from it cannot be "
+            "told from chance. Give more samples or fewer dimensions; if h is (dimensions, "
+            "samples), transpose it."
+        )
+    if not columns:
+        raise InputError(
+            f"{source} holds no factors, only 'h'. Put them into the file, or give a table of "
+            "factors."
+        )
+    for name, array in columns.items():
+        if array.ndim > 2:
+            raise InputError(
+                f"factor {name!r} has shape {array.shape}; give one value per sample, or a "
+                "matrix (samples, factors). Observations go under the name 'x'."
+            )
+    own = rows.head if head is None else read_head(Path(head))
+    weights = as_features(own["W"], name="W") if "W" in own else None
+    vectors = own.get("class_vectors")
+    return Representation(
+        h=h,
+        factors=as_factors(columns, kinds=kinds),
+        head=weights,
+        head_class=_row_class(own.get("head_class"), weights),
+        class_vectors=None if vectors is None else as_features(vectors, name="class_vectors"),
+        x=None if x is None else _kept(x, kept, name="x"),
+    )
+
+
+def _controls(
+    rows: Rows, given: Mapping[str, Paths], own_key: str | None, *, skip_corrupt: bool
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Other features of the same samples: those given, and those that the folder holds."""
+    paths: dict[str, Paths] = dict(given)
+    if rows.manifest is not None and rows.folder is not None:
+        for name, folder in rows.manifest.controls.items():
+            paths.setdefault(name, rows.folder / folder)
+    found: dict[str, Tensor] = {}
+    notes: list[str] = []
+    for name, path in paths.items():
+        other = read_rows(path, factors_apart=True, skip_corrupt=skip_corrupt)
+        notes += [f"control {name}: {words}" for words in other.skipped]
+        place = _same_samples(rows, other, own_key, name)
+        h = other.h if place is None else gathered(other.h, place, dtype=other.h.dtype)
+        found["x" if name in OBSERVATIONS else name] = h
+    return found, notes
+
+
+def _same_samples(rows: Rows, other: Rows, own_key: str | None, name: str) -> Tensor | None:
+    """Where the samples are among those of a control; None if they are in the same places."""
+    theirs = next((k for k in (own_key, *KEYS) if k in other.columns), None)
+    if own_key is None or theirs is None:
+        if len(other.h) != len(rows.h):
+            raise InputError(
+                f"control {name!r} has {len(other.h):,} samples and the features {len(rows.h):,}. "
+                "Without keys in both they must be the same samples in the same order."
+            )
+        return None
+    mine = as_keys(rows.columns[own_key], "the features")
+    place = as_keys(other.columns[theirs], f"control {name!r}").get_indexer(mine)
+    lost = mine[place < 0]
+    if len(lost):
+        raise InputError(
+            f"control {name!r} lacks {len(lost):,} of {len(mine):,} samples, such as "
+            f"{examples(lost)}. Make it of the same samples."
+        )
+    same = len(other.h) == len(mine) and np.array_equal(place, np.arange(len(mine)))
+    return None if same else torch.as_tensor(place)
+
+
+def _kept(values: Tensor, kept: NDArray[np.int64] | None, *, name: str) -> Tensor:
+    if kept is not None:
+        values = gathered(values, torch.as_tensor(kept), dtype=values.dtype)
+    return as_features(values, name=name)
+
+
+def _row_class(values: Any, rows: Any) -> Tensor | None:
+    if values is None:
+        return None
+    if (
+        rows is None
+        or values.ndim != 1
+        or len(values) != len(rows)
+        or values.dtype.kind not in "iu"
+    ):
+        raise InputError(
+            f"head_class must be one integer per row of W; got shape {values.shape} of "
+            f"{values.dtype} for {'no W' if rows is None else f'{len(rows)} rows'}."
+        )
+    return torch.as_tensor(values.astype(np.int64))

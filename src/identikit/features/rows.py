@@ -1,0 +1,276 @@
+"""One file, many shards or a folder of them as one matrix of rows with their columns.
+
+One that lies mapped on the disk stays there; several are copied one by one into one place.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Num
+from numpy.typing import NDArray
+from torch import Tensor
+
+from identikit.errors import InputError
+from identikit.features.head import HEAD, read_head
+from identikit.features.paths import Paths, files_in, grouped, listed
+from identikit.features.read import (
+    FEATURES,
+    Columns,
+    Content,
+    Matrix,
+    UnreadableError,
+    read_file,
+    reading,
+    require_format,
+)
+from identikit.features.shards import FORMAT, MANIFEST_FILE, Manifest, read_keys, read_manifest
+from identikit.features.table import read_table
+from identikit.files import file_digest
+from identikit.mapped import forget, not_finite, row_blocks, scratch
+
+KEYS = ("key", "keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Features of n samples as they lie on the disk, with all that lies beside them."""
+
+    h: Num[Tensor, "n d_h"]
+    x: Num[Tensor, "n ..."] | None
+    columns: Columns
+    """One entry per sample each."""
+    head: Columns
+    skipped: tuple[str, ...]
+    """Shards that could not be read, and why."""
+    manifest: Manifest | None = None
+    folder: Path | None = None
+    """Where the manifest lies."""
+
+
+def read_rows(features: Paths, *, factors_apart: bool = False, skip_corrupt: bool = False) -> Rows:
+    """Read features from a file, a list or pattern of files, or a folder of shards.
+
+    Args:
+        features: Where they are.
+        factors_apart: Whether factors come from elsewhere.
+        skip_corrupt: Go on without shards that cannot be read.
+
+    Raises:
+        InputError: files that are missing, damaged, or do not fit each other, and which.
+    """
+    paths = listed(features)
+    if len(paths) == 1 and paths[0].is_dir():
+        if _has_manifest(paths[0]):
+            return _from_manifest(paths[0], skip_corrupt=skip_corrupt)
+        paths = files_in(paths[0])
+    contents, skipped = [], []
+    for path, companions in grouped(paths):
+        try:
+            found = read_file(path, factors_apart=factors_apart)
+            contents.append(_with_companions(found, companions))
+        except UnreadableError as error:
+            skipped.append(_skip(error, path, len(paths), skip_corrupt))
+    return _joined(contents, skipped, skip_corrupt=skip_corrupt)
+
+
+def _has_manifest(folder: Path) -> bool:
+    try:
+        data = json.loads((folder / MANIFEST_FILE).read_text())
+        return isinstance(data, dict) and data.get("format") == FORMAT
+    except OSError:
+        return False
+    except ValueError:
+        return True  # damaged, which reading it says
+
+
+def _with_companions(content: Content, companions: dict[str, Path]) -> Content:
+    matrices, columns = dict(content.matrices), dict(content.columns)
+    for name, path in companions.items():
+        require_format(path, (".npy",))
+        if name == "x":
+            matrices["x"] = read_file(path).matrices["h"]
+        else:
+            columns[name] = read_table(path)["z"] if name not in HEAD else _array(path)
+    return replace(content, matrices=matrices, columns=columns)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    with reading(path):
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+        return found
+
+
+def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
+    manifest, keys = read_manifest(folder), np.asarray(read_keys(folder))
+    if len(keys) != manifest.n:
+        raise InputError(
+            f"{folder} has {len(keys)} keys and {manifest.n} rows by its manifest; extract again."
+        )
+    contents, skipped, start = [], [], 0
+    for shard in manifest.shards:
+        path, rows = folder / shard.file, slice(start, start + shard.rows)
+        start = rows.stop
+        try:
+            if not path.exists() or file_digest(path) != shard.sha256:
+                raise UnreadableError(
+                    f"{path} is not the file that the manifest lists: it is missing, was cut "
+                    "short or changed. Copy it again, or delete it and extract again."
+                )
+            contents.append(replace(read_file(path), columns={KEYS[0]: keys[rows]}))
+        except UnreadableError as error:
+            skipped.append(_skip(error, path, len(manifest.shards), skip_corrupt))
+    found = _joined(contents, skipped, skip_corrupt=skip_corrupt)
+    head = read_head(folder / manifest.head) if manifest.head else {}
+    return replace(found, head=head, manifest=manifest, folder=folder)
+
+
+def _skip(error: UnreadableError, path: Path, shards: int, skip_corrupt: bool) -> str:
+    if shards == 1:
+        raise error
+    if not skip_corrupt:
+        raise UnreadableError(
+            f"{error} It is one of {shards} shards; skip_corrupt goes on without it."
+        ) from None
+    return f"{path.name}: {error}"
+
+
+def _joined(contents: list[Content], skipped: list[str], *, skip_corrupt: bool) -> Rows:
+    """All rows under one another."""
+    if not contents:
+        raise InputError(f"none of the shards could be read. {' '.join(skipped)}")
+    for content in contents:
+        _require_alike(content, contents[0])
+    if len(contents) == 1:
+        only = contents[0]
+        with reading(only.path):
+            matrices = {_plain(name): matrix.load() for name, matrix in only.matrices.items()}
+        return _rows(matrices, contents, skipped)
+    room = {
+        name: scratch((sum(c.matrices[name].shape[0] for c in contents), *shape[1:]), dtype)
+        for name, (shape, dtype) in _common(contents).items()
+    }
+    kept, start = [], 0
+    for content in contents:
+        try:
+            with reading(content.path):
+                loaded = {name: matrix.load() for name, matrix in content.matrices.items()}
+        except UnreadableError as error:
+            skipped.append(_skip(error, content.path, len(contents), skip_corrupt))
+            continue
+        for name, rows in loaded.items():
+            _copy(rows, room[name][start : start + len(rows)], content.path, name)
+        start += len(loaded[_features_name(content)])
+        kept.append(content)
+    if not kept:
+        raise InputError(f"none of the shards could be read. {' '.join(skipped)}")
+    return _rows({_plain(name): rows[:start] for name, rows in room.items()}, kept, skipped)
+
+
+def _copy(rows: Tensor, target: Tensor, path: Path, name: str) -> None:
+    """Copy a shard into its place, if it holds numbers only."""
+    bad, where = not_finite(rows)
+    if bad:
+        raise InputError(
+            f"{name} in {path} has {bad} values that are NaN or infinite, first in its rows "
+            f"{', '.join(map(str, where))}. Drop those samples or make the shard again."
+        )
+    for block in row_blocks(rows):
+        target[block] = rows[block]
+        forget(target)
+
+
+def _rows(matrices: dict[str, Tensor], contents: list[Content], skipped: list[str]) -> Rows:
+    return Rows(
+        h=matrices["h"],
+        x=matrices.get("x"),
+        columns={
+            name: _stacked(name, contents) for name in contents[0].columns if name not in HEAD
+        },
+        head=_same_head(contents),
+        skipped=tuple(skipped),
+    )
+
+
+def _require_alike(content: Content, first: Content) -> None:
+    """A shard by itself, then beside the first."""
+    if not set(content.matrices) & set(FEATURES):
+        raise InputError(
+            f"{content.path} holds no array 'h'; it has "
+            f"{', '.join(map(repr, [*content.matrices, *content.columns])) or 'nothing'}. Write it "
+            "with numpy.savez(path, h=features, name1=factor1, ...)."
+        )
+    n = content.matrices[_features_name(content)].shape[:1]
+    for name, matrix in content.matrices.items():
+        if len(matrix.shape) < 2 and name != "x":
+            raise InputError(
+                f"h must be a matrix (samples, dimensions); {content.path} has shape "
+                f"{matrix.shape}."
+            )
+    own = {name: matrix.shape for name, matrix in content.matrices.items()}
+    own |= {name: np.shape(c) for name, c in content.columns.items() if name not in HEAD}
+    for name, shape in own.items():
+        if shape[:1] != n:
+            raise InputError(
+                f"{name!r} and 'h' must have the same number of rows; got shape {shape} and "
+                f"{n[0]} rows of h in {content.path}. Pass values of the same samples."
+            )
+    if set(own) != {*first.matrices, *(c for c in first.columns if c not in HEAD)}:
+        raise InputError(
+            f"all shards must hold the same arrays; {content.path.name} has {', '.join(own)} and "
+            f"{first.path.name} {', '.join([*first.matrices, *first.columns])}."
+        )
+    for name, matrix in content.matrices.items():
+        if matrix.shape[1:] != first.matrices[name].shape[1:]:
+            raise InputError(
+                f"all shards must have one width; {name} is {_times(matrix)} wide in "
+                f"{content.path.name} and {_times(first.matrices[name])} in {first.path.name}."
+            )
+
+
+def _times(matrix: Matrix) -> str:
+    return " x ".join(map(str, matrix.shape[1:]))
+
+
+def _common(contents: list[Content]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and type that hold the numbers of all shards."""
+    found = {}
+    for name, first in contents[0].matrices.items():
+        dtype = first.dtype
+        for content in contents:
+            dtype = torch.promote_types(dtype, content.matrices[name].dtype)
+        found[name] = (first.shape, dtype)
+    return found
+
+
+def _stacked(name: str, contents: list[Content]) -> NDArray[Any]:
+    parts = [content.columns[name] for content in contents]
+    kinds = {part.dtype.kind in "USO" for part in parts}
+    if len(kinds) > 1:
+        raise InputError(f"{name!r} holds text in some shards and numbers in others.")
+    return np.concatenate(parts)
+
+
+def _same_head(contents: list[Content]) -> Columns:
+    first = {name: contents[0].columns[name] for name in HEAD if name in contents[0].columns}
+    for content in contents[1:]:
+        for name in HEAD:
+            if name in content.columns and not np.array_equal(
+                content.columns[name], first.get(name, np.empty(0))
+            ):
+                raise InputError(
+                    f"{name!r} differs between {content.path.name} and {contents[0].path.name}; "
+                    "one head belongs to all shards."
+                )
+    return first
+
+
+def _features_name(content: Content) -> str:
+    return next(name for name in FEATURES if name in content.matrices)
+
+
+def _plain(name: str) -> str:
+    return "h" if name in FEATURES else name
