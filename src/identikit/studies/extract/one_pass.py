@@ -156,8 +156,9 @@ class OnePass:
             keys = [self.images.keys[i] for i in self._rows(shard)]
             first = [key for key in keys if key not in left_out][int(bad.int().argmax())]
             raise InputError(
-                f"the features of {int(bad.sum())} images, {first} first, are not finite in "
-                f"{output.dtype} with {self.arithmetic} arithmetic. Give --dtype float32 "
-                "--precision float32; if that does not help, the model's weights are at fault."
+                f"the features of {int(bad.sum())} images, {first} first, have values that "
+                f"{output.dtype} cannot hold, or none at all (NaN), in "
+                f"{str(self.arithmetic).removeprefix('torch.')} arithmetic. Give --dtype float32 "
+                "and --precision float32; if that does not help, the model is at fault."
             )
         write_shard(output.folder / shard_file(shard), h.numpy(), skipped=skipped)

@@ -1,0 +1,354 @@
+"""Extraction: the numbers, what is on disk, kills, controls, refusals."""
+
+import dataclasses
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.studies.extract.models import SIDE, Net, prepare
+
+from identikit.errors import InputError
+from identikit.features.shards import read_keys, read_manifest, read_shard
+from identikit.studies.extract import ExtractConfig, extract
+
+Image = pytest.importorskip("PIL.Image")
+REPOSITORY = Path(__file__).parents[3]
+MODELS = "tests.studies.extract.models"
+COUNT = 23
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    generator = np.random.default_rng(0)
+    for k in range(COUNT):
+        path = folder / f"class{k % 3}" / f"{k:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture
+def config(images: Path, tmp_path: Path) -> ExtractConfig:
+    """23 images in shards of 8 and batches of 3, by a trained network of the user's."""
+    return ExtractConfig(
+        model=f"{MODELS}:net",
+        images=images,
+        out=tmp_path / "features",
+        checkpoint=checkpoint(tmp_path),
+        batch_size=3,
+        shard_size=8,
+        workers=0,
+        device="cpu",
+    )
+
+
+def checkpoint(folder: Path) -> Path:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = Net()
+    with torch.no_grad():
+        network.norm.running_mean.fill_(0.2)
+    torch.save(network.state_dict(), folder / "net.pt")
+    return folder / "net.pt"
+
+
+def rows_of(folder: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
+    manifest = read_manifest(folder)
+    h = np.concatenate([read_shard(folder / shard.file) for shard in manifest.shards])
+    assert h.shape == (manifest.n, manifest.dim)
+    assert [shard.rows for shard in manifest.shards] == [
+        len(read_shard(folder / shard.file)) for shard in manifest.shards
+    ]
+    return h, read_keys(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def changed(config: ExtractConfig, **options: Any) -> ExtractConfig:
+    return dataclasses.replace(config, **options)
+
+
+def test_features_are_those_of_each_image_under_its_key(config: ExtractConfig) -> None:
+    told: list[tuple[int, int]] = []
+    found = extract(config, on_progress=lambda done, total: told.append((done, total)))
+    h, keys = rows_of(config.out)
+    assert keys == sorted(
+        p.relative_to(config.images).as_posix() for p in config.images.glob("*/*")
+    )
+    network = Net().eval()
+    network.load_state_dict(torch.load(config.out.parent / "net.pt", weights_only=True))
+    for row, key in zip(h, keys, strict=True):
+        x = prepare(Image.open(config.images / key))[None]
+        wanted = network.norm(network.conv(x)).relu().mean(dim=(2, 3))[0]
+        torch.testing.assert_close(torch.from_numpy(row), wanted)
+    assert (found.n, found.dim, found.made, found.skipped, found.head) == (COUNT, 6, COUNT, 0, True)
+    assert 0 < found.busy <= 1
+    assert (told[0], told[-1]) == ((0, COUNT), (COUNT, COUNT))
+    head = load_file(config.out / "head.safetensors")
+    assert torch.equal(head["W"], network.fc.weight)
+    assert torch.equal(head["b"], network.fc.bias)
+
+
+def test_the_manifest_says_how_the_features_were_made(config: ExtractConfig) -> None:
+    extract(config)
+    manifest = read_manifest(config.out)
+    settings = manifest.settings
+    assert (settings["layer"], settings["pool"]) == ("fc:input", "auto")
+    assert (settings["pretrained"], settings["seed"]) == (False, None)
+    assert settings["checkpoint"].endswith("net.pt")
+    assert "at 0x" not in settings["transform"]
+    assert settings["precision"] == "float32"
+    assert [shard.rows for shard in manifest.shards] == [8, 8, 7]
+    assert manifest.controls == {}
+    assert manifest.head == "head.safetensors"
+    assert {"torch", "identikit"} <= set(manifest.versions)
+
+
+@pytest.mark.parametrize("options", [{"workers": 2}, {"dtype": "float16"}, {"layer": "conv"}])
+def test_options_change_what_they_should(config: ExtractConfig, options: dict[str, Any]) -> None:
+    extract(config)
+    extract(changed(config, out=config.out.with_name("other"), **options))
+    mine, _ = rows_of(config.out)
+    other, _ = rows_of(config.out.with_name("other"))
+    if "workers" in options:
+        assert np.array_equal(mine, other)
+    elif "dtype" in options:
+        assert np.array_equal(mine.astype(np.float16), other)
+    else:
+        assert not np.allclose(mine, other)
+        assert read_manifest(config.out.with_name("other")).head is None
+
+
+def test_half_precision_is_close_and_said(config: ExtractConfig) -> None:
+    extract(config)
+    extract(changed(config, out=config.out.with_name("half"), precision="bfloat16"))
+    (mine, _), (half, _) = rows_of(config.out), rows_of(config.out.with_name("half"))
+    assert not np.array_equal(mine, half)
+    np.testing.assert_allclose(mine, half, atol=0.02)
+    assert read_manifest(config.out.with_name("half")).settings["precision"] == "bfloat16"
+
+
+def test_after_a_kill_the_same_command_ends_with_the_same_bits(config: ExtractConfig) -> None:
+    config = changed(
+        config, model=f"{MODELS}:slow", pixels=4, untrained_twin=True, checkpoint=config.checkpoint
+    )
+    words = [f"{key}={value!r}" for key, value in dataclasses.asdict(config).items()]
+    script = (
+        "from pathlib import Path, PosixPath, WindowsPath\n"
+        "from identikit.studies.extract import ExtractConfig, extract\n"
+        f"extract(ExtractConfig({', '.join(words)}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY) as process:
+        deadline = time.monotonic() + 120
+        while not (config.out / "shard-00000.safetensors").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not (config.out / "shard-00002.safetensors").exists()
+    with pytest.raises(InputError, match="not finished"):
+        read_manifest(config.out)
+    (config.out / ".shard-00001.safetensors.1.tmp").write_bytes(b"half a shard")
+    found = extract(config)
+    assert 0 < found.made < COUNT
+    whole = changed(config, out=config.out.with_name("undisturbed"))
+    assert extract(whole).made == COUNT
+    assert contents(config.out) == contents(whole.out)
+
+
+def test_a_finished_folder_is_found_and_a_deleted_shard_made_again(config: ExtractConfig) -> None:
+    extract(config)
+    before = contents(config.out)
+    assert extract(config).made == 0
+    (config.out / "shard-00001.safetensors").unlink()
+    assert extract(config).made == 8
+    assert contents(config.out) == before
+
+
+def test_controls_are_folders_of_the_same_rows(config: ExtractConfig) -> None:
+    extract(changed(config, untrained_twin=True, pixels=4))
+    manifest = read_manifest(config.out)
+    assert manifest.controls == {"untrained": "untrained", "pixels": "pixels"}
+    (h, keys), (pixels, pixel_keys) = rows_of(config.out), rows_of(config.out / "pixels")
+    twin, twin_keys = rows_of(config.out / "untrained")
+    assert keys == pixel_keys == twin_keys
+    x = prepare(Image.open(config.images / keys[5]))
+    means = x.reshape(3, 4, SIDE // 4, 4, SIDE // 4).mean(dim=(2, 4)).flatten()
+    torch.testing.assert_close(torch.from_numpy(pixels[5]), means)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network = Net().eval()
+    wanted = network.norm(network.conv(x[None])).relu().mean(dim=(2, 3))[0]
+    torch.testing.assert_close(torch.from_numpy(twin[5]), wanted)
+    assert h.shape == twin.shape
+    own = read_manifest(config.out / "untrained")
+    assert (own.head, own.controls, own.settings["seed"]) == (None, {}, 0)
+
+
+def test_a_control_can_be_added_later(config: ExtractConfig) -> None:
+    extract(config)
+    before = contents(config.out)
+    assert extract(changed(config, pixels=4)).made == COUNT
+    assert read_manifest(config.out).controls == {"pixels": "pixels"}
+    after = contents(config.out)
+    assert all(after[name] == content for name, content in before.items() if "shard" in name)
+    extract(config)
+    assert read_manifest(config.out).controls == {"pixels": "pixels"}
+
+
+def test_unreadable_images_stop_it_or_are_left_out(
+    config: ExtractConfig, images: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "images"
+    shutil.copytree(images, mine)
+    bad = ["class0/00.png", "class1/04.png", "class2/23.png"]
+    for key in bad:
+        (mine / key).write_bytes(b"no image")
+    config = changed(config, images=mine)
+    with pytest.raises(InputError, match=r"class0/00\.png.*--skip-corrupt"):
+        extract(config)
+    found = extract(changed(config, skip_corrupt=True))
+    h, keys = rows_of(config.out)
+    assert (found.n, found.skipped) == (len(keys), 3) == (COUNT + 1 - 3, 3)
+    assert sorted(read_manifest(config.out).skipped) == bad
+    assert not set(bad) & set(keys)
+    whole = changed(config, images=images, out=tmp_path / "whole")
+    extract(whole)
+    reference = dict(zip(*reversed(rows_of(whole.out)), strict=True))
+    for row, key in zip(h, keys, strict=True):
+        np.testing.assert_allclose(row, reference[key], rtol=1e-5)
+
+
+def test_nothing_but_unreadable_images_is_refused(config: ExtractConfig, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="none of the 1 images"):
+        extract(changed(config, images=tmp_path / "bad", skip_corrupt=True))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_chooses_the_images(config: ExtractConfig, tmp_path: Path, suffix: str) -> None:
+    import pandas as pd
+
+    keys = ["class1/01.png", "class0/03.png"]
+    frame, table = pd.DataFrame({"file": keys, "size": [1.0, 2.0]}), tmp_path / f"table{suffix}"
+    frame.to_csv(table) if suffix == ".csv" else frame.to_parquet(table)
+    extract(changed(config, table=table, key="file"))
+    assert rows_of(config.out)[1] == sorted(keys)
+    with pytest.raises(InputError, match="Did you mean 'file'"):
+        extract(changed(config, table=table, key="files"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layer": "conv"}, "layer 'fc:input' then, 'conv' now"),
+        ({"dtype": "float16"}, "dtype 'float32' then, 'float16' now"),
+        ({"batch_size": 4}, "batch_size 3 then, 4 now"),
+        ({"checkpoint": None, "untrained": True}, "seed None then, 0 now"),
+    ],
+)
+def test_a_folder_of_other_settings_is_refused(
+    config: ExtractConfig, options: dict[str, Any], words: str
+) -> None:
+    extract(config)
+    before = contents(config.out)
+    with pytest.raises(InputError, match="made otherwise") as error:
+        extract(changed(config, **options))
+    assert words in str(error.value)
+    assert contents(config.out) == before
+
+
+def test_other_images_are_other_settings(config: ExtractConfig, tmp_path: Path) -> None:
+    mine = tmp_path / "images"
+    shutil.copytree(config.images, mine)
+    extract(changed(config, images=mine))
+    (mine / "class0" / "00.png").unlink()
+    with pytest.raises(InputError, match="images_count 23 then, 22 now"):
+        extract(changed(config, images=mine))
+
+
+def test_a_folder_of_something_else_is_refused(config: ExtractConfig) -> None:
+    config.out.mkdir()
+    (config.out / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="holds no features"):
+        extract(config)
+    assert contents(config.out) == {"thesis.tex": b"mine"}
+
+
+def test_a_try_that_made_no_shard_binds_nobody(config: ExtractConfig) -> None:
+    with pytest.raises(InputError, match="float16 cannot"):
+        extract(changed(config, model=f"{MODELS}:large", checkpoint=None, dtype="float16"))
+    assert extract(config).made == COUNT
+
+
+def test_a_full_disk_is_foreseen(config: ExtractConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(config.images)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
+    with pytest.raises(InputError, match=r"has 0\.0 GB left.*float16"):
+        extract(config)
+
+
+def test_a_disk_that_fills_up_costs_one_shard(
+    config: ExtractConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "shard-00001" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(InputError, match=r"shard-00001.*No space left"):
+            extract(config)
+    assert sorted(p.name for p in config.out.iterdir()) == [
+        *("manifest.json", "shard-00000.safetensors")
+    ]
+    assert extract(config).made == COUNT - 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": None, "untrained": True, "untrained_twin": True}, "untrained-twin"),
+        ({"untrained": True}, "contradict"),
+        ({"batch_size": 0}, "--batch-size must be at least 1; got 0"),
+        ({"workers": -1}, "--workers must be at least 0"),
+        ({"pixels": 9}, "--pixels must be at most 8"),
+        ({"layer": "cnv"}, "Did you mean 'conv'"),
+        ({"pool": "cls", "layer": "conv"}, "no class token"),
+        ({"images": Path("/nowhere")}, "/nowhere is not a folder"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_written(
+    config: ExtractConfig, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        extract(changed(config, **options))
+    assert not config.out.exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_it_is_the_same_up_to_half_precision(config: ExtractConfig) -> None:
+    extract(config)
+    found = extract(changed(config, out=config.out.with_name("cuda"), device="cuda", workers=2))
+    (mine, _), (other, _) = rows_of(config.out), rows_of(config.out.with_name("cuda"))
+    np.testing.assert_allclose(mine, other, atol=0.02)
+    assert 0 < found.busy <= 1
