@@ -2,6 +2,7 @@
 
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
+from identikit.features import load_features
 from identikit.recovery import Comparison, Recovery, compare, score
 from identikit.representation import Representation
 
@@ -14,5 +15,6 @@ __all__ = [
     "Recovery",
     "Representation",
     "compare",
+    "load_features",
     "score",
 ]
