@@ -15,6 +15,8 @@ import tyro
 import identikit
 from identikit.cli.coil20 import Coil20
 from identikit.cli.data import Data
+from identikit.cli.extract import Extract
+from identikit.cli.layers import Layers
 from identikit.cli.probe import Probe
 from identikit.cli.report import Report
 from identikit.cli.reproduce import Reproduce
@@ -37,6 +39,8 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "simulate": Simulate,
     "theory": Theory,
+    "layers": Layers,
+    "extract": Extract,
     "probe": Probe,
     "coil20": Coil20,
     "data": Data,

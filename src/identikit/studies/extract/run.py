@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from torch.nn.functional import adaptive_avg_pool2d
 
 from identikit.encoders.adapters import VisionModel, load_model
-from identikit.errors import InputError, unknown_name
+from identikit.errors import InputError
+from identikit.features.table import as_keys, read_table
 from identikit.studies.extract.busy import Busy
 from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.one_pass import OnePass
@@ -113,16 +113,7 @@ def extract(
 
 def _keys(table: Path, column: str) -> list[str]:
     """The keys of a table of factors."""
-    try:
-        if table.suffix == ".parquet":
-            frame = pd.read_parquet(table)
-        else:
-            frame = pd.read_csv(table, dtype=str)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the table {table} cannot be read: {error}.") from error
-    if column not in frame.columns:
-        raise unknown_name(f"column of {table}", column, map(str, frame.columns))
-    return frame[column].astype(str).tolist()
+    return as_keys(read_table(table, key=column)[column], str(table)).tolist()
 
 
 def _outputs(config: ExtractConfig, model: VisionModel, images: Images) -> list[Output]:
