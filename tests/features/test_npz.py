@@ -83,7 +83,7 @@ def test_a_file_with_unusable_arrays_is_refused(
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         load_npz(tmp_path / "none.npz")
-    with pytest.raises(InputError, match="must hold shards of one kind .*; it has none"):
+    with pytest.raises(InputError, match=r"must hold shards of one kind .*; it has none"):
         load_npz(tmp_path)
 
 

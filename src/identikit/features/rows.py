@@ -39,7 +39,7 @@ KEYS = ("key", "keys")
 class Rows:
     """Features of n samples as they lie on the disk, with all that lies beside them."""
 
-    h: Num[Tensor, "n d_h"]
+    h: Num[Tensor, "n ..."]
     x: Num[Tensor, "n ..."] | None
     columns: Columns
     """One entry per sample each."""
