@@ -14,7 +14,9 @@ import tyro
 
 import identikit
 from identikit.cli.coil20 import Coil20
+from identikit.cli.compare import Compare
 from identikit.cli.data import Data
+from identikit.cli.experiments import EXPERIMENTS
 from identikit.cli.extract import Extract
 from identikit.cli.layers import Layers
 from identikit.cli.probe import Probe
@@ -42,6 +44,7 @@ COMMANDS: dict[str, type[Command]] = {
     "layers": Layers,
     "extract": Extract,
     "probe": Probe,
+    "compare": Compare,
     "coil20": Coil20,
     "data": Data,
     "reproduce": Reproduce,
@@ -95,13 +98,15 @@ def _fail(message: str) -> None:
 
 def _parse(words: Sequence[str]) -> Command:
     """The command that the words ask for; our own errors come out as they were raised."""
-    heard = io.StringIO()
+    heard, prog, kind = io.StringIO(), "identikit", None
+    if len(words) > 1 and words[0] == "reproduce" and words[1] in EXPERIMENTS:
+        prog, kind, words = f"identikit reproduce {words[1]}", EXPERIMENTS[words[1]], words[2:]
     try:
         with contextlib.redirect_stderr(heard):
             command: Command = tyro.cli(
-                _commands(words),
-                prog="identikit",
-                description=identikit.__doc__,
+                kind or _commands(words),
+                prog=prog,
+                description=None if kind else identikit.__doc__,
                 args=list(words),
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
             )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from identikit.cli.experiments import EXPERIMENTS
 from identikit.cli.options import Execution, Output, show_finished
 from identikit.cli.terminal import progress_board, show_catalogue
 from identikit.studies.store import DEFAULT_ROOT
@@ -33,7 +34,7 @@ class Reproduce:
     def run(self) -> None:
         """Run what is missing, save, print."""
         if self.list or not self.config.name:
-            show_catalogue(sweeps().values(), as_json=self.output.json)
+            show_catalogue(sweeps().values(), experiments=_questions(), as_json=self.output.json)
             return
         config = self.config.with_digest()
         self.execution.open()  # refuses what cannot be, before anything is written
@@ -43,3 +44,8 @@ class Reproduce:
             )
             run, page, found = perform(study, config, out=self.output.out, wait=True)
         show_finished(run, page, found=found, as_json=self.output.json)
+
+
+def _questions() -> dict[str, str]:
+    """What each experiment on images asks."""
+    return {name: str(kind.__doc__).splitlines()[0] for name, kind in EXPERIMENTS.items()}

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -146,11 +146,15 @@ def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def show_catalogue(sweeps: Iterable[Sweep], *, as_json: bool) -> None:
-    """All named studies with what they ask and what they cost."""
+def show_catalogue(
+    sweeps: Iterable[Sweep], *, experiments: Mapping[str, str], as_json: bool
+) -> None:
+    """All named studies with what they ask and what they cost; what experiments ask."""
     if as_json:
         named = ("name", "question", "prediction", "runs", "core_minutes")
-        print(json.dumps([{key: getattr(sweep, key) for key in named} for sweep in sweeps]))
+        listed = [{key: getattr(sweep, key) for key in named} for sweep in sweeps]
+        listed += [{"name": name, "question": words} for name, words in experiments.items()]
+        print(json.dumps(listed))
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name, justify in (("study", "left"), ("runs", "right"), ("core-min", "right")):
@@ -158,6 +162,8 @@ def show_catalogue(sweeps: Iterable[Sweep], *, as_json: bool) -> None:
     table.add_column("question")
     for sweep in sweeps:
         table.add_row(sweep.name, str(sweep.runs), format_cell(sweep.core_minutes), sweep.question)
+    for name, words in experiments.items():
+        table.add_row(name, "", "", f"{words} See `identikit reproduce {name} --help`.")
     OUT.print(table)
 
 

@@ -33,7 +33,7 @@ def _processor() -> str:
 
 def command_line(command: str, config: object) -> str:
     """The shell command that makes a run of this config: its non-default options."""
-    return shlex.join(["identikit", command, *_options(config)])
+    return shlex.join(["identikit", *command.split(), *_options(config)])
 
 
 def _options(config: object) -> list[str]:

@@ -6,19 +6,24 @@ from typing import Any
 from identikit.errors import unknown_name
 from identikit.report.page import Page
 from identikit.studies.coil20 import COIL20
+from identikit.studies.compare import COMPARE
+from identikit.studies.dislib import DISLIB, DISLIB_CELL, dislib_page
 from identikit.studies.probe import PROBE
 from identikit.studies.simulation import DEMO, SIMULATE
 from identikit.studies.store import Run
 from identikit.studies.study import Study
 from identikit.studies.sweeps.page import sweep_page
 
-__all__ = ["COIL20", "DEMO", "PROBE", "SIMULATE", "page_of", "study_of"]
+__all__ = ["COIL20", "COMPARE", "DEMO", "PROBE", "SIMULATE", "page_of", "study_of"]
 
-STUDIES: dict[str, Study[Any]] = {study.command: study for study in (SIMULATE, PROBE, COIL20)}
+STUDIES: dict[str, Study[Any]] = {
+    study.command: study for study in (SIMULATE, PROBE, COIL20, DISLIB_CELL)
+}
 
 PAGES: dict[str, Callable[[Run], Page]] = {
     **{command: study.page for command, study in STUDIES.items()},
     "reproduce": sweep_page,
+    DISLIB: dislib_page,
 }
 
 

@@ -125,7 +125,7 @@ class RunStore:
     def path_of(self, command: str, config: object, *, label: str = "") -> Path:
         """Where the run of this command and config stands or would stand."""
         name = "-".join(part for part in (command, label, config_hash(command, config)) if part)
-        return self.root / name
+        return self.root / name.replace(" ", "-")
 
     def find(self, command: str, config: object, *, label: str = "") -> Run | None:
         """The finished run of this config, if there is one; looks, and locks nothing."""

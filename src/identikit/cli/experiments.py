@@ -1,0 +1,8 @@
+"""The experiments on images: `identikit reproduce NAME`, each with options of its own."""
+
+from typing import Any
+
+from identikit.cli.dislib import DisLib
+
+EXPERIMENTS: dict[str, type[Any]] = {"dislib": DisLib}
+"""By name; the first line of the docstring says what is asked."""
