@@ -378,7 +378,7 @@ def test_rows_are_matched_by_key_where_both_have_keys() -> None:
             {"keys_a": range(600), "keys_b": range(600, 1200)},
             "no key of A is a key of B: A has '0'",
         ),
-        ({"keys_a": [0, 0, *range(2, 600)], "keys_b": range(600)}, "1 keys of A occur more than"),
+        ({"keys_a": [0, 0, *range(2, 600)], "keys_b": range(600)}, "1 keys occur more than once in A"),
         ({"keys_a": range(5), "keys_b": range(600)}, "got 5 keys and 600 rows"),
         ({"keys_a": range(600), "keys_b": range(590, 1190)}, "10 samples in common"),
         ({"B": torch.full((600, 5), 2.0)}, "B does not vary over the 300 samples"),

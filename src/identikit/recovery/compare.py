@@ -19,7 +19,6 @@ from identikit.features.inputs import as_features
 from identikit.randomness import stream
 from identikit.recovery import similarity
 from identikit.recovery.comparison import MEASURES, Comparison, Similarity, SpaceScores
-from identikit.recovery.moments import Moments
 from identikit.recovery.paired import PairedRows, PairMoments, match_rows
 from identikit.recovery.resampling import Fit, Sums, resampled
 from identikit.recovery.similarity import Pair, Space
@@ -181,7 +180,7 @@ def _spaces(
     rows: PairedRows, train: Pair, head_a: _Head | None, head_b: _Head | None
 ) -> dict[str, tuple[Space, Space]]:
     """The whole spaces and, with both heads, the covered parts and the rest, where not empty."""
-    sides = (_side(train, rows.eps[0]), _side(train.turned(), rows.eps[1]))
+    sides = train.alone(eps=rows.eps[0]), train.turned().alone(eps=rows.eps[1])
     whole = [similarity.whole_space(s, basis=b) for s, b in zip(sides, rows.basis, strict=True)]
     for space, name in zip(whole, "AB", strict=True):
         if not space.rank:
@@ -203,20 +202,6 @@ def _spaces(
         if parts[0] is not None and parts[1] is not None:
             spaces[name] = parts[0], parts[1]
     return spaces
-
-
-def _side(pair: Pair, eps: float) -> Moments:
-    """Moments of a alone."""
-    none = pair.aa.new_empty(0)
-    return Moments(
-        n=pair.n,
-        mean_h=pair.mean_a,
-        mean_y=none,
-        hh=pair.aa,
-        hy=pair.aa.new_empty(len(pair.aa), 0),
-        yy=none,
-        eps=eps,
-    )
 
 
 def _penalties(moments: PairMoments, a: Space, b: Space) -> tuple[float, float]:

@@ -171,8 +171,8 @@ def _table(comparison: Comparison) -> Table:
         found = [{s.measure: s for s in space.scores}.get(measure) for space in comparison.spaces]
         table.add_row(label, *("-" if score is None else _cell(score) for score in found))
     table.caption = (
-        f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; in brackets the "
-        "directions of A and B, and 95 % intervals"
+        f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; directions of A "
+        "and B in round, 95 % intervals in square brackets"
     )
     return table
 

@@ -14,14 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.errors import InputError
+from identikit.features.table import as_keys, examples
 from identikit.linalg import relative_rounding
 from identikit.mapped import BLOCK, forget
 from identikit.recovery.moments import PartMoments
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.similarity import Pair
 from identikit.recovery.split import Split
-
-EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +57,23 @@ def match_rows(n_a: int, n_b: int, *, keys_a: Any = None, keys_b: Any = None) ->
     rows = np.flatnonzero(partner >= 0)
     if not len(rows):
         raise InputError(
-            f"no key of A is a key of B: A has {_examples(a)}, B has {_examples(b)}. Pass the "
+            f"no key of A is a key of B: A has {examples(a)}, B has {examples(b)}. Pass the "
             "features of the same samples, under the same keys."
         )
     alone_a, alone_b = a[partner < 0], b.difference(a, sort=False)
     note = None
     if len(alone_a) or len(alone_b):
         note = f"{len(alone_a)} samples of A and {len(alone_b)} of B have no partner and were left "
-        note += f"out, such as {_examples(alone_a.append(alone_b))}"
+        note += f"out, such as {examples(alone_a.append(alone_b))}"
     return Matched(a=torch.as_tensor(rows), b=torch.as_tensor(partner[rows]), note=note)
 
 
-def _index(keys: Any, n: int, name: str) -> "pd.Index[Any]":
-    index: pd.Index[Any] = pd.Index(np.asarray(keys).astype(str))
-    if len(index) != n:
+def _index(keys: Any, n: int, name: str) -> "pd.Index[str]":
+    if len(keys) != n:
         raise InputError(
-            f"{name} needs a key for each of its rows; got {len(index)} keys and {n} rows."
+            f"{name} needs a key for each of its rows; got {len(keys)} keys and {n} rows."
         )
-    twice = index[index.duplicated()].unique()
-    if len(twice):
-        raise InputError(
-            f"{len(twice)} keys of {name} occur more than once, such as {_examples(twice)}. "
-            "Give each sample one row."
-        )
-    return index
-
-
-def _examples(keys: "pd.Index[Any]") -> str:
-    return ", ".join(repr(str(key)) for key in keys[:EXAMPLES])
+    return as_keys(np.asarray(keys), name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,23 @@ class Pair:
         """The same rows of a and of b, matched in another way."""
         return replace(self, ab=ab)
 
+    def alone(self, *, eps: float) -> Moments:
+        """Of a by itself.
+
+        Args:
+            eps: Relative rounding of its numbers as they came.
+        """
+        none = self.aa.new_empty(len(self.aa), 0)
+        return Moments(
+            n=self.n,
+            mean_h=self.mean_a,
+            mean_y=none[0],
+            hh=self.aa,
+            hy=none,
+            yy=none[0],
+            eps=eps,
+        )
+
     def turned(self) -> "Pair":
         """The same with a and b in each other's place."""
         return Pair(

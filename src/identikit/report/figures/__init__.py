@@ -10,6 +10,7 @@ from identikit.report.figures.matrix import matrix
 from identikit.report.figures.pairs import head_scatter, latents_scatter
 from identikit.report.figures.points import Points, points
 from identikit.report.figures.sphere import circle_scatter, latents_sphere
+from identikit.report.figures.spectrum import Spectrum, spectrum
 from identikit.report.figures.sweep import Curve, sweep
 from identikit.report.figures.training import training_curves
 from identikit.report.style import Figure
@@ -20,6 +21,7 @@ __all__ = [
     "FactorScore",
     "Figure",
     "Points",
+    "Spectrum",
     "circle_scatter",
     "factor_bars",
     "grouped_bars",
@@ -29,6 +31,7 @@ __all__ = [
     "latents_sphere",
     "matrix",
     "points",
+    "spectrum",
     "sweep",
     "training_curves",
 ]

@@ -1,0 +1,126 @@
+"""`identikit compare` on files: matching, heads, the page, the command line, bad input."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from identikit import cli
+from identikit.errors import InputError
+from identikit.report.page import Page
+from identikit.studies.compare import COMPARE, CompareConfig, compare_files
+from identikit.studies.study import perform
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def models(n: int = 300) -> tuple[Arrays, Arrays]:
+    """Covered parts that are images of the same four factors, beside rests of their own."""
+    generator = np.random.default_rng(0)
+    z = generator.normal(size=(n, 4))
+    found = []
+    for dim in (7, 6):
+        turn = np.linalg.qr(generator.normal(size=(dim, dim)))[0]
+        mixed = z @ (np.eye(4) + 0.3 * generator.normal(size=(4, 4)))
+        h = np.concatenate([mixed, generator.normal(size=(n, dim - 4))], axis=1) @ turn
+        found.append({"h": h, "W": generator.normal(size=(10, 4)) @ turn[:4]})
+    return found[0], found[1]
+
+
+def written(folder: Path, a: Arrays, b: Arrays) -> CompareConfig:
+    np.savez(folder / "a.npz", **a)
+    np.savez(folder / "b.npz", **b)
+    return CompareConfig(a=folder / "a.npz", b=folder / "b.npz", shuffles=1).with_digest()
+
+
+def page_of(config: CompareConfig, folder: Path) -> Page:
+    return perform(COMPARE, config, root=folder)[1]
+
+
+def test_files_with_heads_make_a_page_that_says_what_must_agree(tmp_path: Path) -> None:
+    page = page_of(written(tmp_path, *models()), tmp_path)
+    assert page.verdict_tone == "good"
+    assert "linear images of each other" in page.verdict
+    rows = {row.quantity: row for row in page.rows}
+    assert rows["covered: linear R², A → B"].predicted == 1
+    assert rows["covered: linear R², A → B"].explained.startswith("As two optima")
+    assert rows["rest: CKA"].predicted is None
+    assert "silent" in rows["rest: CKA"].explained
+    assert [figure.name for figure in page.figures] == ["groups", "canonical", "singular-values"]
+    assert len(page.sections[-1].tables[0].frame) == 30
+
+
+def test_without_heads_theory_does_not_say_which_part_must_agree(tmp_path: Path) -> None:
+    a, b = models()
+    config = written(tmp_path, {"h": a["h"]}, {"h": b["h"]})
+    page = page_of(config, tmp_path)
+    assert page.verdict_tone == "warning"
+    assert all(row.predicted is None for row in page.rows)
+    np.save(tmp_path / "a_head.npy", a["W"])
+    np.savez(tmp_path / "b_head.npz", W=b["W"])
+    config = replace(config, head_a=tmp_path / "a_head.npy", head_b=tmp_path / "b_head.npz")
+    assert page_of(config.with_digest(), tmp_path).verdict_tone == "good"
+
+
+def test_what_falls_short_is_said(tmp_path: Path) -> None:
+    a, b = models()
+    b["h"] = b["h"] + 0.3 * np.random.default_rng(1).normal(size=b["h"].shape)
+    page = page_of(written(tmp_path, a, b), tmp_path)
+    assert page.verdict_tone == "warning"
+    assert "fall short" in page.verdict
+    assert "less than two optima" in page.rows[0].explained
+
+
+def test_rows_are_matched_by_key_and_held_out_by_group(tmp_path: Path) -> None:
+    a, b = models()
+    config = written(tmp_path, a, b)
+    wanted = compare_files(config)
+    names, order = np.array([f"{i:04d}.jpeg" for i in range(300)]), np.arange(300)[::-1]
+    a |= {"key": names, "object": np.arange(300) // 3}
+    written(tmp_path, a, {"h": b["h"][order], "W": b["W"], "key": names[order]})
+    assert compare_files(config) == wanted
+    grouped = compare_files(replace(config, groups="object"))
+    assert grouped.n_test % 3 == 0
+    with pytest.raises(InputError, match=r"unknown column.*'objekt'. Did you mean 'object'"):
+        compare_files(replace(config, groups="objekt"))
+
+
+def test_changed_files_are_another_run(tmp_path: Path) -> None:
+    a, b = models()
+    first = written(tmp_path, a, b)
+    assert first == written(tmp_path, a, b)
+    b["h"][0, 0] += 1
+    assert written(tmp_path, a, b).sha256 != first.sha256
+
+
+def test_the_command_prints_scores_and_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, *models())
+    cli.main(["compare", "a.npz", "b.npz", "--json", "--out", "both"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["scores"]["covered"]["r2_ab"] > 0.99
+    cli.main(["report", "both"])
+    assert "How alike" in (tmp_path / "both" / "report.html").read_text()
+
+
+def test_files_that_do_not_fit_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = models()
+    written(tmp_path, a, {"h": b["h"][:200]})
+    for words, said in (
+        (["a.npz", "b.npz"], "same number of rows"),
+        (["a.npz", "c.npz"], "cannot read"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["compare", *(str(tmp_path / word) for word in words)])
+        assert stop.value.code == 2
+        error = capsys.readouterr().err
+        assert said in " ".join(error.split())
+        assert "Traceback" not in error
