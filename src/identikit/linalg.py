@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from identikit.errors import InputError
+from identikit.mapped import blocks, not_finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,17 @@ def relative_rounding(a: Tensor) -> float:
 
 def rounding(a: Tensor) -> Float[Tensor, " d"]:
     """Root mean square error per column of having been rounded to the dtype of `a`."""
-    return relative_rounding(a) * a.double().square().mean(dim=0).sqrt()
+    squares = a.new_zeros(a.shape[1], dtype=torch.float64)
+    for block in blocks(a):
+        squares += block.square().sum(dim=0)
+    return relative_rounding(a) * (squares / max(1, len(a))).sqrt()
+
+
+def spread(a: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+    """Standard deviation of each column."""
+    mean = torch.stack([block.sum(dim=0) for block in blocks(a)]).sum(dim=0) / len(a)
+    squares = torch.stack([(block - mean).square().sum(dim=0) for block in blocks(a)])
+    return (squares.sum(dim=0) / len(a)).sqrt()
 
 
 def above_cut_off(
@@ -110,7 +121,7 @@ def require_rows(a: Tensor, b: Tensor) -> None:
             f"got shapes {tuple(a.shape)} and {tuple(b.shape)}."
         )
     for which, matrix in (("first", a), ("second", b)):
-        bad = int((~torch.isfinite(matrix)).sum())
+        bad, _ = not_finite(matrix)
         if bad:
             raise InputError(
                 f"the {which} argument has {bad} values that are NaN or infinite, of "

@@ -94,11 +94,16 @@ def scratch(shape: tuple[int, ...], dtype: torch.dtype) -> Shaped[Tensor, "..."]
     return adopt(room, own=True).view(dtype).view(shape)
 
 
+def rows_at_once(h: Num[Tensor, "n ..."]) -> int:
+    """How many rows a block has."""
+    return max(1, BLOCK * len(h) // max(1, h.numel()))
+
+
 def row_blocks(
     h: Num[Tensor, "n ..."], rows: Int[Tensor, " m"] | None = None
 ) -> Iterator[slice | Int[Tensor, " b"]]:
     """Which rows to take at a time, all or some; what was touched is let go of in between."""
-    step = max(1, BLOCK * len(h) // max(1, h.numel()))
+    step = rows_at_once(h)
     for start in range(0, len(h) if rows is None else len(rows), step):
         part = slice(start, start + step)
         yield part if rows is None else rows[part]
@@ -121,6 +126,18 @@ def gathered(
     for part in row_blocks(h, rows):
         block = h[part]
         found[start : start + len(block)] = block
+        start += len(block)
+        forget(found)
+    return found
+
+
+def projected(
+    h: Num[Tensor, "n d"], axes: Float[Tensor, "d r"], *, dtype: torch.dtype
+) -> Float[Tensor, "n r"]:
+    """The rows times a matrix, multiplied in float64 and kept in scratch space."""
+    found, start = scratch((len(h), axes.shape[1]), dtype), 0
+    for block in blocks(h):
+        found[start : start + len(block)] = block @ axes
         start += len(block)
         forget(found)
     return found

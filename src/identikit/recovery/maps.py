@@ -14,13 +14,13 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from identikit import linalg
 from identikit.estimate import Estimate
-from identikit.linalg import LeastSquares, Procrustes, principal_axes
+from identikit.linalg import LeastSquares, Procrustes, centred, principal_axes
+from identikit.mapped import blocks, rows_at_once
 from identikit.recovery import measures
 from identikit.recovery.bootstrap import CHUNK, Bootstrap, Statistic
 from identikit.recovery.linear import least_squares, procrustes
-from identikit.recovery.moments import BLOCK, FoldMoments, Moments
+from identikit.recovery.moments import FoldMoments, Moments
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, MapScores
 from identikit.recovery.split import Split
@@ -77,7 +77,7 @@ def map_scores(
     last = fits[-1]
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
     isometry_error, map_condition_number = _isometry(
-        h[test], z_test, bootstrap, varies=any(fit.rank for fit in fits)
+        h, test, z_test, bootstrap, varies=any(fit.rank for fit in fits)
     )
     return MapScores(
         names=names,
@@ -115,8 +115,7 @@ Map = LeastSquares | Procrustes | Assigned
 
 def _predicted(one: Map, h: Tensor, rows: Tensor) -> Tensor:
     """Predictions for some rows, block by block."""
-    blocks = torch.split(rows, max(1, BLOCK // max(1, h.shape[1])))
-    return torch.cat([one.predict(h[block]) for block in blocks])
+    return torch.cat([one.predict(block) for block in blocks(h, rows)])
 
 
 def _assigned(moments: Moments, features: Narrowed) -> Assigned:
@@ -134,25 +133,27 @@ def _assigned(moments: Moments, features: Narrowed) -> Assigned:
     return Assigned(mean=moments.mean_h, pick=features.narrowed(pick))
 
 
-def _singular_values(h: Tensor, z: Tensor) -> Statistic:
+def _singular_values(h: Tensor, test: Tensor, z: Tensor) -> Statistic:
     """Singular values of the linear part A of the affine map from z to h, (b, d_z).
 
     From z to h, because noise in the regressors would shrink a map the other way. Under
     weights A moves by E[e z'] cov(z)^-1, e the residual: exact but for second-order terms,
     and no resample has to be solved. h enters by its coordinates on the image of A.
     """
-    fit = linalg.least_squares(z, h)
-    image = torch.linalg.svd(fit.coefficient, full_matrices=False).Vh.T
-    slope = fit.coefficient @ image
-    residual = (h.double() - fit.predict(z)) @ image
     axes = principal_axes(z)
     dual = axes.coordinates(z) / axes.size.square() @ axes.axes.T
+    each = zip(torch.split(dual, rows_at_once(h)), blocks(h, test), strict=True)
+    coefficient = torch.stack([own.T @ block / len(z) for own, block in each]).sum(dim=0)
+    image = torch.linalg.svd(coefficient, full_matrices=False).Vh.T
+    slope = coefficient @ image
+    inside = torch.cat([block @ image for block in blocks(h, test)])
+    residual = centred(inside) - centred(z) @ slope
     missing = max(0, z.shape[1] - slope.shape[1])
 
     def statistic(weights: Tensor) -> Tensor:
         moved = slope.expand(len(weights), *slope.shape).clone()
         total = weights.sum(dim=1, keepdim=True)
-        for rows in torch.split(torch.arange(len(h)), max(1, CHUNK // slope.numel())):
+        for rows in torch.split(torch.arange(len(z)), max(1, CHUNK // slope.numel())):
             products = (dual[rows, :, None] * residual[rows, None, :]).flatten(1)
             moved += (weights[:, rows] @ products / total).view_as(moved)
         return torch.nn.functional.pad(torch.linalg.svdvals(moved), (0, missing))
@@ -161,7 +162,7 @@ def _singular_values(h: Tensor, z: Tensor) -> Statistic:
 
 
 def _isometry(
-    h: Tensor, z: Tensor, bootstrap: Bootstrap, *, varies: bool
+    h: Tensor, test: Tensor, z: Tensor, bootstrap: Bootstrap, *, varies: bool
 ) -> tuple[Estimate | None, float | None]:
     """Relative spread of the singular values with its interval, and largest over smallest.
 
@@ -171,7 +172,7 @@ def _isometry(
     d = z.shape[1]
     if d > MOST_ISOMETRY or bootstrap.n_groups < 4 * d or not varies:
         return None, None
-    values = _singular_values(h, z)
+    values = _singular_values(h, test, z)
 
     def spread(weights: Tensor) -> Tensor:
         s = values(weights)

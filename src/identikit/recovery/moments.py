@@ -20,6 +20,7 @@ from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.linalg import relative_rounding
+from identikit.mapped import forget
 from identikit.recovery.split import Split
 
 BLOCK = 1 << 23
@@ -99,11 +100,11 @@ class PartMoments:
             rows = slice(start, min(start + step, len(h)))
             if part is None:
                 _absorb(self.packed[0], h[rows], y[rows])
-                continue
-            for p in range(len(self.packed)):
+            for p in range(len(self.packed) if part is not None else 0):
                 own = (part[rows] == p).nonzero().flatten()
                 if len(own):
                     _absorb(self.packed[p], h[rows][own.to(h.device)], y[rows][own.to(y.device)])
+            forget(h)
 
     def __add__(self, other: "PartMoments") -> "PartMoments":
         if self.packed.shape != other.packed.shape or self.d != other.d:

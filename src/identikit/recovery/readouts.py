@@ -22,11 +22,12 @@ from torch import Tensor
 from identikit.errors import InputError
 from identikit.factors import Factor, Factors, Kind
 from identikit.linalg import r2_score
+from identikit.mapped import blocks, scratch
 from identikit.recovery import linear, measures
 from identikit.recovery.bootstrap import Bootstrap, Statistic
 from identikit.recovery.class_scores import score_classes
 from identikit.recovery.classifier import classify
-from identikit.recovery.moments import BLOCK, FoldMoments
+from identikit.recovery.moments import FoldMoments
 from identikit.recovery.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.recovery.regression import Narrowed, Regression, fit_each, predict_each, within
 from identikit.recovery.result import OK, FactorScore
@@ -289,12 +290,14 @@ def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tens
     if not len(axes.size):  # nothing varies
         nought = torch.zeros(len(h), 1, dtype=dtype)
         return nought[split.train], nought[split.test], torch.ones(1, dtype=torch.float64)
-    unit, step = axes.size[0], max(1, BLOCK // h.shape[1])
-    train, test = (
-        torch.cat([(axes.coordinates(h[b]) / unit).to(dtype) for b in torch.split(rows, step)])
-        for rows in (split.train, split.test)
-    )
-    return train, test, axes.size / unit
+    unit, parts = axes.size[0], []
+    for rows in (split.train, split.test):
+        part, start = scratch((len(rows), len(axes.size)), dtype), 0
+        for block in blocks(h, rows):
+            part[start : start + len(block)] = axes.coordinates(block) / unit
+            start += len(block)
+        parts.append(part)
+    return parts[0], parts[1], axes.size / unit
 
 
 def _status(gathered: Gathered, fit: Regression) -> str:

@@ -19,8 +19,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.linalg import above_cut_off, relative_rounding, require_rows, rounding
+from identikit.mapped import blocks
 from identikit.recovery import linear
-from identikit.recovery.moments import BLOCK, FoldMoments, Moments
+from identikit.recovery.moments import FoldMoments, Moments
 from identikit.recovery.split import Split
 
 PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-16, 3))
@@ -184,7 +185,6 @@ def predict_each(
     """The maps at the held-out rows, block by block in float64."""
     a = torch.cat([fit.coefficient for fit in fits], dim=1)
     b = torch.cat([fit.intercept for fit in fits])
-    blocks = torch.split(split.test, max(1, BLOCK // max(1, h.shape[1])))
-    prediction = torch.cat([h[rows].double() @ a + b for rows in blocks])
+    prediction = torch.cat([block @ a + b for block in blocks(h, split.test)])
     widths = [fit.coefficient.shape[1] for fit in fits]
     return list(torch.split(prediction, widths, dim=1))

@@ -16,7 +16,8 @@ from torch import Tensor
 from identikit.errors import InputError
 from identikit.factors import Factors, Kind
 from identikit.features.inputs import as_factors, as_features
-from identikit.linalg import centred, least_squares, rounding
+from identikit.linalg import least_squares, rounding, spread
+from identikit.mapped import projected
 from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.linear import least_squares as least_squares_of
@@ -233,10 +234,11 @@ def _with_coverage(
     coverage = covered_subspace(rows)
     if coverage.rank == h.shape[1]:  # the part is the whole, turned
         return tuple(replace(s, covered=s.estimate) for s in scores)
-    inside, outside = coverage.covered(h), coverage.rest(h)
+    dtype = torch.float64 if h.dtype == torch.float64 else torch.float32
+    inside, outside = (projected(h, a, dtype=dtype) for a in (coverage.basis, coverage.complement))
     # what rounding h left outside is no information, however well a regression can scale it
     noise = 4 * rounding(h).square().sum().sqrt()
-    outside = outside * (centred(outside).square().mean(dim=0).sqrt() > noise)
+    outside[:, spread(outside) <= noise] = 0
     covered, rest = (
         read_each(gather(part, factors, trial=trial), factors, trial=trial)
         for part in (inside, outside)
