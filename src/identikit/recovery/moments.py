@@ -100,11 +100,15 @@ class PartMoments:
             rows = slice(start, min(start + step, len(h)))
             if part is None:
                 _absorb(self.packed[0], h[rows], y[rows])
-            for p in range(len(self.packed) if part is not None else 0):
-                own = (part[rows] == p).nonzero().flatten()
-                if len(own):
-                    _absorb(self.packed[p], h[rows][own.to(h.device)], y[rows][own.to(y.device)])
+            else:
+                self._add_to_parts(h[rows], y[rows], part[rows])
             forget(h)
+
+    def _add_to_parts(self, h: Tensor, y: Tensor, part: Tensor) -> None:
+        for p in range(len(self.packed)):
+            own = (part == p).nonzero().flatten()
+            if len(own):
+                _absorb(self.packed[p], h[own.to(h.device)], y[own.to(y.device)])
 
     def __add__(self, other: "PartMoments") -> "PartMoments":
         if self.packed.shape != other.packed.shape or self.d != other.d:
