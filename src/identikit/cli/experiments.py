@@ -3,6 +3,7 @@
 from typing import Any
 
 from identikit.cli.dislib import DisLib
+from identikit.cli.imagenet_x import ReproduceImageNetX
 
-EXPERIMENTS: dict[str, type[Any]] = {"dislib": DisLib}
+EXPERIMENTS: dict[str, type[Any]] = {"dislib": DisLib, "imagenet-x": ReproduceImageNetX}
 """By name; the first line of the docstring says what is asked."""

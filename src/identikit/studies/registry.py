@@ -8,6 +8,7 @@ from identikit.report.page import Page
 from identikit.studies.coil20 import COIL20
 from identikit.studies.compare import COMPARE
 from identikit.studies.dislib import DISLIB, DISLIB_CELL, dislib_page
+from identikit.studies.imagenet_x import IMAGENET_X
 from identikit.studies.probe import PROBE
 from identikit.studies.simulation import DEMO, SIMULATE
 from identikit.studies.store import Run
@@ -17,7 +18,7 @@ from identikit.studies.sweeps.page import sweep_page
 __all__ = ["COIL20", "COMPARE", "DEMO", "PROBE", "SIMULATE", "page_of", "study_of"]
 
 STUDIES: dict[str, Study[Any]] = {
-    study.command: study for study in (SIMULATE, PROBE, COIL20, DISLIB_CELL)
+    study.command: study for study in (SIMULATE, PROBE, COMPARE, COIL20, DISLIB_CELL, IMAGENET_X)
 }
 
 PAGES: dict[str, Callable[[Run], Page]] = {

@@ -66,7 +66,7 @@ _FILES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageNetX:
-    """Annotated validation images, in the order of their numbers."""
+    """Annotated validation images, as they are loaded in the order of their numbers."""
 
     number: Int[Tensor, " n"]
     """Of the image: 293 is ILSVRC2012_val_00000293.JPEG."""
@@ -80,11 +80,14 @@ class ImageNetX:
 
     def only(self, numbers: Int[Tensor, " m"]) -> "ImageNetX":
         """The images with these numbers."""
-        kept = torch.isin(self.number, numbers)
+        return self.rows(torch.isin(self.number, numbers).nonzero().flatten())
+
+    def rows(self, chosen: Int[Tensor, " m"]) -> "ImageNetX":
+        """The images in these rows, in their order."""
         return ImageNetX(
-            number=self.number[kept],
-            object_class=self.object_class[kept],
-            present=self.present[kept],
+            number=self.number[chosen],
+            object_class=self.object_class[chosen],
+            present=self.present[chosen],
         )
 
     def targets(self) -> dict[str, Bool[Tensor, " n"]]:

@@ -40,7 +40,7 @@ def imagenet_x_page(run: Run) -> Page:
             *_coverage_section(result),
             _score_section(result),
             _published_section(result),
-            _image_section(result, run),
+            _image_section(result, images=run.config["images"]),
         ),
         provenance=provenance(run),
     )
@@ -223,6 +223,7 @@ def _score_section(result: ImageNetXResult) -> Section:
         tables=tuple(_table(result, each) for each in result.represented),
         notes=(
             "A classifier that names one level only has correlation and precision 0.",
+            f"† fewer than {ENOUGH} test images in a split.",
             *(
                 f"{each.name}: the fit did not converge for {', '.join(stopped)}."
                 for each in result.represented
@@ -240,7 +241,7 @@ def _table(result: ImageNetXResult, each: Represented) -> Table:
             "p": own.p_value,
             "p (Holm)": result.corrected[each.name, target],
             "test images": own.n_test,
-            "status": "ok" if own.enough else f"fewer than {ENOUGH} test images",
+            "": "" if own.enough else "†",
         }
         for target, own in each.mended.items()
     ]
@@ -295,7 +296,7 @@ def _published(result: ImageNetXResult, each: Represented, target: str) -> str:
     return f"{spread}{' *' if own.p_value < result.bonferroni else ''}"
 
 
-def _image_section(result: ImageNetXResult, run: Run) -> Section:
+def _image_section(result: ImageNetXResult, *, images: str) -> Section:
     positives = pd.DataFrame(
         {
             "target": [_words(target) for target in result.positives],
@@ -320,7 +321,7 @@ def _image_section(result: ImageNetXResult, run: Run) -> Section:
         notes.insert(0, f"{len(result.damaged):,} files could not be read: {names}.")
     return Section(
         heading="The images",
-        lead=f"{result.images:,} validation images of ImageNet from {run.config['images']}.",
+        lead=f"{result.images:,} validation images of ImageNet from {images}.",
         tables=(Table(caption="How often each target is there", frame=positives),),
         notes=tuple(notes),
     )
