@@ -217,7 +217,8 @@ def test_own_functions(own: Path) -> None:
         ("my_models:text", "returned str"),
         ("my_models:mak", "Did you mean 'make'"),
         ("my_model:make", "no Python module 'my_model'"),
-        ("resnet18", r"timm:NAME.*got 'resnet18'"),
+        ("resnet18", r"got 'resnet18'\. Did you mean timm:resnet18\?"),
+        ("not a model", r"timm:NAME.*got 'not a model'\.$"),
         ("timm:resnet81", "Did you mean 'resnet18'"),
         ("timm:resnet18.nonsense", "Known: .*a1_in1k"),
         ("torchvision:resnet81", "Did you mean 'resnet18'"),
@@ -241,6 +242,13 @@ def test_without_a_network_it_says_what_would_do(no_network: None, name: str) ->
     for word in (name, "--checkpoint FILE", "--untrained", "huggingface.co"):
         if word != "huggingface.co" or not name.startswith("torchvision"):
             assert word in str(error.value)
+
+
+def test_a_local_folder_of_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "nonsense"}')
+    with pytest.raises(InputError, match=r"cannot be loaded: .*nonsense") as error:
+        load_model(f"hf:{tmp_path}", pretrained=True, seed=0)
+    assert "reached" not in str(error.value)
 
 
 def test_timm_models_without_pretrained_weights_say_so() -> None:

@@ -1,6 +1,7 @@
 """`hf:NAME`, a model of the Hugging Face hub or a local folder that `save_pretrained` wrote."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ class HuggingFace:
     def build(self, *, pretrained: bool, classes: int | None = None) -> Built:
         """Build it; see `Source`."""
         transformers = _transformers()
-        with reaching(f"hf:{self.name}", hub="huggingface.co"):
+        hub = None if Path(self.name).is_dir() else "huggingface.co"
+        with reaching(f"hf:{self.name}", hub=hub):
             config = transformers.AutoConfig.from_pretrained(self.name)
             if classes is not None:
                 config.num_labels = classes

@@ -72,9 +72,18 @@ def source_of(name: str) -> Source:
     if not (hub and colon and rest):
         raise InputError(
             "a model is timm:NAME, torchvision:NAME, hf:NAME, or module:function of your own; "
-            f"got {name!r}."
+            f"got {name!r}.{_hint(name)}"
         )
     return HUBS[hub](rest) if hub in HUBS else Own(hub, rest)
+
+
+def _hint(name: str) -> str:
+    """Where a name without its hub is known."""
+    for hub in ("timm", "torchvision"):
+        with contextlib.suppress(InputError):
+            HUBS[hub](name)
+            return f" Did you mean {hub}:{name}?"
+    return ""
 
 
 @contextlib.contextmanager

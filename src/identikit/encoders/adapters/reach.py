@@ -11,7 +11,7 @@ _PATIENCE = 5.0  # seconds
 
 
 @contextlib.contextmanager
-def reaching(model: str, *, hub: str) -> Iterator[None]:
+def reaching(model: str, *, hub: str | None) -> Iterator[None]:
     """Turn what goes wrong with a download into words.
 
     Without a network the hub's client would try again and again for most of a minute; told so, it
@@ -19,23 +19,30 @@ def reaching(model: str, *, hub: str) -> Iterator[None]:
 
     Args:
         model: What is wanted.
-        hub: The host that is asked for it.
+        hub: The host that is asked for it; None for files at hand.
 
     Raises:
         InputError: it could not be had.
     """
-    near = _answers(hub)
+    near = hub is None or _answers(hub)
     try:
         with contextlib.nullcontext() if near else _offline():
             yield
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        tried = "it said" if near else "it cannot be reached from here, and of the local cache"
         reason = " ".join(str(error).split())
+        if hub is None:
+            raise InputError(f"{model} cannot be loaded: {reason}") from error
+        tried = (
+            f"{hub} said: {reason}"
+            if near
+            else f"{hub} cannot be reached from here, and it was not downloaded before. Connect to "
+            "the network"
+        )
         raise InputError(
-            f"{model} cannot be had: asked {hub}, {tried}: {reason} Connect to the network, or "
-            "give local weights with --checkpoint FILE, or take random ones with --untrained."
+            f"{model} cannot be had: {tried}; or give local weights with --checkpoint FILE, or "
+            "take random ones with --untrained."
         ) from error
 
 
