@@ -5,9 +5,9 @@ Source: Matthey, Higgins, Hassabis, Lerchner, *dSprites: Disentanglement testing
 is always white, then the factors below). Images become 0 or 255, kept as one bit a pixel.
 
 Orientation is a circle of 2 pi whose level 39 *is* level 0 (0 and 2 pi are both in the file), so
-40 levels are 39 orientations; as cosine and sine the two are one target. The square looks alike
-after a quarter turn and the ellipse after half of one: there images do not tell the orientation,
-and no read-out can.
+40 levels are 39 orientations; as cosine and sine the two are one target. A square looks alike after
+a quarter turn and an ellipse after half of one, and as 39 has neither half nor quarter, such levels
+differ by a quarter (2.3 degrees) or half of a step: hardly anything to read an orientation from.
 """
 
 import math
