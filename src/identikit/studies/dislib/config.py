@@ -37,7 +37,7 @@ class Budget:
 
 BUDGETS = {
     "laptop": Budget(
-        size=32, images=10_000, epochs=6, batch_size=256, repetitions=3, resamples=1000
+        size=32, images=8_000, epochs=4, batch_size=256, repetitions=3, resamples=1000
     ),
     "full": Budget(
         size=None, images=None, epochs=100, batch_size=4096, repetitions=10, resamples=200

@@ -93,11 +93,12 @@ class Seen(nn.Module):
         with torch.autocast("cuda", enabled=images.is_cuda and self.training):
             return cast(Tensor, self.encoder(unit(images))).float()
 
-    @torch.no_grad()
     def blocks(self, places: Int[Tensor, " n"]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Places and their h, block by block."""
+        """Places and their h, block by block, without gradients."""
         for block in torch.split(places, BLOCK):
-            yield block, self(block)
+            with torch.no_grad():
+                h = self(block)
+            yield block, h
 
     def features(self, places: Int[Tensor, " n"]) -> Float[Tensor, "n d_h"]:
         """The h of all these places, on the CPU."""

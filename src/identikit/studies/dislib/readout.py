@@ -47,7 +47,7 @@ class Targets:
     """What is regressed for each factor, by its level."""
 
     axes: tuple[GridFactor, ...]
-    tables: tuple[Float[Tensor, "levels _"], ...]
+    tables: tuple[Float[Tensor, "_ _"], ...]
 
     @classmethod
     def of(cls, grid: Grid) -> "Targets":
