@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from tests.cases import latents, mixing, rotation
@@ -13,10 +14,11 @@ from torch import Tensor
 from identikit.errors import InputError
 from identikit.factors import Factors
 from identikit.randomness import stream
+from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.compare import _folds, _orders, _spaces, compare
 from identikit.recovery.comparison import MEASURES, Comparison, SpaceScores
 from identikit.recovery.paired import PairedRows, PairMoments, match_rows
-from identikit.recovery.resampling import Fit, Sums, resampled
+from identikit.recovery.resampling import Fit, Sums, _estimates, resampled
 from identikit.recovery.similarity import Pair, Products, cka, unbiased_hsic
 from identikit.recovery.split import Split, random_split
 from identikit.representation import Representation
@@ -292,9 +294,29 @@ def test_bags_of_many_rows_give_the_spread_of_single_rows(monkeypatch: pytest.Mo
     np.testing.assert_allclose(widths[0], widths[1], rtol=0.2)
 
 
+def test_intervals_are_corrected_for_the_bias_that_resampling_doubles() -> None:
+    """Efron's formula, by NumPy and SciPy."""
+    ratio = normal(30) + 0.3
+    counts = torch.ones(30, dtype=torch.float64)
+
+    def statistic(weights: Tensor) -> Tensor:
+        mean = weights @ ratio / (weights @ counts)
+        return (mean.square() / (weights @ ratio.square() / (weights @ counts)))[:, None]
+
+    bootstrap = Bootstrap(torch.arange(30), resamples=4000, generator=stream(0, "bootstrap"))
+    (found,) = _estimates(bootstrap, statistic)
+    draws, value = bootstrap.draws(statistic).numpy()[:, 0], found.value
+    z = norm.ppf((draws < value).mean())
+    wanted = np.quantile(draws, norm.cdf([2 * z - 1.96, 2 * z + 1.96]))
+    np.testing.assert_allclose([found.low, found.high], wanted, rtol=1e-3)
+    assert abs(z) > 0.05
+
+
 def test_groups_are_held_out_resampled_and_shuffled_together() -> None:
     a, b = (x.repeat_interleave(10, dim=0) for x in related(60))
-    together = compare(a, b, groups=torch.arange(60).repeat_interleave(10), **QUICK)
+    group = torch.arange(60).repeat_interleave(10)
+    assert "few groups: with 5 held out" in compare(a, b, groups=group // 6, **QUICK).status[-1]
+    together = compare(a, b, groups=group, **QUICK)
     alone = compare(a, b, **QUICK)
     wide, narrow = (
         s.estimate.high - s.estimate.low
@@ -378,7 +400,10 @@ def test_rows_are_matched_by_key_where_both_have_keys() -> None:
             {"keys_a": range(600), "keys_b": range(600, 1200)},
             "no key of A is a key of B: A has '0'",
         ),
-        ({"keys_a": [0, 0, *range(2, 600)], "keys_b": range(600)}, "1 keys occur more than once in A"),
+        (
+            {"keys_a": [0, 0, *range(2, 600)], "keys_b": range(600)},
+            "1 keys occur more than once in A",
+        ),
         ({"keys_a": range(5), "keys_b": range(600)}, "got 5 keys and 600 rows"),
         ({"keys_a": range(600), "keys_b": range(590, 1190)}, "10 samples in common"),
         ({"B": torch.full((600, 5), 2.0)}, "B does not vary over the 300 samples"),

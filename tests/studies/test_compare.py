@@ -13,7 +13,7 @@ from identikit import cli
 from identikit.errors import InputError
 from identikit.report.page import Page
 from identikit.studies.compare import COMPARE, CompareConfig, compare_files
-from identikit.studies.study import perform
+from identikit.studies.study import make
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,7 +38,7 @@ def written(folder: Path, a: Arrays, b: Arrays) -> CompareConfig:
 
 
 def page_of(config: CompareConfig, folder: Path) -> Page:
-    return perform(COMPARE, config, root=folder)[1]
+    return COMPARE.page(make(COMPARE, config, root=folder)[0])
 
 
 def test_files_with_heads_make_a_page_that_says_what_must_agree(tmp_path: Path) -> None:

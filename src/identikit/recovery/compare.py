@@ -28,6 +28,8 @@ from identikit.theory.coverage import class_rows, covered_subspace
 
 LEAST = 16
 FOLDS = 5
+FEW_GROUPS = 20
+"""Fewer held-out groups leave intervals too narrow (`benchmarks/compare_calibration.py`)."""
 UNIT_NORM = 1e-3
 """Relative spread of norms below which they count as one."""
 
@@ -105,7 +107,10 @@ def compare(
         n_test=moments.test.n,
         dims=(A.shape[1], B.shape[1]),
         unit_norm=_unit_norm(sums, W_a, W_b),
-        status=_status(matched.note, (A, B), (W_a, W_b), scores, moments.train.n),
+        status=(
+            *_status(matched.note, (A, B), (W_a, W_b), scores, moments.train.n),
+            *_few_groups(len(sums.tested)),
+        ),
     )
 
 
@@ -277,6 +282,12 @@ def _unit_norm(sums: Sums, head_a: _Head | None, head_b: _Head | None) -> bool |
     norms = [head.rows.double().norm(dim=1) for head in (head_a, head_b)]
     ends = [*((n.min().item(), n.max().item()) for n in norms), *sums.norms]
     return all(high - low < UNIT_NORM * high for low, high in ends)
+
+
+def _few_groups(held_out: int) -> tuple[str, ...]:
+    if held_out >= FEW_GROUPS:
+        return ()
+    return (f"few groups: with {held_out} held out the intervals are too narrow",)
 
 
 def _status(
