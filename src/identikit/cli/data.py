@@ -49,8 +49,8 @@ class Fetch:
     name: Annotated[str, tyro.conf.Positional]
     """Of the set."""
     to: Path | None = None
-    """The file, or for smallnorb the folder, that it is to be; by default one under
-    $IDENTIKIT_DATA or the user's cache folder, where it is found by name."""
+    """A file or folder for it; by default one under $IDENTIKIT_DATA or the user's cache folder,
+    where it is found by name."""
 
     def run(self) -> None:
         """Download, check, print the path."""

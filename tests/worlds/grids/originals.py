@@ -97,6 +97,7 @@ def write_cars3d(folder: Path, data: DataSet) -> tuple[Path, np.ndarray]:
             savemat(content, {"im": images[car], "mask": mask})
             _add(archive, f"data/cars/car_{car + 1:03d}_mesh.mat", content.getvalue())
         _add(archive, "data/cars/list.txt", b"car_001_mesh\n")
+        _add(archive, "data/cars/._car_001_mesh.mat", b"what some systems add")
         _add(archive, "data/sprites/sprites_1.mat", b"something else")
     means = images.reshape(cars, 64, 2, 64, 2, 3, azimuths, elevations).mean((2, 4))
     rows = means.transpose(5, 4, 0, 3, 1, 2).reshape(-1, 3, 64, 64)

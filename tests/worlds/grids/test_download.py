@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def published(*urls: str, digest: str | None = DIGEST) -> DataSet:
     original = Original(
-        name="3dshapes.h5", urls=urls, starts_with=b"\x89HDF", digest=digest, bytes=len(CONTENT)
+        name="3dshapes.h5", urls=urls, starts_with=b"\x89HDF", digest=digest, size=len(CONTENT)
     )
     return replace(SHAPES3D, originals=(original,))
 
@@ -107,6 +107,7 @@ def test_a_file_is_fetched_and_checked_and_not_fetched_again(
     assert names(place.parent) == {"3dshapes.h5"}
     fetch(data, place)
     assert server.asked == [None]
+    assert fetch(data, tmp_path) == tmp_path / "3dshapes.h5"
 
 
 def test_a_cut_connection_goes_on_where_it_was(server: Server, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def read(path: Path, data: DataSet) -> Stream:
 
 def _is_car(member: tarfile.TarInfo) -> bool:
     place = PurePosixPath(member.name)
-    return member.isfile() and place.suffix == ".mat" and str(place.parent).endswith(FOLDER)
+    named = place.suffix == ".mat" and not place.name.startswith(".")
+    return member.isfile() and named and str(place.parent).endswith(FOLDER)
 
 
 def _blocks(path: Path, names: list[str], data: DataSet) -> Iterator[Bytes]:

@@ -43,11 +43,11 @@ class Original:
     """The first bytes of any file of this format."""
     digest: str | None = None
     """'sha256:...' or 'md5:...'; None where no public source states one."""
-    bytes: int | None = None
-    """Size, where known."""
+    size: int | None = None
+    """Bytes, where known."""
 
     def __str__(self) -> str:
-        size = f" of {self.bytes:,} bytes" if self.bytes else ""
+        size = f" of {self.size:,} bytes" if self.size else ""
         return f"{self.name}{size} with {self.digest or 'a checksum that nobody publishes'}"
 
 

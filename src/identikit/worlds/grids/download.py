@@ -36,16 +36,18 @@ def fetch(data: DataSet, place: Path, *, on_progress: Watch | None = None) -> Pa
 
     Args:
         data: the set.
-        place: where its file, or its folder of files, is to be.
+        place: where its file, or its folder of files, is to be; a file also goes into a folder.
         on_progress: is told how many bytes of how many of the current file have come.
 
     Returns:
-        `place`.
+        Where it is.
 
     Raises:
         InputError: no network, no such file at any address, a cut connection, another file than
             was expected, or no space; what has come so far is kept for the next try.
     """
+    if place.is_dir() and not data.is_folder:
+        place /= data.originals[0].name
     for original in data.originals:
         target = place / original.name if data.is_folder else place
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +174,7 @@ def _transfer(url: str, part: Path, original: Original, on_progress: Watch | Non
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             have = 0  # a new version, or a server that cannot resume
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length else original.bytes or 0
+        total = have + int(length) if length else original.size or 0
         require_space(part.parent, max(0, total - have), what=original.name)
         first = response.read(BLOCK)
         if not first and have < total:

@@ -84,7 +84,7 @@ SHAPES3D = DataSet(
             urls=("https://storage.googleapis.com/3d-shapes/3dshapes.h5",),
             starts_with=b"\x89HDF\r\n\x1a\n",
             digest="sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785",
-            bytes=267_573_662,
+            size=267_573_662,
         ),
     ),
     read=read,

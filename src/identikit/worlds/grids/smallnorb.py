@@ -159,7 +159,7 @@ SMALLNORB = DataSet(
             urls=(f"{_ADDRESS}/smallnorb-{stem}.mat.gz",),
             starts_with=b"\x1f\x8b",
             digest=f"sha256:{sha256}",
-            bytes=size,
+            size=size,
         )
         for stem, (size, sha256) in _FILES.items()
     ),
