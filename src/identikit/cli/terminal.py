@@ -139,11 +139,20 @@ def _print_run(board: Board, outcome: Outcome | None) -> None:
 
 @contextlib.contextmanager
 def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A live count of how many of how many are done, on standard error."""
+    """A live count of how many of how many are done, on standard error, once it is known."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=ERR) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    bar = Progress(*columns, TimeRemainingColumn(), console=ERR)
+    task = bar.add_task(what, total=None)
+
+    def watch(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield watch
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def show_catalogue(
