@@ -55,7 +55,7 @@ def features(tmp_path: Path) -> Path:
 
 def probes(features: Path, count: int) -> list[Job]:
     """Jobs of a few milliseconds."""
-    base = ProbeConfig(features=features).with_digest()
+    base = ProbeConfig(features=(features,)).with_digest()
     return [
         Job(key=f"job {k}", command="probe", config=replace(base, seed=k), cost=float(k))
         for k in range(count)
@@ -81,7 +81,10 @@ def test_a_run_that_two_jobs_want_is_made_once(tmp_path: Path, features: Path) -
 
 def test_a_job_that_fails_says_why_and_the_others_go_on(tmp_path: Path, features: Path) -> None:
     bad = Job(
-        key="bad", command="probe", config=ProbeConfig(features=tmp_path / "absent.npz"), cost=9.0
+        key="bad",
+        command="probe",
+        config=ProbeConfig(features=(tmp_path / "absent.npz",)),
+        cost=9.0,
     )
     outcomes = sweep([bad, *probes(features, 2)], tmp_path / "runs", in_a_thread)
     assert outcomes["bad"].run is None

@@ -14,7 +14,10 @@ from identikit.studies.registry import PROBE
 class Probe:
     """Ask what is linearly in anybody's features, and which part of it theory covers.
 
-    Example: identikit probe features.npz --kinds azimuth=circular:360
+    Example: identikit probe features.npy --factors table.csv --kinds azimuth=circular:360
+
+    Features may be .npy, .npz, Parquet or safetensors, one file, several, or a folder that
+    identikit extract made; factors lie in the same files or in a table, joined by --key.
     """
 
     config: Annotated[ProbeConfig, tyro.conf.arg(name="")]

@@ -47,7 +47,7 @@ def _options(config: object) -> list[str]:
             if isinstance(value, bool):
                 words.append(flag if value else flag.replace("--", "--no-", 1))
             elif Positional in _markers(field):
-                words.append(str(value))
+                words += map(str, value if isinstance(value, tuple) else (value,))
             else:
                 words += [flag, *map(str, value if isinstance(value, tuple) else (value,))]
     return words

@@ -1,0 +1,93 @@
+"""What `identikit probe` can be asked for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from identikit.config import digest
+from identikit.errors import InputError
+from identikit.features.paths import files_of
+from identikit.files import file_digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeConfig:
+    """Which features to probe, and how."""
+
+    features: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """A .npy, .npz, Parquet or safetensors file with h (n, d_h); several that follow one another;
+    or a folder of them, such as `identikit extract` makes. Other arrays of n values in them are
+    factors, but for the observations `x` and the head `W` (labels, d_h)."""
+    factors: Path | None = None
+    """A table with a row per sample and a column per factor: CSV, Parquet, .npz, .npy or
+    safetensors."""
+    key: str | None = None
+    """Column of the table that names the samples, as the features' own array of that name, or
+    `key`, or `keys`, does; without it the rows are in the samples' order."""
+    only: tuple[str, ...] = ()
+    """Factors to read out; all if not given."""
+    kinds: tuple[str, ...] = ()
+    """Kinds where inference guesses wrong, as NAME=KIND: azimuth=circular:360."""
+    head: Path | None = None
+    """File with the rows W (labels, d_h) of the classifier that was trained on h (.npy, .npz,
+    safetensors): splits every score by what it covers."""
+    controls: tuple[str, ...] = ()
+    """Other features of the same samples to compare with, as NAME=PATH: untrained=twin.npy.
+    x=PATH are the observations, which bring a random projection of them too."""
+    items: str | None = None
+    """Column that says what a sample shows (object, word): adds scores for random values of these
+    items, and what is left above them."""
+    groups: str | None = None
+    """Column whose samples are held out together."""
+    partial: bool = False
+    """Go on with the samples that features and table both have."""
+    skip_corrupt: bool = False
+    """Go on without shards that cannot be read; the page says which."""
+    classic: bool = False
+    """Add the classic scores of disentanglement: DCI, MIG, SAP and others."""
+    seed: int = 0
+    """Of the split and the bootstrap."""
+    train_share: float = 0.5
+    """Share of the samples that the read-outs are fitted on."""
+    sha256: Annotated[str, tyro.conf.Suppress] = ""
+    """Of all files, so that changed ones are another run; filled in by `with_digest`."""
+
+    def with_digest(self) -> "ProbeConfig":
+        """The same config with the digest of its files.
+
+        Raises:
+            InputError: no features are named, or a file cannot be read.
+        """
+        if not self.features:
+            raise InputError("no features are given. See identikit probe --help.")
+        others = [path for path in (self.factors, self.head) if path is not None]
+        others += map(Path, self.control_paths().values())
+        paths = [*files_of(self.features), *(p for one in others for p in files_of(one))]
+        return replace(self, sha256=digest([[str(p), file_digest(p)] for p in paths]))
+
+    def kinds_by_name(self) -> dict[str, str]:
+        """The kinds as a mapping.
+
+        Raises:
+            InputError: an entry that is not NAME=KIND.
+        """
+        return _named(self.kinds, "kinds takes NAME=KIND, such as azimuth=circular:360")
+
+    def control_paths(self) -> dict[str, str]:
+        """The controls as a mapping.
+
+        Raises:
+            InputError: an entry that is not NAME=PATH.
+        """
+        return _named(self.controls, "controls takes NAME=PATH, such as untrained=twin.npy")
+
+
+def _named(entries: Iterable[str], rule: str) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in entries]
+    for name, sign, value in pairs:
+        if not (name and sign and value):
+            raise InputError(f"{rule}; got {name + sign + value!r}.")
+    return {name: value for name, _, value in pairs}
