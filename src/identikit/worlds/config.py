@@ -15,7 +15,11 @@ ConditionalKind = Literal[
     "vmf", "normal", "laplace", "generalized-normal", "truncated-laplace", "gaussian"
 ]
 CovarianceKind = Literal["shared", "per-class"]
-GeneratorKind = Literal["mlp", "orthogonal-mlp", "identity"]
+GeneratorKind = Literal["mlp", "orthogonal-mlp", "identity", "sprites", "rooms"]
+RENDERED: tuple[GeneratorKind, ...] = ("sprites", "rooms")
+"""Generators whose observations are images."""
+_MLPS = ("mlp", "orthogonal-mlp")
+_OFF_THE_SPHERE = ("gaussian", "truncated-laplace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,8 @@ class WorldConfig:
     repeated_share: float = 0.0
     """Share of the labels that are further instances of one element: they are of class 0."""
     generator: GeneratorKind = "mlp"
-    """Map from latents to observations: the paper's, the same with orthogonal layers, or x = z."""
+    """Map from latents to observations: the paper's, the same with orthogonal layers, x = z, or
+    images of 32 x 32 pixels, whose factors follow the latents (rooms: at most 5)."""
     generator_layers: int = 4
     """Linear layers of an mlp generator."""
     observation_dim: int | None = None
@@ -91,6 +96,20 @@ class WorldConfig:
                 f"the identity generator has observation_dim = dim ({self.dim}); "
                 f"got {self.observation_dim}. Choose an mlp generator for more."
             )
+        if self.generator in RENDERED:
+            self._check_rendered()
+
+    def _check_rendered(self) -> None:
+        if self.observation_dim is not None:
+            raise InputError(
+                f"{self.generator} have as many observed dimensions as pixels; leave "
+                f"observation_dim out (got {self.observation_dim})."
+            )
+        if self.conditional in _OFF_THE_SPHERE:
+            raise InputError(
+                f"{self.generator} are drawn from latents on the unit sphere; got the conditional "
+                f"{self.conditional}, which leaves it. Choose vmf or a projected one."
+            )
 
     def _used(self) -> dict[str, bool]:
         """Which of the options that depend on others have an effect."""
@@ -102,7 +121,7 @@ class WorldConfig:
             "exponent": general,
             "cluster_scale": self.clusters != "uniform",
             "swapped_classes": self.swapped_share > 0,
-            "generator_layers": self.generator != "identity",
+            "generator_layers": self.generator in _MLPS,
         }
 
 
@@ -113,7 +132,7 @@ _NEEDS = {
     "exponent": "It belongs to the generalized-normal conditional or clusters.",
     "cluster_scale": "Uniform clusters have none; choose another kind of clusters.",
     "swapped_classes": "Give a swapped_share too.",
-    "generator_layers": "The identity generator has none; choose an mlp generator.",
+    "generator_layers": "Only mlp generators have layers; choose one.",
 }
 _CHOICES = {
     "clusters": get_args(ClusterKind),

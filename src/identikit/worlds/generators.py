@@ -24,18 +24,23 @@ _SVD_BUDGET = 4e8  # draws times d^3: 25,000 draws to d = 25, 3,200 at 50, 400 a
 
 @runtime_checkable
 class Generator(Protocol):
-    """An injective map with an inverse on its range."""
+    """An injective map."""
 
-    def __call__(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n D"]:
+    def __call__(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n ..."]:
         """Observations of latents."""
-        ...
-
-    def inverse(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n d"]:
-        """Latents of observations."""
         ...
 
     def to(self, device: torch.device | str) -> "Generator":
         """The same map on another device."""
+        ...
+
+
+@runtime_checkable
+class InvertibleGenerator(Protocol):
+    """A generator whose inverse is known."""
+
+    def inverse(self, x: Float[Tensor, "n D"]) -> Float[Tensor, "n d"]:
+        """Latents of observations on its range."""
         ...
 
 

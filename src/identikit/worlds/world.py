@@ -3,7 +3,7 @@
 Source: arXiv:2410.21869, section 3 (the data-generating process) and 4.1 (its simulation).
 Swapped labels, mixtures and unbalanced labels are the violations that its reviewers asked
 for; the first two only change p(component | class), the `mixing` matrix.
-Shapes: z (n, d), x (n, D), labels (n,), densities (n, C).
+Shapes: z (n, d), x (n, D) or images (n, c, h, w), labels (n,), densities (n, C).
 """
 
 import copy
@@ -24,7 +24,7 @@ from identikit.worlds.conditionals import (
     TruncatedLaplace,
     random_covariances,
 )
-from identikit.worlds.config import WorldConfig
+from identikit.worlds.config import RENDERED, WorldConfig
 from identikit.worlds.generators import (
     Generator,
     IdentityGenerator,
@@ -36,6 +36,7 @@ from identikit.worlds.projected import (
     ProjectedLaplace,
     ProjectedNormal,
 )
+from identikit.worlds.rendered.generator import ImageGenerator
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 
 __all__ = ["ClusterWorld", "WorldConfig", "WorldSample"]
@@ -45,8 +46,8 @@ __all__ = ["ClusterWorld", "WorldConfig", "WorldSample"]
 class WorldSample:
     """n draws from a world."""
 
-    x: Float[Tensor, "n D"]
-    """Observations, float32."""
+    x: Float[Tensor, "n ..."]
+    """Observations, float32: vectors (n, D) or images (n, c, h, w) from 0 to 1."""
     z: Float[Tensor, "n d"]
     """Latents, float32."""
     label: Int[Tensor, " n"]
@@ -217,6 +218,8 @@ def _conditional(
 def _generator(config: WorldConfig, *, generator: torch.Generator) -> Generator:
     if config.generator == "identity":
         return IdentityGenerator()
+    if config.generator in RENDERED:
+        return ImageGenerator(config.generator, dim=config.dim)
     build = build_invertible_mlp if config.generator == "mlp" else build_orthogonal_mlp
     return build(
         config.dim,

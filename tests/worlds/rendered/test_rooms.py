@@ -10,8 +10,9 @@ import torch
 from identikit.errors import InputError
 from identikit.randomness import stream
 from identikit.worlds.rendered import rays, rooms
-from identikit.worlds.rendered.rooms import SHAPES, Rooms
+from identikit.worlds.rendered.rooms import Rooms
 
+SHAPES = ("cube", "cylinder", "sphere", "capsule")
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
 LAMP = np.array(rooms.LAMP) / np.linalg.norm(rooms.LAMP)
@@ -26,7 +27,7 @@ def random_values(n: int, *, seed: int = 0) -> torch.Tensor:
 def distance_to(shape: str, size: float, p: np.ndarray) -> np.ndarray:
     """Distance from points (..., 3) to the object, by its definition."""
     half, height = rooms.HALF_WIDTH[shape] * size, rooms.HEIGHT[shape] * size
-    if shape in ("ball", "capsule"):
+    if shape in ("sphere", "capsule"):
         nearest = np.clip(p[..., 2], half, height - half)
         return np.sqrt(p[..., 0] ** 2 + p[..., 1] ** 2 + (p[..., 2] - nearest) ** 2) - half
     up = np.abs(p[..., 2] - height / 2) - height / 2

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.factors import Kind
-from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid
+from identikit.worlds.grids.grid import Grid, ImageGrid
 
 _SHAPE = "shape"
 _CHUNK_PIXELS = {"cpu": 2**18, "cuda": 2**26}  # what fits a cache, and what fills a GPU
@@ -24,18 +24,16 @@ _LEAST_PIXELS = 3.0
 
 
 class Renderer(ImageGrid):
-    """A grid of factors, one of them called shape, and how to draw it.
+    """A grid of factors, and how to draw them.
 
     Args:
         name: Of the world.
-        axes: Its factors.
+        grid: Its factors, one of them called shape.
         shape: Channels, height and width of an image.
     """
 
-    def __init__(
-        self, name: str, axes: tuple[GridFactor, ...], *, shape: tuple[int, int, int]
-    ) -> None:
-        self.name, self.grid, self.shape = name, Grid(axes), shape
+    def __init__(self, name: str, grid: Grid, *, shape: tuple[int, int, int]) -> None:
+        self.name, self.grid, self.shape = name, grid, shape
         self._caches: dict[torch.device, Tensor] = {}
 
     def values(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
@@ -97,15 +95,6 @@ class Renderer(ImageGrid):
                 raise InputError(
                     f"{axis.name} must be {what} to be drawn; got {column[bad][0].item():g}."
                 )
-
-
-def spread(
-    name: str, ends: tuple[float, float], *, size: int, period: float | None = None
-) -> GridFactor:
-    """A continuous or, with a period, circular factor: levels at equal distances, ends included."""
-    kind = Kind.CONTINUOUS if period is None else Kind.CIRCULAR
-    values = torch.linspace(*ends, size, dtype=torch.float64)
-    return GridFactor(name=name, kind=kind, values=values, period=period)
 
 
 def check_resolution(resolution: int, *, narrowest: float, world: str) -> None:

@@ -9,20 +9,18 @@ kept or drawn afresh, an image has the same bits.
 Values (n, 6): three hues from 0 to 1, size, shape, azimuth in degrees.
 """
 
-from math import ceil, floor, hypot, sqrt
+from math import ceil, floor, hypot, prod, sqrt
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from identikit.worlds.grids.grid import levelled
+from identikit.worlds.grids.shapes3d import GRID
 from identikit.worlds.rendered import rays as cast
 from identikit.worlds.rendered.rays import Rays, View
-from identikit.worlds.rendered.renderer import Renderer, check_resolution, spread
+from identikit.worlds.rendered.renderer import Renderer, check_resolution
 
-SHAPES = ("cube", "cylinder", "ball", "capsule")
 SKY = (154, 225, 250)
-SIZES, AZIMUTHS = 8, 15
 DISTANCE, EYE = 3.4, 0.94
 """Of the camera: from the object's axis, and above the floor."""
 FOCAL, HORIZON = 1.2, 0.49
@@ -32,11 +30,12 @@ BACK, SIDE, WALL = 4.8, 4.54, 2.38
 LAMP = (-0.3, 0.05, 1.0)
 """Towards the lamp: to the left, a little behind, above."""
 _LAMP = (LAMP[0] / hypot(*LAMP), LAMP[1] / hypot(*LAMP), LAMP[2] / hypot(*LAMP))
-HALF_WIDTH = {"cube": 0.43, "cylinder": 0.45, "ball": 0.5, "capsule": 0.4}
-HEIGHT = {"cube": 0.86, "cylinder": 1.05, "ball": 1.0, "capsule": 1.65}
+HALF_WIDTH = {"cube": 0.43, "cylinder": 0.45, "sphere": 0.5, "capsule": 0.4}
+HEIGHT = {"cube": 0.86, "cylinder": 1.05, "sphere": 1.0, "capsule": 1.65}
 """Of objects of size 1."""
-_HUES = ("floor", "wall", "object")
-_SIZE = (0.75, 1.25)
+_SMALLEST, _LARGEST = GRID["size"].values.tolist()[:: GRID["size"].size - 1]
+_GEOMETRIES = prod(GRID.sizes[3:])  # the last factors, which change fastest
+_SHAPES = GRID["shape"].levels
 _RAYS = 2  # along each side of a pixel
 _LEVELS = 1024
 _FAR_SHADOW = 1.1  # no shadow is further from the object's axis
@@ -53,22 +52,15 @@ class Rooms(Renderer):
     """
 
     def __init__(self, *, resolution: int = 64) -> None:
-        narrowest = 2 * min(HALF_WIDTH.values()) * _SIZE[0] * FOCAL / DISTANCE
+        narrowest = 2 * min(HALF_WIDTH.values()) * _SMALLEST * FOCAL / DISTANCE
         check_resolution(resolution, narrowest=narrowest, world="rooms")
-        axes = (
-            *(spread(f"{part}_hue", (0.0, 0.9), size=10, period=1.0) for part in _HUES),
-            spread("size", _SIZE, size=SIZES),
-            levelled("shape", SHAPES),
-            spread("azimuth", (-30.0, 30.0), size=AZIMUTHS),
-        )
-        super().__init__("rooms", axes, shape=(3, resolution, resolution))
+        super().__init__("rooms", GRID, shape=(3, resolution, resolution))
         self.resolution = resolution
 
     def images(self, rows: Int[Tensor, " n"]) -> UInt8[Tensor, "n 3 h w"]:
         """The images of these rows, the same as rendered from their values."""
-        size, shape, azimuth = self.grid.indices(rows)[:, 3:].unbind(1)
-        at = (size * len(SHAPES) + shape) * AZIMUTHS + azimuth
-        kept, values = self._kept(rows.device), self.values(rows)
+        at = rows % _GEOMETRIES
+        values, kept = self.values(rows), self._kept(rows.device)
         images = torch.empty(len(rows), *self.shape, dtype=torch.uint8, device=rows.device)
         every = torch.arange(len(rows), device=rows.device)
         for part in torch.split(every, self._at_once(rows.device)):
@@ -78,7 +70,7 @@ class Rooms(Renderer):
     def _kept(self, device: torch.device) -> Float[Tensor, "480 4 h w"]:
         """Brightness of all surfaces for every size, shape and azimuth."""
         if device not in self._caches:
-            values = self.values(torch.arange(SIZES * len(SHAPES) * AZIMUTHS, device=device))
+            values = self.values(torch.arange(_GEOMETRIES, device=device))
             kept = torch.empty(len(values), 4, *self.shape[1:], device=device)
             self._caches[device] = self._by_shape(self._surfaces, values, out=kept)
         return self._caches[device]
@@ -91,7 +83,7 @@ class Rooms(Renderer):
         size, turn = values[:, 3, None, None], values[:, 5, None, None].double().deg2rad()
         # turned in double, so that cosine and sine round to one float
         view = View(cos=turn.cos().float(), sin=turn.sin().float(), lamp=_LAMP)
-        rays, name = self._rays(values.device), SHAPES[shape]
+        rays, name = self._rays(values.device), _SHAPES[shape]
         parts = torch.zeros(
             len(values), 4, *(_RAYS * side for side in self.shape[1:]), device=values.device
         )
@@ -123,8 +115,8 @@ class Rooms(Renderer):
 
     def _window(self, name: str) -> tuple[slice, slice]:
         """Rows and columns of rays outside which no object of this shape is seen."""
-        radius = HALF_WIDTH[name] * _SIZE[1] * (sqrt(2) if name == "cube" else 1)
-        above = HEIGHT[name] * _SIZE[1] - EYE
+        radius = HALF_WIDTH[name] * _LARGEST * (sqrt(2) if name == "cube" else 1)
+        above = HEIGHT[name] * _LARGEST - EYE
         top = above / (DISTANCE - radius if above > 0 else DISTANCE + radius)
         aside = FOCAL * radius / sqrt(DISTANCE**2 - radius**2)
         bottom = EYE / (DISTANCE - radius)
@@ -151,7 +143,7 @@ def _meet(
 ) -> tuple[Bool[Tensor, "n h w"], Float[Tensor, "n h w"]]:
     """Which rays meet the object, and how bright it is there."""
     half, height = HALF_WIDTH[name] * size, HEIGHT[name] * size
-    if name in ("ball", "capsule"):
+    if name in ("sphere", "capsule"):
         return cast.capsule(rays, view, radius=half, height=height)
     column = cast.square_column if name == "cube" else cast.round_column
     return cast.prism(rays, view, column(rays, view, half), height=height)

@@ -8,23 +8,21 @@ whole pixels apart, so an image of the grid is a cut-out of one of 720 masks, to
 Values (n, 5): shape, scale, orientation in radians counter-clockwise, x to the right and y down.
 """
 
-from math import ceil, pi
+from math import ceil
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from identikit.worlds.grids.grid import levelled
+from identikit.worlds.grids.dsprites import GRID
 from identikit.worlds.rendered.distances import MINOR_AXIS, Distance, ellipse, heart, square
-from identikit.worlds.rendered.renderer import Renderer, check_resolution, spread
+from identikit.worlds.rendered.renderer import Renderer, check_resolution
 
-SHAPES = ("square", "ellipse", "heart")
 RADIUS = 15.4 / 64
 """Circumradius of a sprite of scale 1, as a share of the image."""
 PLACES = 32
 _EDGE, _STEP = 16.5 / 64, 1 / 64  # first centre and distance of neighbours, as shares
 _SUBPIXEL = 4096  # centres are multiples of this part of a pixel, so that places are exact
-_SCALE = (0.5, 1.0)
 _DISTANCES: tuple[Distance, ...] = (square, ellipse, heart)
 
 
@@ -41,16 +39,9 @@ class Sprites(Renderer):
     """
 
     def __init__(self, *, resolution: int = 64, antialiased: bool = False) -> None:
-        narrowest = 2 * RADIUS * MINOR_AXIS * _SCALE[0]
+        narrowest = 2 * RADIUS * MINOR_AXIS * GRID["scale"].values[0].item()
         check_resolution(resolution, narrowest=narrowest, world="sprites")
-        axes = (
-            levelled("shape", SHAPES),
-            spread("scale", _SCALE, size=6),
-            spread("orientation", (0.0, 2 * pi), size=40, period=2 * pi),
-            spread("x", (0.0, 1.0), size=PLACES),
-            spread("y", (0.0, 1.0), size=PLACES),
-        )
-        super().__init__("sprites", axes, shape=(1, resolution, resolution))
+        super().__init__("sprites", GRID, shape=(1, resolution, resolution))
         self.resolution, self.antialiased = resolution, antialiased
 
     def images(self, rows: Int[Tensor, " n"]) -> UInt8[Tensor, "n 1 h w"]:
