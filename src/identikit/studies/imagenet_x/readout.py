@@ -6,7 +6,9 @@ mean and sd those of the training part, s_n = +1 or -1. lambda is the one with t
 on folds of the training part. In units of all images u = x sd_all / sd, so the same problem is one
 in x with the penalty lambda (sd / sd_all)² on each weight: all repetitions, folds and penalties of
 a target are solved at once (`recovery.logistic`). Intervals resample images: an image takes
-its answers in all repetitions along. h is (n, d).
+its answers in all repetitions along. That leaves out that other images would also have been
+fitted to, so an interval is stretched to that of the corrected resampled t-test where this is
+wider. h is (n, d).
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +28,7 @@ from identikit.recovery.logistic import Tasks
 from identikit.studies.imagenet_x.splits import (
     BalancedSplit,
     balanced_splits,
+    corrected_half_width,
     corrected_p,
     plain_p,
 )
@@ -68,6 +71,8 @@ class ReadOut:
     """Of each repetition, the seven of `SCORES`."""
     estimates: tuple[Estimate, ...]
     """Mean over the repetitions with its 95 % interval over images, for each of `SCORES`."""
+    stretched: tuple[float, ...]
+    """By how much each interval is wider than resampled test images alone make it, at least 1."""
     p_value: float
     """That accuracy is above one half, repetitions corrected for sharing images."""
     p_plain: float
@@ -174,16 +179,18 @@ class _Target:
             penalty=strength[:, None] * units,
         )
         logit = fitted.logits(self.x)[:, :, 1]
-        each, estimates = scored(
+        each, over_images = scored(
             [logit[r, s.test] for r, s in enumerate(self.splits)],
             self.label,
             [s.test for s in self.splits],
             procedure=self.procedure,
             name=self.name,
         )
+        estimates, stretched = _stretched(over_images, each, ratio=n_test / n_train)
         return ReadOut(
             scores=tuple(map(tuple, each.tolist())),
             estimates=estimates,
+            stretched=stretched,
             p_value=corrected_p(each[:, 0], chance=0.5, ratio=n_test / n_train),
             p_plain=plain_p(each[:, 0], chance=0.5),
             n_train=n_train,
@@ -237,6 +244,27 @@ class _Target:
             )
         loss = torch.cat(total).view(len(self.splits), folds, len(grid)).sum(dim=1)
         return grid[loss.argmin(dim=1)]
+
+
+def _stretched(
+    estimates: tuple[Estimate, ...], scores: Tensor, *, ratio: float
+) -> tuple[tuple[Estimate, ...], tuple[float, ...]]:
+    """Intervals no narrower than those of the corrected test, and by how much they are wider."""
+    found, factors = [], []
+    half_widths = corrected_half_width(scores, ratio=ratio).tolist()
+    for name, own, least in zip(SCORES, estimates, half_widths, strict=True):
+        half = (own.high - own.low) / 2
+        factor = max(1.0, least / half) if half > 0 else 1.0
+        lowest = -1.0 if name == "correlation" else 0.0
+        found.append(
+            Estimate(
+                own.value,
+                max(lowest, own.value - factor * (own.value - own.low)),
+                min(1.0, own.value + factor * (own.high - own.value)),
+            )
+        )
+        factors.append(factor)
+    return tuple(found), tuple(factors)
 
 
 def scored(

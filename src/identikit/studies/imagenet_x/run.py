@@ -119,7 +119,7 @@ def _encode(
         name = f"imagenet-x-{short(model)}-{known}"
         folders[model] = draft.target.parent / "features" / name
         extract(
-            replace(options, out=folders[model], table=table),
+            replace(options, out=folders[model], factors=table),
             on_progress=_Watched(on_progress),
         )
     return folders

@@ -92,6 +92,16 @@ def corrected_p(scores: Float[Tensor, " repetitions"], *, chance: float, ratio: 
     return float(stats.t.sf(t, count - 1))
 
 
+def corrected_half_width(
+    scores: Float[Tensor, "repetitions k"], *, ratio: float
+) -> Float[Tensor, " k"]:
+    """Half of the 95 % interval that goes with the corrected test, for each column."""
+    count = len(scores)
+    quantile = float(stats.t.ppf(0.975, count - 1))
+    half: Tensor = quantile * (1 / count + ratio) ** 0.5 * scores.std(dim=0)
+    return half
+
+
 def plain_p(scores: Float[Tensor, " repetitions"], *, chance: float) -> float:
     """Two-sided p-value of the t-test that takes repetitions for independent samples."""
     count, spread = len(scores), scores.std().item()
