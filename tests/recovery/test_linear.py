@@ -83,6 +83,34 @@ def test_cross_validation_agrees_with_grid_search() -> None:
     np.testing.assert_allclose(plain, error, rtol=1e-8)
 
 
+def test_wide_features_and_few_targets_need_no_eigenvectors() -> None:
+    h = normal(300, 60) @ normal(60, 60, seed=1) + 3
+    y = normal(300, 2, seed=2)
+    penalties = torch.tensor([1e-3, 1.0, 1e3], dtype=torch.float64)
+    m = moments(h, y)
+    found, constants = linear.ridge(m, penalties=penalties)
+    for penalty, a, b in zip(penalties.tolist(), found, constants, strict=True):
+        model = Ridge(alpha=penalty, solver="svd").fit(h.numpy(), y.numpy())
+        np.testing.assert_allclose(a.T, model.coef_, rtol=1e-7, atol=1e-10)
+        np.testing.assert_allclose(b, model.intercept_, rtol=1e-7, atol=1e-10)
+    collapsed = moments(torch.cat([h[:, :50], h[:, :10]], dim=1), y)
+    assert linear._tridiagonal_ridge(m, penalties) is not None
+    assert linear._tridiagonal_ridge(collapsed, penalties) is None
+
+
+@pytest.mark.parametrize("k", [1, 30])
+def test_errors_of_ridge_are_those_of_its_predictions(k: int) -> None:
+    """With so few targets that maps are made, and so many that the test rows are turned."""
+    h, y = normal(300, 60) + 1, normal(300, k, seed=2)
+    penalties = torch.logspace(-1, 3, 9, dtype=torch.float64)
+    train, test = moments(h[:200], y[:200]), moments(h[200:], y[200:])
+    _, errors = linear.cross_validated([(train, test)], penalties=penalties)
+    for penalty, error in zip(penalties.tolist(), errors, strict=True):
+        model = Ridge(alpha=penalty, solver="svd").fit(h[:200].numpy(), y[:200].numpy())
+        off = model.predict(h[200:].numpy()).reshape(-1, k) - y[200:].numpy()
+        np.testing.assert_allclose(error, (off**2).sum(axis=0), rtol=1e-8)
+
+
 def test_procrustes_agrees_with_scipy() -> None:
     h, y = normal(200, 4) + 2, normal(200, 4, seed=1) - 1
     turn, size = orthogonal_procrustes(h.numpy(), y.numpy())

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.linalg.blas import dsyrk
 from torch import Tensor
 
 from identikit.errors import InputError
@@ -25,8 +26,6 @@ from identikit.recovery.split import Split
 
 BLOCK = 1 << 23
 """Numbers in float64 at a time."""
-PANEL = 512
-"""Columns of C at a time: only panels on and below the diagonal are computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,25 +155,37 @@ def merge(packed: Float[Tensor, "sets *parts side side"]) -> Float[Tensor, "*par
 def _absorb(packed: Tensor, h: Tensor, y: Tensor) -> None:
     """Merge a block of rows into one part's statistics, in place."""
     n, d = h.shape
-    u = torch.empty(n + 1, len(packed) - 1, dtype=torch.float64, device=packed.device)
-    u[:n, :d], u[:n, d:] = h, y
-    block, old, before = u[:n], packed[0, 1:], packed[0, 0].item()
-    mean = block.mean(dim=0)
-    if not bool(torch.isfinite(mean).all()):
-        column = int((~torch.isfinite(mean)).nonzero()[0])
-        which = f"column {column} of h" if column < d else f"target {column - d}"
-        raise InputError(f"{which} has values that are NaN or infinite. Drop those rows.")
-    block -= mean
-    rest = block.mean(dim=0)  # the first mean is off by rounding
-    block -= rest
-    off = mean + rest - old
-    u[n] = off * (before * n / (before + n)) ** 0.5  # the last term of C as one more row
-    for start in range(0, d, PANEL):
-        panel = slice(start, min(start + PANEL, d))
-        packed[1 + start :, 1:][:, panel].addmm_(u[:, start:].T, u[:, panel])
-    packed.diagonal()[1 + d :] += u[:, d:].square().sum(dim=0)
-    old += off * (n / (before + n))
+    before, old = packed[0, 0].item(), packed[0, 1:].clone()
+    blocks, offs, done = [], [], before + n
+    for given, mean_before in ((h, old[:d]), (y, old[d:])):
+        u = torch.empty(n + 1, given.shape[1], dtype=torch.float64, device=packed.device)
+        block = u[:n]
+        block.copy_(given)
+        mean = block.mean(dim=0)
+        if not bool(torch.isfinite(mean).all()):
+            column = int((~torch.isfinite(mean)).nonzero()[0])
+            which = f"column {column} of h" if given is h else f"target {column}"
+            raise InputError(f"{which} has values that are NaN or infinite. Drop those rows.")
+        block -= mean
+        rest = block.mean(dim=0)  # the first mean is off by rounding
+        block -= rest
+        offs.append(mean + rest - mean_before)
+        u[n] = offs[-1] * (before * n / done) ** 0.5  # the last term of C as one more row
+        blocks.append(u)
+    own, targets = blocks
+    packed[1 : 1 + d, 1 : 1 + d] += _gram(own)
+    packed[1 + d :, 1 : 1 + d].addmm_(targets.T, own)
+    packed.diagonal()[1 + d :] += targets.square().sum(dim=0)
+    packed[0, 1:] += torch.cat(offs) * (n / done)
     packed[0, 0] += n
+
+
+def _gram(u: Tensor) -> Tensor:
+    """U'U, of which only the lower half need be right."""
+    if u.device.type == "cpu":  # half the work of a product, and scipy's BLAS is the faster one
+        half: Tensor = torch.from_numpy(dsyrk(1.0, u.numpy().T)).T
+        return half
+    return u.T @ u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
