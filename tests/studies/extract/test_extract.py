@@ -247,10 +247,10 @@ def test_a_table_chooses_the_images(config: ExtractConfig, tmp_path: Path, suffi
     keys = ["class1/01.png", "class0/03.png"]
     frame, table = pd.DataFrame({"file": keys, "size": [1.0, 2.0]}), tmp_path / f"table{suffix}"
     frame.to_csv(table) if suffix == ".csv" else frame.to_parquet(table)
-    extract(changed(config, table=table, key="file"))
+    extract(changed(config, factors=table, key="file"))
     assert rows_of(config.out)[1] == sorted(keys)
     with pytest.raises(InputError, match="Did you mean 'file'"):
-        extract(changed(config, table=table, key="files"))
+        extract(changed(config, factors=table, key="files"))
 
 
 @pytest.mark.parametrize(

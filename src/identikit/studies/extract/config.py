@@ -34,9 +34,9 @@ class ExtractConfig:
     """Folder of images; subfolders are searched too."""
     out: Path
     """Folder of the features. One that the same command left unfinished is gone on with."""
-    table: Path | None = None
-    """CSV or Parquet with a column of keys, which are paths relative to the images' folder: only
-    these images are read."""
+    factors: Path | None = None
+    """A table of factors (CSV, Parquet, .npz) with a column of keys, which are paths relative to
+    the images' folder: only these images are read."""
     key: str = "key"
     """That column."""
     untrained: bool = False

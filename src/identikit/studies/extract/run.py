@@ -58,7 +58,7 @@ def extract(
         InputError: a model, layer, image or folder that cannot be used, or a full disk. The shards
             that were written stay.
     """
-    wanted = None if config.table is None else _keys(config.table, config.key)
+    wanted = None if config.factors is None else _keys(config.factors, config.key)
     images = find_images(config.images, keys=wanted)
     model = load_model(
         config.model,
