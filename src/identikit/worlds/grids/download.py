@@ -112,16 +112,17 @@ class _AddressError(Exception):
 
 
 def _retrieve(url: str, original: Original, target: Path, on_progress: Watch | None) -> None:
-    def transfer(url: str, output: str, _: object) -> None:
-        part = target.with_name(f"{target.name}.part")
-        _transfer_with_patience(url, part, original, on_progress)
+    part = target.with_name(f"{target.name}.part")
+
+    def hand_over(_: str, output: str, __: object) -> None:
         os.replace(part, output)
         _tag_of(part).unlink(missing_ok=True)
 
     pooch.get_logger().setLevel(logging.WARNING)  # the progress says it already
     try:
+        _transfer_with_patience(url, part, original, on_progress)
         pooch.retrieve(
-            url, original.digest, fname=target.name, path=target.parent, downloader=transfer
+            url, original.digest, fname=target.name, path=target.parent, downloader=hand_over
         )
     except OSError as error:
         raise InputError(
