@@ -8,6 +8,7 @@ import math
 import shutil
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -45,22 +46,32 @@ def compute(config: CellConfig, draft: Draft, on_progress: Watch | None) -> Outc
     """
     device = torch.device(config.device)
     images = image_grid(config.world, config.data)
-    result = _Cell(config, images, device).run(draft, on_progress)
+    result = Cell(config, images, device=device).run(draft.checkpoint, on_progress)
     if result["status"] == "completed":  # an optimiser's state is large
         shutil.rmtree(draft.checkpoint, ignore_errors=True)
     return result, {}
 
 
-class _Cell:
+class Cell:
     """A world, its split and an encoder."""
 
-    def __init__(self, config: CellConfig, images: ImageGrid, device: torch.device) -> None:
+    def __init__(self, config: CellConfig, images: ImageGrid, *, device: torch.device) -> None:
+        """Split, hold the images, build the encoder.
+
+        Args:
+            config: The cell's.
+            images: Its world.
+            device: Where everything is computed.
+
+        Raises:
+            InputError: a factor that is not there, or images that cannot be split.
+        """
         self.config, self.grid = config, images.grid
         split = split_rows(
             images.grid, task=config.task, seed=config.repetition, images=config.images
         )
         self.pictures = Pictures(images, split, size=config.size, device=device)
-        self.train, self.validation, self.test = self.pictures.parts
+        self.training, self.validation, self.test = self.pictures.parts
         encoder = staged_encoder(
             config.encoder, shape=self.pictures.shape, generator=self.stream("encoder")
         )
@@ -73,14 +84,16 @@ class _Cell:
             generator=self.stream("bootstrap"),
         )
 
-    def stream(self, purpose: str, *, device: torch.device | str = "cpu") -> torch.Generator:
-        return stream(self.config.repetition, f"dislib/{purpose}", device=device)
+    def stream(self, purpose: str) -> torch.Generator:
+        """The generator for one purpose of this repetition."""
+        return stream(self.config.repetition, f"dislib/{purpose}")
 
-    def run(self, draft: Draft, on_progress: Watch | None) -> dict[str, Any]:
+    def run(self, checkpoint: Path, on_progress: Watch | None) -> dict[str, Any]:
+        """Everything of the cell; training state is kept in a folder."""
         untrained, rank = read_out(self.seen, self.targets, coverage=None, bootstrap=self.bootstrap)
         if not self.seen.encoder.learns:
             return self._result(untrained, rank, {}, coverage=None, training=None)
-        head, training = self._trained(draft, on_progress)
+        head, training = self.train(checkpoint, on_progress)
         if training["status"] == "interrupted":
             return {"status": "interrupted"}
         coverage = covered_subspace(head.rows().detach().cpu())
@@ -92,19 +105,19 @@ class _Cell:
             scores, rank, {"untrained": untrained}, coverage=coverage, training=training
         )
 
-    def _trained(
-        self, draft: Draft, on_progress: Watch | None
+    def train(
+        self, checkpoint: Path | None = None, on_progress: Watch | None = None
     ) -> tuple[SoftmaxHead, dict[str, Any]]:
         """Train in place; the head and how it went."""
         config, device = self.config, self.pictures.device
-        training = config.training(len(self.train))
+        training = config.training(len(self.training))
         head = SoftmaxHead(
             HeadConfig(negatives=None),
             self.grid[config.task].size,
             self.seen.encoder.dim,
             generator=self.stream("head"),
         ).to(device)
-        epoch = max(1, len(self.train) // training.batch_size)
+        epoch = max(1, len(self.training) // training.batch_size)
         started = time.perf_counter()
         fitted = fit(
             self.seen,
@@ -117,7 +130,7 @@ class _Cell:
             evaluate_every=epoch,
             enough=lambda scores: scores["accuracy"] >= config.stop_accuracy,
             on_progress=on_progress,
-            checkpoint=draft.checkpoint,
+            checkpoint=checkpoint,
         )
         return head, {
             "status": fitted.status,
@@ -129,7 +142,7 @@ class _Cell:
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Places and labels of n training images, all of them before any comes twice."""
-        size, device = len(self.train), generator.device
+        size, device = len(self.training), generator.device
         rounds = range(math.ceil(n / size))
         shuffled = [torch.randperm(size, generator=generator, device=device) for _ in rounds]
         places = torch.cat(shuffled)[:n]  # training images come first
@@ -155,7 +168,7 @@ class _Cell:
         recovery = Recovery(
             factors=scores,
             controls=controls,
-            n_train=len(self.train),
+            n_train=len(self.training),
             n_test=len(self.test),
             dim=self.seen.encoder.dim,
             rank=rank,
@@ -175,7 +188,7 @@ class _Cell:
 
     def _few_shot(self) -> dict[str, float]:
         """Accuracy per factor, mean over draws of shots."""
-        pool, test = self.train[:FEW], self.test[: FEW // 2]
+        pool, test = self.training[:FEW], self.test[: FEW // 2]
         h, h_test = self.seen.features(pool), self.seen.features(test)
         return {
             name: few_shot_accuracy(

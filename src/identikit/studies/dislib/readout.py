@@ -124,7 +124,7 @@ def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | 
                     own.train(0), fit.coefficient, fit.intercept, columns=targets.columns[j]
                 )
         coefficient = torch.cat([fit.coefficient for fit in fits], dim=1)
-        coefficients.append(coefficient if basis is None else basis @ coefficient)
+        coefficients.append(coefficient if basis is None else basis.to(coefficient) @ coefficient)
         intercepts.append(torch.cat([fit.intercept for fit in fits]))
         names.append(name)
     return Maps(
