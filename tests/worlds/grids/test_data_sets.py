@@ -198,6 +198,17 @@ def test_damaged_bytes_never_get_out_as_another_error(name: str, tmp_path: Path)
             load_grid(name, path)
 
 
+@pytest.mark.parametrize("name", ["cars3d", "dsprites", "shapes3d", "smallnorb"])
+def test_a_changed_byte_is_seen_in_what_is_compressed(name: str, tmp_path: Path) -> None:
+    path, _ = WRITERS[name](tmp_path, SMALL[name])
+    file = next(path.glob("*training-dat*")) if path.is_dir() else path
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=f"cannot be used as {name}"):
+        load_grid(name, path)
+
+
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_a_grid_that_does_not_match_its_images_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

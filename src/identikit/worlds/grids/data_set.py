@@ -6,6 +6,7 @@ blocks that `unpacked` writes into a cache file once.
 """
 
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ Watch = Callable[[int, int], None]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, NotImplementedError),
-    *(zlib.error, zipfile.BadZipFile, tarfile.TarError),
+    *(zlib.error, zipfile.BadZipFile, tarfile.TarError, tokenize.TokenError),
 )
 """What readers raise at files that are damaged, cut short or of another kind."""
 

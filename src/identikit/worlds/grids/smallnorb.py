@@ -85,6 +85,8 @@ def _blocks(path: Path, rows: dict[str, np.ndarray], data: DataSet) -> Iterator[
                 pairs = _values(file, f"{part}-dat.mat", np.dtype("u1"), len(here) * pair)
                 pairs = pairs.reshape(len(here), *sizes[1:])[:, CAMERA, :, :, None]
                 images[here] = shrunk(torch.from_numpy(pairs.copy()), data.shape[1]).numpy()
+            if file.read(1):  # or gzip's checksum is compared
+                raise ValueError(f"{part}-dat.mat is longer than its sizes say")
     yield images
 
 
