@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
+from rich.text import Text
 
 from identikit.errors import InputError
 from identikit.estimate import Estimate
@@ -145,21 +146,19 @@ class Comparison:
             ) from None
 
     def __rich__(self) -> "RenderableType":
-        return _table(self)
+        return _rendered(self)
 
     def __str__(self) -> str:
         console = Console(width=WIDTH, no_color=True, force_terminal=False)
         with console.capture() as captured:
-            console.print(_table(self))
-            for sentence in self.status:
-                console.print(sentence)
+            console.print(_rendered(self))
         return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 _ADAPTER = TypeAdapter(Comparison)
 
 
-def _table(comparison: Comparison) -> Table:
+def _rendered(comparison: Comparison) -> Group:
     a, b = comparison.names
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(f"A = {a}, B = {b}", no_wrap=True)
@@ -170,11 +169,11 @@ def _table(comparison: Comparison) -> Table:
     for measure, label in MEASURES.items():
         found = [{s.measure: s for s in space.scores}.get(measure) for space in comparison.spaces]
         table.add_row(label, *("-" if score is None else _cell(score) for score in found))
-    table.caption = (
-        f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; directions of A "
-        "and B in round, 95 % intervals in square brackets"
+    rule = (
+        f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; (directions of A, "
+        "of B), [95 % interval]"
     )
-    return table
+    return Group(table, Text(rule, style="dim"), *(Text(word) for word in comparison.status))
 
 
 def _cell(score: Similarity) -> str:

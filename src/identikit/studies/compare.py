@@ -159,7 +159,7 @@ def compare_page(run: Run) -> Page:
                 lead="Chance is what the same scores come to with the rows of B shuffled. The "
                 "ceiling is what the numbers of directions (R²) or the spreads along them "
                 "(Procrustes, CKA) allow at best, whatever the two models hold.",
-                tables=(_table(comparison),),
+                tables=tuple(_table(space) for space in comparison.spaces),
                 notes=tuple(f"{sentence}." for sentence in comparison.status),
             ),
         ),
@@ -263,19 +263,18 @@ def _spectra(comparison: Comparison) -> Iterator[Figure]:
     )
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(space: SpaceScores) -> Table:
     rows = [
         {
-            "score": f"{score.label} ({space.name})",
-            "predicted": predicted(comparison, space, score.measure),
-            "recovered": score.estimate,
+            "score": score.label,
+            "value": score.estimate if score.measure != "cka_biased" else score.estimate.value,
             "chance": score.chance,
             "ceiling": score.ceiling,
         }
-        for space in comparison.spaces
         for score in space.scores
     ]
-    return Table(caption="All scores of all parts", frame=pd.DataFrame(rows, dtype=object))
+    words = f"{space.name}: {space.rank_a} directions of A, {space.rank_b} of B"
+    return Table(caption=words[0].upper() + words[1:], frame=pd.DataFrame(rows, dtype=object))
 
 
 def _compute(config: CompareConfig, draft: Draft, on_progress: Watch | None) -> Outcome:
