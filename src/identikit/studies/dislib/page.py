@@ -45,7 +45,7 @@ def dislib_page(run: Run) -> Page:
         title="DisLib: taught one factor, what of the others?",
         subtitle=_budget(run),
         verdict=_verdict(lines),
-        verdict_tone="good",
+        verdict_tone="good" if any(_changed(line) > 0 for line in lines) else "warning",
         rows=tuple(row for world in worlds for row in _rows(run, _first(lines, world))),
         sections=(
             *(_table_section(run, _first(lines, world)) for world in worlds),
@@ -145,7 +145,7 @@ def _rows(run: Run, lines: list[Line]) -> list[ComparisonRow]:
         ComparisonRow(
             quantity=f"{world}: dimensions of h that theory covers ({NAMES[encoder]})",
             predicted=min(classes - 1, cells[0]["recovery"]["dim"]),
-            recovered=fmean(cell["covered_dimensions"] for cell in cells),
+            recovered=", ".join(dict.fromkeys(str(c["covered_dimensions"]) for c in cells)),
             explained=f"The head of {classes} classes sees h through the differences of its rows "
             f"only, {classes - 1} of {cells[0]['recovery']['dim']} dimensions.",
         ),
@@ -181,7 +181,7 @@ def _row(line: Line, lines: list[Line]) -> ComparisonRow:
         quantity=f"{line.world}: {line.factor} ({line.measure})",
         predicted=1.0 if line.factor == line.task else None,
         recovered=line.score,
-        explained=f"{_why(line, pixels)} {', '.join(beside)}.",
+        explained=f"{_why(line, pixels)} Beside it: {', '.join(beside)}.",
     )
 
 
@@ -229,9 +229,9 @@ def _table_section(run: Run, lines: list[Line]) -> Section:
     figures = [_bars(line_set) for line_set in _learned(lines)]
     return Section(
         heading=f"{world}, taught the {task}",
-        lead="Left of each pair the paper's protocol: least squares, Pearson's correlation on test "
-        "images, mean and standard deviation over repetitions. Ours: the score that fits the kind "
-        "of factor, with its 95 % interval over repetitions.",
+        lead="First the paper's protocol: least squares, Pearson's correlation on test images, "
+        "mean and standard deviation over repetitions. Then ours: the score that fits the kind "
+        "of factor, with its 95 % interval, over repetitions where there are several.",
         figures=tuple(figures),
         tables=tuple(tables),
         notes=(
@@ -426,12 +426,12 @@ def _world_section(run: Run, world: str) -> Section:
     about = run.result["worlds"][world]
     pictures = run.arrays()[world]
     factors = about["factors"]
-    captions = [factor["name"] for factor in factors for _ in range(pictures.shape[1])]
+    captions = [f"{factor['name']} {level}" for factor in factors for level in factor["shown"]]
     figure = replace(
-        image_grid(_channels_last(pictures.reshape(-1, *pictures.shape[2:])), captions=captions),
+        image_grid(_channels_last(pictures), captions=captions),
         name=f"images-{world}",
         title=f"{world}: each factor over its levels",
-        caption="A row of six for each factor, from its first to its last level, the others held.",
+        caption="Each factor from its first to its last level, the others held.",
     )
     return Section(
         heading=f"The world: {world}",

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from numpy.typing import NDArray
+from torch import Tensor
 
 from identikit.studies.dislib.config import ALL, CELL, CellConfig, DisLibConfig
 from identikit.studies.dislib.sources import default_task, image_grid
@@ -23,7 +25,7 @@ from identikit.worlds.grids.split import split_rows
 
 SECONDS_PER_IMAGE = {"pixels": 1e-3, "linear": 4e-4, "mlp": 5e-4, "resnet18": 6e-3}
 """Roughly, of training at 32 x 32 pixels on one core; only decides the order and the time left."""
-LEVELS_SHOWN = 6
+LEVELS_SHOWN = 7
 """Pictures of a traversal."""
 
 
@@ -137,17 +139,31 @@ def _record(config: CellConfig, outcome: Outcome, beside: Path) -> dict[str, Any
 
 
 def _described(images: ImageGrid) -> dict[str, Any]:
-    axes = [{"name": a.name, "kind": str(a.kind), "size": a.size} for a in images.grid.axes]
+    axes = [
+        {
+            "name": axis.name,
+            "kind": str(axis.kind),
+            "size": axis.size,
+            "shown": [axis.levels[k] if axis.levels else f"{axis.values[k]:.3g}" for k in levels],
+        }
+        for axis, levels in ((axis, _shown(axis.size).tolist()) for axis in images.grid.axes)
+    ]
     return {"images": images.grid.size, "shape": list(images.shape), "factors": axes}
 
 
+def _shown(size: int) -> Int[Tensor, " levels"]:
+    """The levels of a traversal, from the first to the last."""
+    return torch.linspace(0, size - 1, min(size, LEVELS_SHOWN)).round().long()
+
+
 def _traversals(images: ImageGrid) -> NDArray[np.uint8]:
-    """Each factor over some of its levels with the others held, (factors, levels, c, h, w)."""
-    grid = images.grid
-    held = torch.tensor([size // 3 for size in grid.sizes])
-    indices = held.repeat(len(grid.sizes), LEVELS_SHOWN, 1)
-    for j, size in enumerate(grid.sizes):
-        indices[j, :, j] = torch.linspace(0, size - 1, LEVELS_SHOWN).round().long()
-    pictures = images.images(grid.rows(indices.flatten(0, 1)))
-    found: NDArray[np.uint8] = pictures.reshape(*indices.shape[:2], *images.shape).numpy()
+    """Each factor over some of its levels with the others held, one after the other."""
+    sizes = images.grid.sizes
+    held = torch.tensor([size * (j + 1) // (len(sizes) + 1) for j, size in enumerate(sizes)])
+    indices = []
+    for j, size in enumerate(sizes):
+        levels = _shown(size)
+        indices.append(held.repeat(len(levels), 1))
+        indices[-1][:, j] = levels
+    found: NDArray[np.uint8] = images.images(images.grid.rows(torch.cat(indices))).numpy()
     return found
