@@ -5,11 +5,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from identikit.config import from_dict, to_dict
+from identikit.encoders.mlp import EncoderConfig
 from identikit.errors import InputError
 from identikit.objectives.head import HeadConfig
 from identikit.studies.provenance import command_line
@@ -60,6 +62,22 @@ def test_supervised_and_normalized_runs_work_too() -> None:
     latents = done.recovery.latents
     assert latents is not None
     assert latents.procrustes.mean.value > 0.6
+
+
+@pytest.mark.parametrize("objective", ["supervised", "oracle"])
+def test_a_rendered_world_is_learnt_from_pixels(objective: Literal["supervised", "oracle"]) -> None:
+    config = SimulationConfig(
+        objective=objective,
+        test_samples=512,
+        world=WorldConfig(dim=2, classes=20, generator="sprites"),
+        encoder=EncoderConfig(architecture="cnn", width=16),
+        training=TrainingConfig(steps=150, batch_size=64, optimizer="adam", rate=1e-2),
+    )
+    done = simulate(config)
+    assert done.prediction.ceiling.r2_latents == pytest.approx(1, abs=1e-6)
+    assert all(check.holds for check in done.prediction.assumptions)
+    assert done.summary()["r2_latents"] > (0.9 if objective == "oracle" else 0.5)
+    assert done.recovery.mean("x") > 0.9  # places are nearly linear in pixels
 
 
 def test_two_classes_are_enough_to_run() -> None:

@@ -1,8 +1,9 @@
-"""A small convolutional encoder: h = A vec(c_3(c_2(c_1(x)))).
+"""A small convolutional encoder: h = A r(vec(c_3(c_2(c_1(x))))).
 
-c_k is the leaky ReLU of the batch norm of a 3 x 3 convolution with stride 2. Plain on
-purpose: the question is what the objective leaves in h, not how well the best network
-classifies. x is (n, side, side), grey in [0, 1]; h is (n, d_h).
+c_k is the leaky ReLU of the batch norm of a 3 x 3 convolution with stride 2, r a hidden layer with
+leaky ReLU where one is asked for. Plain on purpose: the question is what the objective leaves in
+h, not how well the best network classifies. x is (n, c, side, side), or (n, side, side) for one
+channel, in [0, 1]; h is (n, d_h).
 """
 
 from itertools import pairwise
@@ -19,14 +20,22 @@ _NEGATIVE_SLOPE = 0.01
 
 
 class CNN(nn.Module):
-    """Three strided convolutions and a linear layer.
+    """Strided convolutions, a hidden layer or none, and a linear layer.
 
     Raises:
-        InputError: sides that three halvings do not divide, or sizes below 1.
+        InputError: sides that the halvings do not divide, or sizes below 1.
     """
 
     def __init__(
-        self, *, width: int, out_dim: int, generator: torch.Generator, side: int = 32
+        self,
+        *,
+        width: int,
+        out_dim: int,
+        generator: torch.Generator,
+        side: int = 32,
+        channels: int = 1,
+        layers: int = _LAYERS,
+        hidden: int | None = None,
     ) -> None:
         """Weights come from the generator.
 
@@ -35,36 +44,42 @@ class CNN(nn.Module):
             out_dim: Dimensions of h.
             generator: Source of the initial weights.
             side: Pixels along each side of an image.
+            channels: Of an image.
+            layers: How many convolutions.
+            hidden: Units of the hidden layer; None for no such layer.
         """
         super().__init__()
-        reduction = 2**_LAYERS
+        reduction = 2**layers
         if side < reduction or side % reduction:
             raise InputError(
-                f"image side must be a multiple of {reduction} (it is halved {_LAYERS} times); "
+                f"image side must be a multiple of {reduction} (it is halved {layers} times); "
                 f"got {side}. Crop or pad the images."
             )
         if width < 1 or out_dim < 1:
             raise InputError(
                 f"encoder width and out_dim must be at least 1; got {width} and {out_dim}."
             )
-        channels = [1, *(width * 2**k for k in range(_LAYERS))]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(channels):
-            layers += [
+        widths = [channels, *(width * 2**k for k in range(layers))]
+        parts: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            parts += [
                 nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),  # the norm shifts
                 nn.BatchNorm2d(after),
                 nn.LeakyReLU(_NEGATIVE_SLOPE),
             ]
-        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.body = nn.Sequential(*parts, nn.Flatten())
         self.body.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
-        self.out = nn.Linear(channels[-1] * (side // reduction) ** 2, out_dim)
+        last = widths[-1] * (side // reduction) ** 2
+        if hidden is not None:
+            self.body.extend([nn.Linear(last, hidden), nn.LeakyReLU(_NEGATIVE_SLOPE)])
+        self.out = nn.Linear(last if hidden is None else hidden, out_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 _initialise(module, generator)
 
-    def forward(self, x: Float[Tensor, "n side side"]) -> Float[Tensor, "n d_h"]:
-        """The representation of grey images."""
-        return cast(Tensor, self.out(self.body(x[:, None])))
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n d_h"]:
+        """The representation of images."""
+        return cast(Tensor, self.out(self.body(x if x.ndim == 4 else x[:, None])))
 
 
 def _initialise(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:

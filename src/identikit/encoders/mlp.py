@@ -23,18 +23,19 @@ GAIN = 1.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """Shape of an MLP encoder."""
+    """Shape of a simulation's encoder."""
 
-    architecture: Literal["plain", "paper"] = "plain"
-    """plain: hidden layers of one width; paper: 10d, 4 x 50d, 10d with batch norm."""
+    architecture: Literal["plain", "paper", "cnn"] = "plain"
+    """plain: hidden layers of one width; paper: 10d, 4 x 50d, 10d with batch norm; cnn: strided
+    convolutions of width / 4, width / 2, ... channels and a hidden layer, for images."""
     width: int = 64
-    """Units of a hidden layer (plain)."""
+    """Units of a hidden layer (plain, cnn)."""
     depth: int = 3
-    """Number of hidden layers (plain)."""
+    """Number of hidden layers (plain) or convolutions (cnn)."""
     negative_slope: float = 0.2
-    """Slope of the leaky ReLU below zero."""
+    """Slope of the leaky ReLU below zero (plain, paper)."""
     whiten: bool = True
-    """Whether inputs are whitened, by moments fitted once before training."""
+    """Whether inputs are whitened, by moments fitted once before training (plain, paper)."""
 
     def __post_init__(self) -> None:
         for name in ("width", "depth"):

@@ -9,6 +9,7 @@ from identikit.encoders.mlp import EncoderConfig
 from identikit.errors import InputError
 from identikit.objectives.head import HeadConfig
 from identikit.training.config import TrainingConfig
+from identikit.worlds.config import RENDERED
 from identikit.worlds.world import ClusterWorld, WorldConfig
 
 
@@ -75,6 +76,11 @@ class SimulationConfig:
             raise InputError(
                 "share_rows is for labels that come equally often, or one row would not do for "
                 "labels that look alike; leave it or label_exponent out."
+            )
+        if self.encoder.architecture == "cnn" and self.world.generator not in RENDERED:
+            raise InputError(
+                f"a cnn encodes images; got the generator {self.world.generator}, which makes "
+                f"none. Choose {' or '.join(RENDERED)}, or another architecture."
             )
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")

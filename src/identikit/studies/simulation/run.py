@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from identikit.encoders.mlp import MLP
+from identikit.encoders.build import build_encoder
 from identikit.factors import Factors
 from identikit.linalg import least_squares, r2_score
 from identikit.objectives.alike import AlikeLabels, find_alike
@@ -211,7 +211,7 @@ def _result(
     config: SimulationConfig,
     world: ClusterWorld,
     prediction: Prediction,
-    model: tuple[MLP, Objective],
+    model: tuple[nn.Module, Objective],
     trained: Fit,
     test: WorldSample,
 ) -> Simulation:
@@ -229,7 +229,7 @@ def _result(
             head=None if rows is None else rows.cpu(),
             head_class=None if rows is None else world.class_of_label.cpu(),
             class_vectors=None if rows is None else world.class_vectors.cpu(),
-            x=test.x.cpu(),
+            x=test.x.flatten(1).cpu(),
         ),
         ceiling=_ceiling(config, prediction),
         seed=config.seed,
@@ -296,17 +296,16 @@ def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
     return Explanation(cause=Cause.INTERRUPTED if stopped else Cause.ENCODER, sentence=sentence)
 
 
-def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[MLP, Objective]:
+def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
     """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
     oracle, spare = config.objective == "oracle", config.head.spare
-    encoder = MLP(
+    encoder = build_encoder(
         config.encoder,
-        whitening.x.shape[1],
-        config.dim if oracle else config.dim + spare,
+        whitening.x,
+        out_dim=config.dim if oracle else config.dim + spare,
         generator=stream(config.seed, "encoder"),
     )
-    encoder.fit_whitening(whitening.x.cpu())
     objective = LatentRegression() if oracle else _head(config, world)
     return encoder.to(config.device), objective.to(config.device)
 
