@@ -27,18 +27,19 @@ def main() -> None:
     parser.add_argument("--model", default="timm:test_resnet")
     parser.add_argument("--count", type=int, default=1500)
     options = parser.parse_args()
-    paths = find_images(options.images).paths[: options.count]
+    images = find_images(options.images)
+    count = min(options.count, len(images))
     model = load_model(options.model, pretrained=False, seed=1)
     tap = model.tap()
-    batches = [range(k, min(k + 50, len(paths))) for k in range(0, len(paths), 50)]
+    batches = [range(k, min(k + 50, count)) for k in range(0, count, 50)]
     with torch.no_grad():
         h = torch.cat(
             [
                 tap(batch.x)
-                for batch in image_batches(paths, batches, transform=model.transform, workers=0)
+                for batch in image_batches(images, batches, transform=model.transform, workers=0)
             ]
         ).numpy()
-    rows = torch.tensor([number_of(path.name) for path in paths])
+    rows = torch.tensor([number_of(Path(key).name) for key in images.keys[:count]])
     there = load_imagenet_x().only(rows).targets()
     label = 2 * there[ANIMAL].numpy() + there["color"].numpy()
     fitted = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(h, label)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -29,8 +30,8 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 class Images:
     """Image files by their keys."""
 
+    folder: Path
     keys: tuple[str, ...]
-    paths: tuple[Path, ...]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -59,7 +60,7 @@ def find_images(folder: Path, *, keys: Collection[str] | None = None) -> Images:
         _refuse_keys(folder, keys, found)
         wanted = set(keys)
         found = [key for key in found if key in wanted]
-    return Images(keys=tuple(found), paths=tuple(folder / key for key in found))
+    return Images(folder=folder, keys=tuple(found))
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -108,7 +109,7 @@ class Batch:
 
 
 def image_batches(
-    paths: Sequence[Path],
+    images: Images,
     batches: Sequence[Sequence[int]],
     *,
     transform: Callable[[Any], Tensor],
@@ -118,7 +119,7 @@ def image_batches(
     """Decode images and prepare them, several batches ahead.
 
     Args:
-        paths: All images.
+        images: All images.
         batches: Which of them make each batch, by index.
         transform: From a PIL image in RGB to (channels, height, width).
         workers: Processes that do it; 0 for this one.
@@ -129,7 +130,7 @@ def image_batches(
     """
     _pillow()  # missed here, and not in a process of its own
     loader = DataLoader(
-        _Decoded(paths, transform),
+        _Decoded(images, transform),
         batch_sampler=batches,  # type: ignore[arg-type]
         num_workers=workers,
         collate_fn=_collate,
@@ -147,15 +148,20 @@ def image_batches(
 
 
 class _Decoded(Dataset[tuple[int, Tensor | str]]):
-    """Images by index: the tensor, or why there is none."""
+    """Images by index: the tensor, or why there is none.
 
-    def __init__(self, paths: Sequence[Path], transform: Callable[[Any], Tensor]) -> None:
-        self.paths = paths
+    Keys are one array, not a million Python objects, whose reference counts would have every
+    process copy their memory page by page.
+    """
+
+    def __init__(self, images: Images, transform: Callable[[Any], Tensor]) -> None:
+        self.folder = images.folder
+        self.keys = np.array([os.fsencode(key) for key in images.keys])
         self.transform = transform
 
     def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
         try:
-            image = _rgb(self.paths[index])
+            image = _rgb(self.folder / os.fsdecode(self.keys[index]))
         except _UNREADABLE as error:
             return index, str(error) or type(error).__name__
         return index, self.transform(image)

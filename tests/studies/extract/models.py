@@ -38,6 +38,13 @@ def slow() -> tuple[nn.Module, Any]:
     return Net(pause=0.1), prepare
 
 
+def fixed() -> tuple[nn.Module, Any]:
+    network = Net()
+    for parameter in network.parameters():
+        nn.init.ones_(parameter)
+    return network, prepare
+
+
 class Large(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return 1e6 * x.flatten(1)

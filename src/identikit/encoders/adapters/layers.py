@@ -218,6 +218,8 @@ def pooled(x: Tensor, pool: Pool, tokens: Tokens) -> Tensor:
     Raises:
         InputError: an output that has no space and no tokens, or no class token.
     """
+    if x.dtype in (torch.float16, torch.bfloat16):  # means are rounded once, not twice
+        x = x.float()
     if x.ndim == 2 or pool == "flatten":
         return x.flatten(1)
     if pool == "cls" and (x.ndim != 3 or not tokens.before(x.shape[1])):

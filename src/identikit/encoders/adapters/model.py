@@ -82,5 +82,7 @@ class VisionModel:
         return weights_digest(self.network)
 
     def to(self, device: torch.device) -> None:
-        """Move the network, in the memory layout in which convolutions are fast."""
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        """Move the network, in the memory layout in which convolutions of images are fast."""
+        flat = all(parameter.ndim < 5 for parameter in self.network.parameters())
+        layout = torch.channels_last if flat else torch.preserve_format
+        self.network.to(device, memory_format=layout)  # type: ignore[call-overload]

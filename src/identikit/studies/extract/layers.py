@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from identikit.encoders.adapters import Layer, Pool, VisionModel, load_model
+from identikit.encoders.adapters import HUBS, Layer, Pool, VisionModel, load_model
 from identikit.errors import InputError
 
 
@@ -34,7 +34,8 @@ def list_layers(config: LayersConfig) -> list[Readable]:
     Raises:
         InputError: an unknown model.
     """
-    model = load_model(config.model, pretrained=False, seed=0)
+    own = config.model.partition(":")[0] not in HUBS  # whose weights are its own affair
+    model = load_model(config.model, pretrained=own, seed=0)
     return [Readable(layer=layer, dim=_dim(model, layer, config.pool)) for layer in model.layers]
 
 

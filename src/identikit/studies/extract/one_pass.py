@@ -96,7 +96,7 @@ class OnePass:
                 disk that is full.
         """
         stream = image_batches(
-            self.images.paths,
+            self.images,
             [batch for k in self.missing for batch in self._batches(k)],
             transform=self.transform,
             workers=workers,
