@@ -38,13 +38,13 @@ def _words(found: Extracted) -> str:
     lines = [f"{found.n:,} images, {found.dim:,} dimensions of {found.layer}: {found.folder}"]
     if found.made:
         lines.append(
-            f"{found.made:,} of them made now, {found.made / found.seconds:,.1f} a second; the "
-            f"device was at work {found.busy:.0%} of the time"
+            f"{found.made:,} were read now, {found.made / found.seconds:,.1f} a second; the device "
+            f"was at work {found.busy:.0%} of the time"
         )
     else:
         lines.append("nothing was missing")
     if found.skipped:
-        lines.append(f"{found.skipped:,} images could not be read; the manifest lists them")
+        lines.append(f"left out, for they could not be read: {found.skipped:,} (see the manifest)")
     if found.controls:
         lines.append(f"controls: {', '.join(found.controls)}")
     if not found.head:
