@@ -315,7 +315,7 @@ def test_intervals_are_corrected_for_the_bias_that_resampling_doubles() -> None:
 def test_groups_are_held_out_resampled_and_shuffled_together() -> None:
     a, b = (x.repeat_interleave(10, dim=0) for x in related(60))
     group = torch.arange(60).repeat_interleave(10)
-    assert "few groups: with 5 held out" in compare(a, b, groups=group // 6, **QUICK).status[-1]
+    assert "few groups: with 5 samples" in compare(a, b, groups=group // 6, **QUICK).status[-1]
     together = compare(a, b, groups=group, **QUICK)
     alone = compare(a, b, **QUICK)
     wide, narrow = (

@@ -28,7 +28,7 @@ from identikit.theory.coverage import class_rows, covered_subspace
 
 LEAST = 16
 FOLDS = 5
-FEW_GROUPS = 20
+FEW_GROUPS = 50
 """Fewer held-out groups leave intervals too narrow (`benchmarks/compare_calibration.py`)."""
 UNIT_NORM = 1e-3
 """Relative spread of norms below which they count as one."""
@@ -287,7 +287,7 @@ def _unit_norm(sums: Sums, head_a: _Head | None, head_b: _Head | None) -> bool |
 def _few_groups(held_out: int) -> tuple[str, ...]:
     if held_out >= FEW_GROUPS:
         return ()
-    return (f"few groups: with {held_out} held out the intervals are too narrow",)
+    return (f"few groups: with {held_out} samples or groups held out intervals are too narrow",)
 
 
 def _status(

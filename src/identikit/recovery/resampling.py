@@ -207,12 +207,19 @@ def _add_tested(sums: SpaceSums, fit: Fit, train: Pair, a: Tensor, b: Tensor, ba
         inner = (goal * (source @ turn.rotation)).sum(dim=1)
         size, other = goal.square().sum(dim=1), source.square().sum(dim=1)
         off = (size - 2 * turn.scale * inner + turn.scale**2 * other)[:, None]
-        sums.ways[k].index_add_(0, bag, torch.cat([t, t.square(), error.square(), off], dim=1))
+        _add(sums.ways[k], bag, t, t.square(), error.square(), off)
     for k, pair in enumerate((fit.cca, fit.svcca)):
         if pair is not None:
             u, v = x @ pair.a, y @ pair.b
-            parts = torch.cat([u, v, u.square(), v.square(), u * v], dim=1)
-            sums.variates[k].index_add_(0, bag, parts)
+            _add(sums.variates[k], bag, u, v, u.square(), v.square(), u * v)
+
+
+def _add(sums: Tensor, bag: Tensor, *parts: Tensor) -> None:
+    """Add rows to their bags, parts side by side."""
+    for columns, part in zip(
+        torch.split(sums, [part.shape[1] for part in parts], dim=1), parts, strict=True
+    ):
+        columns.index_add_(0, bag, part)
 
 
 def _slopes(total: Pair, x: Tensor, y: Tensor, squares: Tensor) -> Tensor:
