@@ -6,7 +6,8 @@ python benchmarks/renderers.py [--threads 4] [--device cuda] [--images 16384]
 values; both are uint8 on the device, whose kept parts are made before. Each number is the median
 of five calls on the same random rows; with `--cpu-seconds` the clock is the process's own processor
 time, for one thread on a machine that is busy. Results join `results/renderers.json`, one entry
-for each device and number of threads.
+for each device and number of threads. `--pictures FOLDER` times nothing and writes the sheets of
+docs/rendered-worlds.md.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from identikit.randomness import stream
@@ -27,6 +30,8 @@ from identikit.worlds.rendered.sprites import Sprites
 
 RESULTS = Path(__file__).parent / "results" / "renderers.json"
 CALLS = 5
+MIDDLE = {"floor_hue": 0.0, "wall_hue": 0.6, "object_hue": 0.3, "orientation": 0.0, "shape": 2.0}
+"""Of traversals, where it is not the middle level."""
 WORLDS: dict[str, Callable[[], Renderer]] = {
     "sprites": Sprites,
     "sprites, anti-aliased": lambda: Sprites(antialiased=True),
@@ -58,13 +63,46 @@ def seconds(draw: Callable[[], Tensor], options: argparse.Namespace) -> float:
     return statistics.median(taken)
 
 
+def draw_pictures(folder: Path) -> None:
+    for name, make in WORLDS.items():
+        world = make()
+        rows = torch.randint(world.grid.size, (32,), generator=stream(0, "pictures"))
+        write_sheet(world.images(rows), folder / f"{name.replace(', ', '-')}-samples.png", across=8)
+        if name == "sprites":
+            continue
+        axes = world.grid.axes
+        middle = [MIDDLE.get(axis.name, axis.values[axis.size // 2].item()) for axis in axes]
+        values = torch.tensor(middle).repeat(len(axes), 9, 1)
+        for j, axis in enumerate(axes):
+            steps = torch.linspace(0, axis.size - 1, 9)
+            if axis.name == "shape":
+                steps = steps.round()
+            low, high = axis.values[0], axis.values[-1]
+            values[j, :, j] = low + steps / (axis.size - 1) * (high - low)
+        sheet = folder / f"{world.name}-traversals.png"
+        write_sheet(world.render(values.flatten(0, 1)), sheet, across=9)
+
+
+def write_sheet(images: UInt8[Tensor, "n c h w"], path: Path, *, across: int) -> None:
+    """PNG of the images in rows, with a white line between them."""
+    framed = torch.nn.functional.pad(images, (1, 1, 1, 1), value=255).numpy()
+    n, c, h, w = framed.shape
+    rows = framed.reshape(n // across, across, c, h, w).transpose(0, 3, 1, 4, 2)
+    sheet = rows.reshape(n // across * h, across * w, c)
+    Image.fromarray(sheet[..., 0] if c == 1 else sheet).quantize(128).save(path, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--images", type=int, default=4096)
     parser.add_argument("--cpu-seconds", action="store_true")
+    parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
+    if options.pictures is not None:
+        draw_pictures(options.pictures)
+        return
     torch.set_num_threads(options.threads)
     cuda = options.device.startswith("cuda")
     name = torch.cuda.get_device_name() if cuda else f"{options.threads} thread(s)"

@@ -11,7 +11,7 @@ from identikit.cli.terminal import show_prediction
 from identikit.studies.registry import DEMO, SIMULATE
 from identikit.studies.simulation import SimulationConfig, predict
 
-RecipeName = Literal["fast", "flat", "wide", "crowded", "paper"]
+RecipeName = Literal["fast", "flat", "wide", "crowded", "pixels", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class Simulate:
 
     recipe: RecipeName = "fast"
     """Named settings of encoder, head and training, which other options then change. flat: for few
-    or far-apart classes; wide: for some twenty latents; paper: the protocol of arXiv:2410.21869,
-    hours long."""
+    or far-apart classes; wide: for some twenty latents; pixels: for rendered images; paper: the
+    protocol of arXiv:2410.21869, hours long."""
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
     )
