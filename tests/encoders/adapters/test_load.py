@@ -150,7 +150,7 @@ def test_a_head_without_weights_is_not_taken_for_a_trained_one(
         load_model(f"hf:{tmp_path}", pretrained=True, seed=0)
 
 
-@pytest.mark.parametrize("name", ["timm:test_resnet", "torchvision:mnasnet0_5"])
+@pytest.mark.parametrize("name", ["timm:test_resnet", "torchvision:shufflenet_v2_x0_5"])
 def test_a_seed_is_what_torch_makes_of_it_and_nothing_global_moves(name: str) -> None:
     before = torch.get_rng_state()
     first, again, other = untrained(name), untrained(name), untrained(name, seed=1)
@@ -174,7 +174,7 @@ def test_reading_leaves_the_batch_norms_as_they_were() -> None:
     model = untrained("timm:test_resnet")
     assert any("running_mean" in name for name in model.network.state_dict())
     before = model.digest()
-    for layer in model.layers:
+    for layer in model.layers[::6]:
         if layer.shape is not None:
             model.tap(layer.name, pool="flatten")(images(model))
     assert model.digest() == before

@@ -35,7 +35,7 @@ def net() -> tuple[nn.Module, Any]:
 
 
 def slow() -> tuple[nn.Module, Any]:
-    return Net(pause=0.1), prepare
+    return Net(pause=0.05), prepare
 
 
 def fixed() -> tuple[nn.Module, Any]:

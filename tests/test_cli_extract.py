@@ -1,0 +1,62 @@
+"""`identikit layers` and `identikit extract` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from identikit import cli
+from identikit.features.shards import read_manifest
+
+Image = pytest.importorskip("PIL.Image")
+OPTIONS = ["--workers", "0", "--device", "cpu"]
+OWN = """
+from torch import nn
+
+def tiny():
+    return nn.Sequential(nn.AvgPool2d(32), nn.Flatten(), nn.Linear(147, 5))
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder_of_my_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_tiny.py").write_text(OWN)
+    (tmp_path / "images").mkdir()
+    for k in range(3):
+        pixels = np.full((30, 40, 3), 50 * k, dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{k}.png")
+
+
+def test_layers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["layers", "my_tiny:tiny", "--json"])
+    listed = json.loads(capsys.readouterr().out)["layers"]
+    assert [(layer["name"], layer["dim"]) for layer in listed][:3] == [
+        *(("2:input", 147), ("output", 5), ("0", 3))
+    ]
+    cli.main(["layers", "my_tiny:tiny"])
+    assert "3 x 7 x 7" in capsys.readouterr().out
+
+
+def test_extract_says_what_is_there_and_finds_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["extract", "my_tiny:tiny", "--images", "images", "--out", "out", *OPTIONS]
+    cli.main([*words, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["dim"], found["made"], found["head"]) == (3, 147, 3, True)
+    assert read_manifest(Path("out")).n == 3
+    cli.main(words)
+    out = capsys.readouterr().out
+    assert "3 images, 147 dimensions of 2:input: out" in out
+    assert "nothing was missing" in out
+
+
+def test_errors_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["extract", "my_tiny:tiny", "--images", "nowhere", "--out", "out", *OPTIONS])
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    assert "nowhere is not a folder" in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
