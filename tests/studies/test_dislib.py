@@ -1,7 +1,6 @@
 """DisLib on a toy grid: cells and tables, found again, read out as an independent judge would."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from identikit.encoders import staged
 from identikit.encoders.staged import staged_encoder
 from identikit.errors import InputError
 from identikit.estimate import Estimate
@@ -27,12 +27,13 @@ from identikit.studies.dislib.study import dislib_study
 from identikit.studies.dislib.summary import lines_of, over_repetitions, transfer
 from identikit.studies.registry import page_of
 from identikit.studies.store import Run
-from identikit.studies.study import make, perform
+from identikit.studies.study import make
 from identikit.theory.coverage import covered_subspace
 from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
 from identikit.worlds.grids.split import split_rows
 
 CPU = torch.device("cpu")
+WIDTH = 64
 in_a_thread = partial(ThreadPoolExecutor, 1)
 
 
@@ -66,7 +67,13 @@ class Toy(ImageGrid):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sources.RENDERED, "toy", Toy)
+    small(monkeypatch)
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    """A toy world, and encoders that are quickly read out."""
+    patch.setitem(sources.RENDERED, "toy", Toy)
+    patch.setattr(staged, "WIDTH", WIDTH)
 
 
 TINY = CellConfig(
@@ -118,7 +125,7 @@ def test_a_trained_cell_has_its_twin_its_parts_and_no_checkpoint(tmp_path: Path)
     assert scores["shape"]["covered"]["value"] > 0.9
     assert scores["size"]["covered"]["value"] < 0.6 < scores["size"]["rest"]["value"]
     assert [score["name"] for score in recovery["controls"]["untrained"]] == list(scores)
-    assert (recovery["n_train"], recovery["n_test"], recovery["dim"]) == (288, 36, 512)
+    assert (recovery["n_train"], recovery["n_test"], recovery["dim"]) == (288, 36, WIDTH)
     assert not run.checkpoint.exists()
     assert "one cell" in render(cell_page(run)).lower()
     assert page_of(run).title == "toy, linear, taught the shape"
@@ -153,7 +160,7 @@ def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> Non
 
 def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:
     own, targets = seen("linear"), Targets.of(Toy.grid)
-    head = torch.randn(3, 512, generator=torch.Generator().manual_seed(1))
+    head = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
     basis = covered_subspace(head).basis
     found = projected(gather(own, targets), basis).train(0)
     train = own.pictures.parts[0]
@@ -200,13 +207,13 @@ TABLE = DisLibConfig(
 def table_of(root: Path, config: DisLibConfig = TABLE) -> tuple[Run, list[table.Standing]]:
     told: list[table.Standing] = []
     study = dislib_study(root=root, open_executor=in_a_thread, on_cell=told.append)
-    return perform(study, config, root=root)[0], told
+    return make(study, config, root=root)[0], told  # not drawn
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[table.Standing]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sources.RENDERED, "toy", Toy)
+        small(patch)
         return table_of(tmp_path_factory.mktemp("table"))
 
 
@@ -275,16 +282,12 @@ def test_the_interval_over_repetitions_is_students() -> None:
 def test_a_failed_cell_is_told_of_and_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = sources.image_grid
-
     def broken(name: str, path: str = "") -> ImageGrid:
         raise InputError("the disk is gone")
 
     monkeypatch.setattr("identikit.studies.dislib.cell.image_grid", broken)
     run, _ = table_of(tmp_path, replace(TABLE, encoders=("pixels",), tasks=()))
     assert (run.result["status"], run.result["failed"]) == ("incomplete", 2)
-    with suppress(ValueError):  # a page needs one finished cell
-        monkeypatch.setattr("identikit.studies.dislib.cell.image_grid", real)
 
 
 @pytest.mark.parametrize(
