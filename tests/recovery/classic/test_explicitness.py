@@ -6,6 +6,7 @@ from tests.recovery.classic.codes import generator, grid, noise, perfect, rotate
 
 from identikit.errors import InputError
 from identikit.recovery.classic import explicitness
+from identikit.recovery.classic.logistic import fit_logistic
 from identikit.recovery.classic.table import split_rows
 
 LEVELS = grid()
@@ -84,6 +85,29 @@ def test_areas_are_scikit_learns(variant: str) -> None:
             share = model.predict_proba(code[test])[:, level if variant == "multinomial" else 1]
             area = roc_auc_score(z[test] == level, share)
             assert found.per_level[j][level] == pytest.approx(area, abs=2e-3)
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_the_regressions_reach_scikit_learns_optimum(softmax: bool) -> None:
+    x = np.random.default_rng(0).normal(size=(400, 6))
+    x[:, 5] = x[:, 4] + 0.1 * x[:, 5]
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    z = np.digitize(x[:, 0] + x[:, 4] + noise(400, 1)[:, 0], [-1, 1])
+    y = (z[:, None] == np.arange(3)).astype(float)
+    weight, constant = fit_logistic(x, y, levels=[3], softmax=softmax)
+
+    def loss(w: np.ndarray, b: np.ndarray) -> float:
+        f = x @ w + b
+        normaliser = np.logaddexp.reduce(f, axis=1) if softmax else np.logaddexp(0, f)
+        return float(normaliser.sum() - (y * f).sum() + np.square(w).sum() / 2)
+
+    models = [LogisticRegression(tol=1e-10, max_iter=2000).fit(x, z)]
+    if not softmax:
+        models = [LogisticRegression(tol=1e-10, max_iter=2000).fit(x, column) for column in y.T]
+    best = loss(
+        np.concatenate([m.coef_ for m in models]).T, np.concatenate([m.intercept_ for m in models])
+    )
+    assert best * (1 - 1e-6) <= loss(weight, constant) <= best * (1 + 2e-3)
 
 
 def test_an_unknown_variant_is_refused() -> None:

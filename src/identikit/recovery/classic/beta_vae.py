@@ -20,13 +20,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from identikit.errors import InputError
-from identikit.recovery import logistic
 from identikit.recovery.classic.interventions import Interventions
+from identikit.recovery.classic.logistic import fit_logistic
 from identikit.recovery.classic.table import as_table
-from identikit.recovery.logistic import Tasks
 
-ROUGH = 1e-5
-"""Share of the loss that the classifier's last step may promise."""
 AT_ONCE = 64
 """Points averaged together; their pairs stay in the processor's cache."""
 
@@ -125,20 +122,9 @@ def _classify(
 ) -> NDArray[np.int64]:
     centre, size = x.mean(axis=0), x.std(axis=0)
     size = np.where(size > 1e-6, size, np.inf)
-    drawn, label = np.unique(held, return_inverse=True)
+    drawn = np.flatnonzero(np.bincount(held, minlength=k))
     if len(drawn) == 1:
         return np.full(len(fresh), drawn[0])
-    tasks = Tasks(
-        label=torch.from_numpy(label)[None],
-        weight=torch.ones(1, len(x)),
-        classes=torch.tensor([len(drawn)]),
-    )
-    rows, judged = (torch.from_numpy((part - centre) / size).float() for part in (x, fresh))
-    found = logistic.fit(
-        rows,
-        tasks,
-        task=torch.zeros(1, dtype=torch.long),
-        penalty=torch.full((1, x.shape[1]), 1 / len(x)),
-        tolerance=ROUGH,
-    )
-    return np.asarray(drawn[found.logits(judged)[0].argmax(dim=1).numpy()])
+    members = (held[:, None] == drawn).astype(float)
+    weight, constant = fit_logistic((x - centre) / size, members, levels=[len(drawn)], softmax=True)
+    return np.asarray(drawn[((fresh - centre) / size @ weight + constant).argmax(axis=1)])

@@ -20,17 +20,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from scipy.stats import rankdata
-from torch import Tensor
 
 from identikit.errors import unknown_name
-from identikit.recovery import logistic
+from identikit.recovery.classic.logistic import fit_logistic
 from identikit.recovery.classic.table import OK, as_table, split_rows
-from identikit.recovery.logistic import Tasks
 
 VARIANTS = ("multinomial", "one-versus-rest")
-ROUGH = 1e-5
-"""Share of the loss that the classifiers' last step may promise: areas do not see so little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +83,16 @@ def explicitness(
     )
     usable = y[train].any(axis=0) & y[test].any(axis=0)
     usable &= ~(y[train].all(axis=0) | y[test].all(axis=0))
+    left = [int(part.sum()) for part in np.split(usable, np.cumsum(counts)[:-1])]
+    competing = [count for count in left if count]
     area = np.full(y.shape[1], 0.5)
     if h.shape[1] and usable.any():
-        seen = torch.from_numpy(y[train][:, usable])
-        left = [int(part.sum()) for part in np.split(usable, np.cumsum(counts)[:-1])]
-        sizes = (
-            [count for count in left if count] if variant == "multinomial" else [1] * len(seen.T)
-        )
-        scores = _log_shares(h[train], h[test], seen, sizes)
+        softmax, seen = variant == "multinomial", y[train][:, usable].astype(float)
+        weight, constant = fit_logistic(h[train], seen, levels=competing, softmax=softmax)
+        scores = h[test] @ weight + constant
+        if softmax:
+            parts = np.split(scores, np.cumsum(competing)[:-1], axis=1)
+            scores = np.concatenate([log_softmax(part, axis=1) for part in parts], axis=1)
         area[usable] = _area_under_curve(scores, y[test][:, usable])
     per_level = tuple(np.split(area, np.cumsum(counts)[:-1]))
     per_factor = np.array([levels.mean() for levels in per_level])
@@ -108,38 +107,6 @@ def explicitness(
         variant=variant,
         status="; ".join(dead + rare) or OK,
     )
-
-
-def _log_shares(
-    x: NDArray[np.float64], held_out: NDArray[np.float64], y: Tensor, sizes: list[int]
-) -> NDArray[np.float64]:
-    """Log of each level's probability in the held-out rows, (n_test, levels).
-
-    Levels compete in groups of these sizes; one by itself stands against all other rows.
-    """
-    groups = [
-        part if part.shape[1] > 1 else torch.cat([~part, part], 1)
-        for part in torch.split(y, sizes, 1)
-    ]
-    problems, (n, p) = len(groups), x.shape
-    tasks = Tasks(
-        label=torch.stack([group.int().argmax(dim=1) for group in groups]),
-        weight=torch.stack([group.any(dim=1) for group in groups]).float(),
-        classes=torch.tensor([group.shape[1] for group in groups]),
-    )
-    found = logistic.fit(
-        torch.from_numpy(x).float(),
-        tasks,
-        task=torch.arange(problems),
-        penalty=torch.full((problems, p), 1 / n),
-        tolerance=ROUGH,
-    )
-    logits = found.logits(torch.from_numpy(held_out).float()).double().log_softmax(dim=2)
-    shares = [
-        each[:, :size] if size > 1 else each[:, 1:2]
-        for each, size in zip(logits, sizes, strict=True)
-    ]
-    return torch.cat(shares, dim=1).numpy()
 
 
 def _area_under_curve(

@@ -111,5 +111,6 @@ def _thresholds(
 
 def _squared_correlation(numbers: Numbers) -> NDArray[np.float64]:
     z = numbers.factors - numbers.factors.mean(axis=0)
-    covariance = numbers.standardised().T @ (z / z.std(axis=0)) / len(z)
-    return np.asarray(np.square(covariance))
+    covariance = numbers.centred.T @ (z / z.std(axis=0)) / len(z)
+    scale = np.divide(1, numbers.size, out=np.zeros_like(numbers.size), where=numbers.alive)
+    return np.asarray(np.square(covariance * scale[:, None]))

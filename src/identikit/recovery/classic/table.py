@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from identikit.errors import InputError
 from identikit.features.inputs import as_features
-from identikit.linalg import rounding
+from identikit.linalg import relative_rounding
 
 OK = "ok"
 MOST_BINS = 255
@@ -27,6 +27,8 @@ class Numbers:
     """Checked codes, and factors as numbers."""
 
     codes: Float[np.ndarray, "n d"]
+    centred: Float[np.ndarray, "n d"]
+    """Codes less their means."""
     factors: Float[np.ndarray, "n k"]
     size: Float[np.ndarray, " d"]
     """Standard deviation of each code."""
@@ -38,7 +40,7 @@ class Numbers:
     def standardised(self) -> Float[np.ndarray, "n d"]:
         """Codes less their means, over their standard deviations; dead ones are 0."""
         scale = np.divide(1, self.size, out=np.zeros_like(self.size), where=self.alive)
-        return np.asarray((self.codes - self.codes.mean(axis=0)) * scale)
+        return np.asarray(self.centred * scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +74,14 @@ def as_numbers(codes: Any, factors: Any) -> Numbers:
             f"factor {constant[0]} (from 0) is constant, so no code can tell its values apart. "
             "Leave it out."
         )
-    centred = h - h.mean(axis=0)
-    size = np.sqrt(np.einsum("ij,ij->j", centred, centred) / len(h))
-    alive = size > 4 * rounding(given).numpy()
+    mean = h.mean(axis=0)
+    centred = h - mean
+    variance = np.einsum("ij,ij->j", centred, centred) / len(h)
+    size = np.sqrt(variance)
+    alive = size > 4 * relative_rounding(given) * np.sqrt(variance + mean**2)
     dead = int((~alive).sum())
     status = f"{dead} of {len(alive)} codes do not vary" if dead else OK
-    return Numbers(codes=h, factors=z, size=size, alive=alive, status=status)
+    return Numbers(codes=h, centred=centred, factors=z, size=size, alive=alive, status=status)
 
 
 def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Table:
@@ -95,7 +99,7 @@ def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Tab
                 f"factor_bins must lie between 2 and half the {n} samples; got {factor_bins}."
             )
         z = cut(z, bins=factor_bins, keep=factor_bins)
-    levels = np.stack([np.unique(column, return_inverse=True)[1] for column in z.T], axis=1)
+    levels = np.stack([_levels(column) for column in z.T], axis=1)
     n_levels = levels.max(axis=0) + 1
     many = np.flatnonzero(n_levels > n / 2)
     if len(many):
@@ -105,6 +109,17 @@ def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Tab
             "factors into levels of equal mass, or take a variant for factors as numbers."
         )
     return Table(numbers=numbers, levels=levels, n_levels=n_levels)
+
+
+def _levels(column: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rank of each value among the distinct ones; whole numbers need no sorting."""
+    least, span = column.min(), np.ptp(column)
+    if span < len(column):
+        whole = (column - least).astype(np.int64)
+        if (whole == column - least).all():
+            rank: NDArray[np.int64] = np.cumsum(np.bincount(whole) > 0) - 1
+            return rank[whole]
+    return np.unique(column, return_inverse=True)[1]
 
 
 def cut(columns: Float[np.ndarray, "n d"], *, bins: int, keep: int) -> Int[np.ndarray, "n d"]:
