@@ -117,9 +117,10 @@ def _levels(column: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64
     if span < len(column):
         whole = (column - least).astype(np.int64)
         if (whole == column - least).all():
-            rank: NDArray[np.int64] = np.cumsum(np.bincount(whole) > 0) - 1
-            return rank[whole]
-    return np.unique(column, return_inverse=True)[1]
+            rank = np.cumsum(np.bincount(whole) > 0) - 1
+            return np.asarray(rank[whole])
+    levels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
+    return levels
 
 
 def cut(columns: Float[np.ndarray, "n d"], *, bins: int, keep: int) -> Int[np.ndarray, "n d"]:
