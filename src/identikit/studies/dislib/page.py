@@ -94,7 +94,7 @@ def _budget(run: Run) -> str:
     epochs = run.config["epochs"] or BUDGETS[budget].epochs
     repetitions = run.config["repetitions"] or BUDGETS[budget].repetitions
     return (
-        words + "; ".join(parts) + f"; up to {epochs} epochs, {repetitions} repetitions"
+        words + "; ".join(parts) + f"; up to {epochs} epochs, repetitions: {repetitions}"
         + (". The protocol has all images at their size, up to 100 epochs and ten repetitions."
            if budget != "full" else ".")
     )  # fmt: skip
@@ -193,7 +193,7 @@ def _why(line: Line, pixels: Line | None) -> str:
     if line.untrained is None:
         return "Nothing was learned."
     if _changed(line) < 0:
-        return "The task asks to forget it, and training did: inductive bias is what is left."
+        return "Less than before training, as the task does not ask for it: what is left is bias."
     if _changed(line) == 0:
         return "As well as before training: nothing was learned of it."
     if pixels is not None and line.score.value <= pixels.score.value:
@@ -348,10 +348,17 @@ def _transfer_section(lines: list[Line]) -> tuple[Section, ...]:
             heading="Does recovery predict transfer?",
             lead="Each point is a factor in an encoder: how linearly it is there, and how often "
             "its level is named from the class means of five labelled images a level, both above "
-            f"chance. Spearman's correlation is {correlation} (interval from resampling encoders).",
+            f"chance. Spearman's correlation is {correlation} (interval from resampling encoders)"
+            f"{_untaught(lines)}.",
             figures=(figure,),
         ),
     )
+
+
+def _untaught(lines: list[Line]) -> str:
+    """The same without the factors that were taught, which are both read and named best."""
+    others = transfer([line for line in lines if line.factor != line.task])
+    return "" if others is None else f"; without the taught factors {others}"
 
 
 def _analogy_section(lines: list[Line]) -> Section:
