@@ -1,5 +1,7 @@
 """DisLib on a toy grid: cells and tables, found again, read out as an independent judge would."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -19,6 +21,7 @@ from identikit.factors import Kind
 from identikit.recovery.bootstrap import Bootstrap
 from identikit.report.page import render
 from identikit.studies.dislib import DISLIB_CELL, CellConfig, DisLibConfig, sources, table
+from identikit.studies.dislib import cell as cell_module
 from identikit.studies.dislib import pictures as pictures_module
 from identikit.studies.dislib.page import cell_page, dislib_page
 from identikit.studies.dislib.pictures import Pictures, Seen
@@ -29,6 +32,7 @@ from identikit.studies.registry import page_of
 from identikit.studies.store import Run
 from identikit.studies.study import make
 from identikit.theory.coverage import covered_subspace
+from identikit.training.fit import fit
 from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
 from identikit.worlds.grids.split import split_rows
 
@@ -140,6 +144,25 @@ def test_the_same_cell_is_found_and_another_repetition_is_another(tmp_path: Path
 
 def test_training_stops_when_it_is_accurate_enough(tmp_path: Path) -> None:
     assert made(tmp_path, replace(TINY, stop_accuracy=0.0)).result["training"]["epochs"] == 1
+
+
+def test_a_cell_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: Any, **options: Any) -> Any:
+        """Ctrl-C after the first epoch."""
+
+        def interrupt(_: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        return fit(*args, **options | {"on_progress": interrupt})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cell_module, "fit", stopped)
+        assert made(tmp_path / "stopped").interrupted
+    again = made(tmp_path / "stopped")
+    assert again.result["status"] == "completed"
+    assert scores_of(again) == scores_of(made(tmp_path / "whole"))
 
 
 def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> None:
