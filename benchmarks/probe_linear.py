@@ -5,13 +5,15 @@ the bare product X'X in float64 (the least that exact normal equations need), an
 people write: `RidgeCV(alphas, cv=K)` (a `GridSearchCV` over `Ridge`, one choice for all factors).
 Its fits cost the same for every penalty, so `--their-penalties` of them are timed and scaled.
 With `--streamed ROWS`, also the same statistics from a float16 file on disk: throughput, that of
-reading the file, and peak memory. Seconds are of processor time on one thread.
+reading the file (out of the system's cache before each of the two), and peak memory. Seconds are
+of processor time on one thread.
 
     OMP_NUM_THREADS=1 python benchmarks/probe_linear.py
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -150,6 +152,7 @@ def streamed(rows: int, columns: int, factors: int, folder: Path) -> dict[str, f
 def read(path: Path, columns: int, factors: int) -> dict[str, float]:
     """Throughput of the statistics of five folds, and of reading the file alone."""
     before = peak_mib()
+    forget(path)
     rows, reading = 0, time.perf_counter()
     for block in blocks(path, columns):
         rows += len(block)
@@ -158,6 +161,7 @@ def read(path: Path, columns: int, factors: int) -> dict[str, float]:
     product = bare_product(sample) / len(sample)
     moments = PartMoments.empty(parts=FOLDS, d=columns, k=factors)
     generator = torch.Generator().manual_seed(0)
+    forget(path)
     wall, seconds = time.perf_counter(), time.process_time()
     for block in blocks(path, columns):
         z = torch.randn(len(block), factors, generator=generator)
@@ -177,6 +181,13 @@ def read(path: Path, columns: int, factors: int) -> dict[str, float]:
         "peak_mib_before": before,
         "peak_mib": peak_mib(),
     }
+
+
+def forget(path: Path) -> None:
+    """Take the file out of the system's cache, so that it is read from the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def blocks(path: Path, columns: int) -> Iterator[np.ndarray]:
