@@ -23,7 +23,7 @@ from torch import Tensor
 
 from identikit.errors import InputError
 
-BLOCK = 1 << 23
+BLOCK = 1 << 21
 """Numbers in float64 at a time."""
 LARGE = 1 << 28
 """Bytes from which scratch space is a file."""

@@ -144,8 +144,9 @@ def _classic(scores: list[dict[str, Any]]) -> tuple[Section, ...]:
         Section(
             heading="The classic scores of disentanglement",
             lead="Most of these are axis-aligned: they ask for one factor per dimension of h, "
-            "which theory does not promise. A representation with every factor linearly in it scores low "
-            "if it is rotated. Low here and high above means: there, but not on the axes.",
+            "which theory does not promise. A representation with every factor linearly in it "
+            "scores low if it is rotated. Low here and high above means: there, but not on the "
+            "axes.",
             tables=(Table(caption="Classic scores", frame=frame),),
             notes=(
                 f"From {scores[0]['rows']:,} samples at random. Factors of numbers are cut into 20 "
