@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
 from torch import Tensor
 
+from identikit.recovery.bootstrap import Bootstrap
 from identikit.recovery.maps import map_scores
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, MapScores
@@ -26,15 +27,16 @@ def scored(
     groups: Tensor | None = None,
 ) -> MapScores:
     features = Narrowed.of(h)
+    groups = torch.arange(len(h)) if groups is None else groups
+    held_out = groups[torch.cat([fold.test for fold in folds])]
     return map_scores(
         features,
         z,
         names=tuple(f"z{j + 1}" for j in range(z.shape[1])),
         folds=folds,
         statistics=features.statistics(z, splits=folds),
-        groups=torch.arange(len(h)) if groups is None else groups,
-        resamples=200,
-        generator=generator,
+        groups=groups,
+        bootstrap=Bootstrap(held_out, resamples=200, generator=generator),
     )
 
 

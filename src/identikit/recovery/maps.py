@@ -36,8 +36,7 @@ def map_scores(
     folds: list[Split],
     statistics: FoldMoments,
     groups: Int[Tensor, " n"],
-    resamples: int,
-    generator: torch.Generator,
+    bootstrap: Bootstrap,
 ) -> MapScores:
     """Every map fitted on the training part of each fold and scored on what it held out.
 
@@ -48,14 +47,12 @@ def map_scores(
         folds: Splits whose test parts do not overlap.
         statistics: Of these splits, in this order, with z for targets.
         groups: Points of one group are copies or neighbours: they count as one independent
-            point for the status, and are resampled together.
-        resamples: Number of bootstrap resamples.
-        generator: Source of the resamples.
+            point for the status.
+        bootstrap: Resamples of the test rows of all folds, one after another.
     """
     h, dim = features.h, features.dim
     test = torch.cat([fold.test for fold in folds])
     z_test = z[test]
-    bootstrap = Bootstrap(groups[test], resamples=resamples, generator=generator)
     moments = [statistics.train(i) for i in range(len(folds))]
     fits = [least_squares(m) for m in moments]
 

@@ -132,7 +132,7 @@ def score(
     fit = least_squares_of(gathered.statistics.train(0))
     return Recovery(
         factors=scores,
-        latents=_latents(gathered, factors, split, group, resamples, seed),
+        latents=_latents(gathered, factors, group, trial),
         head=head_scores,
         controls={
             name: read_out(gather(v, factors, trial=trial), factors, trial=trial)
@@ -161,20 +161,17 @@ def held_out_predictions(
     return fit.predict(H[split.test]), Z[split.test].double()
 
 
-def _latents(
-    gathered: Gathered, factors: Factors, split: Split, group: Tensor, resamples: int, seed: int
-) -> MapScores | None:
+def _latents(gathered: Gathered, factors: Factors, group: Tensor, trial: Trial) -> MapScores | None:
     if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
         return None
     return map_scores(
         gathered.features,
         torch.cat([targets(factor) for factor in factors.values()], dim=1),
         names=tuple(factors),
-        folds=[split],
+        folds=[trial.split],
         statistics=gathered.statistics,
         groups=group,
-        resamples=resamples,
-        generator=stream(seed, "bootstrap"),
+        bootstrap=trial.bootstrap,
     )
 
 
@@ -210,8 +207,11 @@ def _head(
         folds=folds,
         statistics=features.statistics(v[label], splits=folds),
         groups=label,
-        resamples=resamples,
-        generator=stream(seed, "bootstrap of classes"),
+        bootstrap=Bootstrap(
+            label[torch.cat([fold.test for fold in folds])],
+            resamples=resamples,
+            generator=stream(seed, "bootstrap of classes"),
+        ),
     )
 
 
