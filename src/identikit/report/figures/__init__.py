@@ -9,8 +9,8 @@ from identikit.report.figures.images import image_grid
 from identikit.report.figures.matrix import matrix
 from identikit.report.figures.pairs import head_scatter, latents_scatter
 from identikit.report.figures.points import Points, points
-from identikit.report.figures.sphere import circle_scatter, latents_sphere
 from identikit.report.figures.spectrum import Spectrum, spectrum
+from identikit.report.figures.sphere import circle_scatter, latents_sphere
 from identikit.report.figures.sweep import Curve, sweep
 from identikit.report.figures.training import training_curves
 from identikit.report.style import Figure
