@@ -2,9 +2,10 @@
 
 Two networks trained with cross-entropy on the same labels share one posterior at the optimum,
 W_c h = V_c h' + const (centred heads W, V), so that the parts of h and h' that their heads cover
-are affine images of each other: linear R² 1 both ways; with unit norms of features and rows a scaled
-rotation, so that Procrustes R² and CKA are 1 too (Roeder, Metz and Kingma 2021, arXiv:2007.00810;
-arXiv:2410.21869). Of the rest, and so of whole spaces that have one, theory says nothing; nor of
+are affine images of each other: linear R² 1 both ways; with unit norms of features and rows a
+scaled rotation, so that Procrustes R² and CKA are 1 too (Roeder, Metz and Kingma 2021,
+arXiv:2007.00810; arXiv:2410.21869). Of the rest, and so of whole spaces that have one, theory says
+nothing; nor of
 scores that weigh all covered directions alike: a head has up to (labels - 1) of them where the
 posterior needs fewer, and training leaves noise in the others.
 """

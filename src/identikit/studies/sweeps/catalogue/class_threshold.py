@@ -27,6 +27,6 @@ SWEEP = Sweep(
     "of the variance has to be recovered below d + 1 classes, and all of it from d + 1 on.",
     rows=tuple(_row(dim, classes) for dim, each in CLASSES.items() for classes in each),
     axis=Axis(label="number of classes C", log=True),
-    core_minutes=12,
+    core_minutes=14,
     seeds=(0, 1, 2),
 )

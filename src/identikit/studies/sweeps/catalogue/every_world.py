@@ -52,5 +52,6 @@ SWEEP = Sweep(
         _row("projected Laplace, scale 0.5", "unit norm", normalized=True),
         _row("projected Laplace, scale 0.5", "DIET", objective="diet"),
     ),
+    core_minutes=15,
     seeds=(0, 1, 2),
 )

@@ -33,5 +33,6 @@ SWEEP = Sweep(
         for dim in DIMS
     ),
     axis=Axis(label="number of latent dimensions d", log=True),
+    core_minutes=14,
     seeds=(0, 1, 2),
 )
