@@ -82,6 +82,10 @@ class Curve:
         return sorted((float(x), float(c) if math.isfinite(c) else math.nan) for x, c in known)
 
 
+LONG = 20
+"""Letters of a name from which four do not fit above the axes."""
+
+
 def sweep(
     curves: Sequence[Curve], *, x_label: str, y_label: str = "R²", log_x: bool = False
 ) -> Figure:
@@ -225,5 +229,6 @@ def _static(curves: Sequence[Curve], labels: tuple[str, str], log_x: bool) -> Ca
         handles, _ = axes.get_legend_handles_labels()
         if several:
             handles.append(Line2D([], [], color="#555555", ls="--", label="predicted ceiling"))
-        figure.legend(handles=handles, loc="outside upper left", ncols=4)
+        wide = max(len(str(handle.get_label())) for handle in handles) > LONG
+        figure.legend(handles=handles, loc="outside upper left", ncols=3 if wide else 4)
     return figure
