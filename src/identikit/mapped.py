@@ -25,7 +25,7 @@ from identikit.errors import InputError
 
 BLOCK = 1 << 21
 """Numbers in float64 at a time."""
-LARGE = 1 << 28
+LARGE = 1 << 26
 """Bytes from which scratch space is a file."""
 
 _MAPPINGS: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
@@ -129,6 +129,12 @@ def gathered(
         start += len(block)
         forget(found)
     return found
+
+
+def taken(h: Num[Tensor, "n d"], rows: Int[Tensor, " m"]) -> Num[Tensor, "m d"]:
+    """A copy of some rows; those of a file go into scratch space."""
+    mapped = h.untyped_storage().data_ptr() in _MAPPINGS
+    return gathered(h, rows, dtype=h.dtype) if mapped else h[rows]
 
 
 def projected(

@@ -134,7 +134,7 @@ def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
     for part in (
         "covered: continuous (inferred) (R²)",
         "(Holm)",
-        "above random values of the items",
+        "selectivity",
         "random projection",
         "untrained",
         "axis-aligned",

@@ -23,6 +23,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from identikit.mapped import taken
+
 MEMORY = 10
 PASSES = 1000
 ARMIJO = 1e-4
@@ -109,7 +111,7 @@ def fit(
         for block in _blocks(tasks, task, (count == own).nonzero().flatten(), columns=columns):
             weight, label = tasks.weight[task[block]], tasks.label[task[block]]
             used = (weight > 0).any(dim=0)
-            part = x if bool(used.all()) else x[used]
+            part = x if bool(used.all()) else taken(x, used.nonzero().flatten())
             batch = _Batch.of(
                 part, label[:, used], weight[:, used], penalty[block], shared, columns=columns
             )

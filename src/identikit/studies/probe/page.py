@@ -25,11 +25,12 @@ def probe_page(run: Run) -> Page:
     found = [s for s in recovery.factors if _is_there(s)]
     notes = tuple(run.result["notes"])
     paths = [Path(path).name for path in run.config["features"]]
-    left_out = f"; left out: {len(notes)} (see below)" if notes else ""
+    words = "; predicted is what the part covered by the head holds" if _has_head(recovery) else ""
+    words += f"; {len(notes)} notes on what was read, see the end" if notes else ""
     return Page(
         title="What is linearly in these features",
         subtitle=f"{paths[0]}{f' and {len(paths) - 1} more files' if paths[1:] else ''}: "
-        f"{recovery.n_train + recovery.n_test:,} samples, {recovery.dim} dimensions{left_out}",
+        f"{recovery.n_train + recovery.n_test:,} samples, {recovery.dim} dimensions{words}",
         verdict=f"{len(found)} of {len(recovery.factors)} factors are read out better than chance"
         + (f": {', '.join(s.name for s in found)}." if found else "."),
         verdict_tone="good" if len(found) == len(recovery.factors) else "warning",
@@ -45,6 +46,10 @@ def probe_page(run: Run) -> Page:
     )
 
 
+def _has_head(recovery: Recovery) -> bool:
+    return any(s.covered is not None for s in recovery.factors)
+
+
 def _is_there(score: FactorScore) -> bool:
     """Above chance by its interval, and by its p-value after correction."""
     return score.estimate.low > score.chance and (score.p_holm is None or score.p_holm <= LEVEL)
@@ -55,11 +60,10 @@ def _row(score: FactorScore, kind: str) -> ComparisonRow:
     if score.p_holm is not None:
         words.append(f"p {format_number(score.p_holm)} (Holm)")
     if score.selectivity is not None:
-        words.append(f"{score.selectivity} above random values of the items")
-    covered = None if score.covered is None else f"from the covered part: {score.covered}"
+        words.append(f"selectivity {score.selectivity}")
     return ComparisonRow(
         quantity=f"{score.name}: {kind} ({score.measure})",
-        predicted=covered,
+        predicted=score.covered,
         recovered=score.estimate,
         explained="; ".join(words) + ".",
     )
@@ -87,27 +91,24 @@ def _chance(recovery: Recovery) -> Section:
         "factor": [s.name for s in recovery.factors],
         "score": [s.estimate for s in recovery.factors],
         "chance": [s.chance for s in recovery.factors],
-        "p": [s.p_value for s in recovery.factors],
         "p (Holm)": [s.p_holm for s in recovery.factors],
-        "p (Benjamini-Hochberg)": [s.p_fdr for s in recovery.factors],
+        "p (B-H)": [s.p_fdr for s in recovery.factors],
     }
     if tasks:
-        columns["random values of the items"] = [s.control_task for s in recovery.factors]
+        columns["random items"] = [s.control_task for s in recovery.factors]
         columns["selectivity"] = [s.selectivity for s in recovery.factors]
-    for name, scores in recovery.controls.items():
-        columns[name] = [s.estimate for s in scores]
     items = (
-        "Random values of the items keep a factor's spread and can only be memorised: what a score "
-        "has above them (selectivity) is read, not learned by heart."
+        "Random items are random values for each item: they keep a factor's spread and can only be "
+        "memorised. What a score has above them (selectivity) is read, not learned by heart."
         if tasks
         else "With --items, a control task says what of a score is memorised (selectivity)."
     )
     return Section(
         heading="Could it be chance, or memory?",
         lead="p is the share of shuffles of the held-out factor under which the same read-out "
-        f"scores as well; Holm's correction keeps all {len(recovery.factors)} together honest. "
-        "Controls are the same read-outs of features that cost no training, or another's.",
-        tables=(Table(caption="Chance, memory and controls", frame=pd.DataFrame(columns)),),
+        f"scores as well; Holm's correction keeps all {len(recovery.factors)} together honest, "
+        "Benjamini and Hochberg's (B-H) the share of wrong ones among those found.",
+        tables=(Table(caption="Chance and memory", frame=pd.DataFrame(columns)),),
         notes=(items,),
     )
 

@@ -1,5 +1,6 @@
 """From files to scores: h, beside the observations and a random projection of them."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -132,5 +133,5 @@ PROBE: Study[Any] = Study(
     command="probe",
     compute=_compute,
     page=probe_page,
-    label=lambda config: config.features[0].stem,
+    label=lambda config: "-".join(re.findall(r"[\w.]+", config.features[0].stem)),
 )
