@@ -1,6 +1,8 @@
 """The walls of the house: imports point upstream only."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,10 @@ def test_the_foundation_rests_on_itself(name: str) -> None:
 def test_every_folder_is_a_known_room() -> None:
     folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     assert folders == set(ROOMS)
+
+
+def test_the_command_line_starts_without_libraries_that_take_seconds_to_import() -> None:
+    slow = {"torchmetrics", "torchvision", "transformers", "timm"}
+    code = f"import sys, identikit.cli; print({slow} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"

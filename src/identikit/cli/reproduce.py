@@ -8,6 +8,7 @@ import tyro
 from identikit.cli.experiments import EXPERIMENTS
 from identikit.cli.options import Execution, Output, show_finished
 from identikit.cli.terminal import progress_board, show_catalogue
+from identikit.errors import unknown_name
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.study import perform
 from identikit.studies.sweeps.catalogue import sweeps
@@ -36,6 +37,8 @@ class Reproduce:
         if self.list or not self.config.name:
             show_catalogue(sweeps().values(), experiments=_questions(), as_json=self.output.json)
             return
+        if self.config.name not in sweeps():
+            raise unknown_name("study", self.config.name, [*sweeps(), *EXPERIMENTS])
         config = self.config.with_digest()
         self.execution.open()  # refuses what cannot be, before anything is written
         with progress_board() as watch:

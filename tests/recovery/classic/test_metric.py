@@ -7,7 +7,7 @@ from torchmetrics import MetricCollection
 from identikit.errors import InputError
 from identikit.randomness import stream
 from identikit.recovery import classic
-from identikit.recovery.classic import ClassicMetric
+from identikit.recovery.classic.metric import ClassicMetric
 
 LEVELS = torch.from_numpy(grid((3, 4), copies=20))
 CODES = torch.from_numpy(perfect(LEVELS.numpy()) + 0.4 * noise(240, 2))
