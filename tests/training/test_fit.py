@@ -1,7 +1,6 @@
 """The fit loop: same bits, resumed or not; budgets, records, interruptions and refusals."""
 
 import math
-import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -75,7 +74,7 @@ def interrupt_at(step: int) -> Callable[[Progress], None]:
 
     def on_progress(progress: Progress) -> None:
         if progress.step == step:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     return on_progress
 
@@ -252,7 +251,7 @@ def test_interrupts_during_a_step_end_the_fit_after_it() -> None:
             nonlocal steps
             steps += 1
             if steps == 5:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
             return super().forward(x)
 
     _, head = build()
@@ -266,8 +265,8 @@ def test_interrupts_during_a_step_end_the_fit_after_it() -> None:
 
 def test_a_second_interrupt_stops_at_once() -> None:
     def twice(_: Progress) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # to this very thread, at once
+        signal.raise_signal(signal.SIGINT)  # to this very thread, at once
 
     with pytest.raises(KeyboardInterrupt):
         train(*build(), on_progress=twice)
