@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from identikit.encoders.mlp import default_weights
 from identikit.errors import InputError
 
 _LAYERS = 3
@@ -75,17 +76,8 @@ class CNN(nn.Module):
         self.out = nn.Linear(last if hidden is None else hidden, out_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                _initialise(module, generator)
+                default_weights(module, generator)
 
     def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n d_h"]:
         """The representation of images."""
         return cast(Tensor, self.out(self.body(x if x.ndim == 4 else x[:, None])))
-
-
-def _initialise(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> None:
-    """PyTorch's own default, uniform within 1/sqrt(fan in), from an explicit generator."""
-    bound = layer.weight[0].numel() ** -0.5
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        if layer.bias is not None:
-            layer.bias.uniform_(-bound, bound, generator=generator)

@@ -8,7 +8,7 @@ norm, as the code of arXiv:2410.21869 (section 4.1) has it. x is (n, d_x), h is 
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from identikit.errors import InputError
 from identikit.linalg import whitening
 
+Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
 GAIN = 1.2
 """Of the orthogonal matrices of a plain encoder; keeps the size of y over leaky ReLUs."""
 
@@ -107,8 +108,9 @@ def _orthogonal(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
 
 
 @torch.no_grad()
-def default_weights(layer: nn.Linear, generator: torch.Generator) -> nn.Linear:
+def default_weights(layer: Layer, generator: torch.Generator) -> Layer:
     """PyTorch's own default: uniform within 1/sqrt(fan in)."""
-    for parameter in (layer.weight, layer.bias):
-        parameter.uniform_(-(layer.in_features**-0.5), layer.in_features**-0.5, generator=generator)
+    bound = layer.weight[0].numel() ** -0.5
+    for parameter in layer.parameters():
+        parameter.uniform_(-bound, bound, generator=generator)
     return layer
