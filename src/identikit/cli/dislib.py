@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-import torch
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -15,6 +14,7 @@ from identikit.errors import unknown_name
 from identikit.studies.dislib import DisLibConfig
 from identikit.studies.dislib.study import dislib_study
 from identikit.studies.dislib.table import Standing
+from identikit.studies.options import chosen_device
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.study import perform
 
@@ -37,7 +37,9 @@ class DisLib:
 
     def run(self) -> None:
         """Make what is missing, save, print."""
-        device, execution = _device(self.config.device), self.execution
+        if self.config.device not in DEVICES:
+            raise unknown_name("device", self.config.device, DEVICES)
+        device, execution = chosen_device(self.config.device), self.execution
         if device == "cuda" and execution.workers is None:
             execution = replace(execution, workers=1)  # one process at a time on a GPU
         config = replace(self.config, device=device).with_digests()
@@ -46,14 +48,6 @@ class DisLib:
             study = dislib_study(root=DEFAULT_ROOT, open_executor=execution.open, on_cell=watch)
             run, page, found = perform(study, config, out=self.output.out, wait=True)
         show_finished(run, page, found=found, as_json=self.output.json)
-
-
-def _device(name: str) -> str:
-    if name not in DEVICES:
-        raise unknown_name("device", name, DEVICES)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from identikit.errors import InputError, missing_package
+from identikit.studies.options import named_values
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.threads import one_thread_each
 
@@ -81,15 +82,10 @@ def _parameters(options: Sequence[str]) -> dict[str, int | str]:
     Raises:
         InputError: an option that is not NAME=VALUE.
     """
-    pairs = [option.partition("=") for option in options]
-    for name, sign, value in pairs:
-        if not (name and sign and value):
-            raise InputError(
-                f"options takes NAME=VALUE, such as partition=gpu; got {name + sign + value!r}."
-            )
+    pairs = named_values(options, "options takes NAME=VALUE, such as partition=gpu")
     return {
         NAMES.get(name, f"slurm_{name}"): int(value) if value.isdigit() else value
-        for name, _, value in pairs
+        for name, value in pairs
     }
 
 

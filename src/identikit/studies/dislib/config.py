@@ -10,6 +10,7 @@ from identikit.config import digest
 from identikit.encoders.staged import ENCODERS
 from identikit.errors import InputError, unknown_name
 from identikit.files import file_digest
+from identikit.studies.options import named_values
 from identikit.training.config import TrainingConfig
 
 ALL = "all"
@@ -168,14 +169,7 @@ class DisLibConfig:
         return replace(self, digests=tuple(_digest(path) for path in paths))
 
     def _files(self) -> list[tuple[str, str]]:
-        pairs = [entry.partition("=") for entry in self.data]
-        for name, sign, path in pairs:
-            if not (name and sign and path):
-                raise InputError(
-                    "data takes NAME=PATH, such as shapes3d=3dshapes.h5; got "
-                    f"{name + sign + path!r}."
-                )
-        return [(name, path) for name, _, path in pairs]
+        return named_values(self.data, "data takes NAME=PATH, such as shapes3d=3dshapes.h5")
 
     @property
     def preset(self) -> Budget:

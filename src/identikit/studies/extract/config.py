@@ -11,12 +11,7 @@ import tyro
 from identikit.encoders.adapters import Pool
 from identikit.errors import InputError
 from identikit.features.shards import Storage
-
-_DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+from identikit.studies.options import chosen_device, require_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +83,17 @@ class ExtractConfig:
                 raise InputError(f"--{name} must be at least 1; got {value}.")
         if self.workers is not None and self.workers < 0:
             raise InputError(f"--workers must be at least 0; got {self.workers}.")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
+        require_device(self.device)
 
     def on(self) -> torch.device:
         """The device."""
-        if self.device != "auto":
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(chosen_device(self.device))
 
     def arithmetic(self) -> torch.dtype:
         """The type that matrix products are made in."""
         if self.precision != "auto":
-            return _DTYPES[self.precision]
+            named: torch.dtype = getattr(torch, self.precision)
+            return named
         if self.on().type == "cpu":
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -1,6 +1,5 @@
 """What `identikit probe` can be asked for."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from identikit.config import digest
 from identikit.errors import InputError
 from identikit.features.paths import files_of
 from identikit.files import file_digest
+from identikit.studies.options import named_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,8 @@ class ProbeConfig:
         Raises:
             InputError: an entry that is not NAME=KIND.
         """
-        return _named(self.kinds, "kinds takes NAME=KIND, such as azimuth=circular:360")
+        rule = "kinds takes NAME=KIND, such as azimuth=circular:360"
+        return dict(named_values(self.kinds, rule))
 
     def control_paths(self) -> dict[str, str]:
         """The controls as a mapping.
@@ -82,12 +83,5 @@ class ProbeConfig:
         Raises:
             InputError: an entry that is not NAME=PATH.
         """
-        return _named(self.controls, "controls takes NAME=PATH, such as untrained=twin.npy")
-
-
-def _named(entries: Iterable[str], rule: str) -> dict[str, str]:
-    pairs = [entry.partition("=") for entry in entries]
-    for name, sign, value in pairs:
-        if not (name and sign and value):
-            raise InputError(f"{rule}; got {name + sign + value!r}.")
-    return {name: value for name, _, value in pairs}
+        rule = "controls takes NAME=PATH, such as untrained=twin.npy"
+        return dict(named_values(self.controls, rule))

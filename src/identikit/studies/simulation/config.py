@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
-
 from identikit.encoders.mlp import EncoderConfig
 from identikit.errors import InputError
 from identikit.objectives.head import HeadConfig
+from identikit.studies.options import require_device
 from identikit.training.config import TrainingConfig
 from identikit.worlds.config import RENDERED
 from identikit.worlds.world import ClusterWorld, WorldConfig
@@ -82,8 +81,7 @@ class SimulationConfig:
                 f"a cnn encodes images; got the generator {self.world.generator}, which makes "
                 f"none. Choose {' or '.join(RENDERED)}, or another architecture."
             )
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
+        require_device(self.device)
 
     @property
     def n_labels(self) -> int:
