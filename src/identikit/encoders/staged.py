@@ -6,6 +6,7 @@ whose first convolution fits the channels. x is (n, c, height, width) in [0, 1],
 """
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -43,7 +44,7 @@ class StagedEncoder(nn.Module):
         found = {"pixels": x.flatten(1)}
         for name, stage in self.stages.items():
             x = stage(x)
-            found[name] = x.flatten(1) if x.ndim == 2 else x.mean(dim=(2, 3))
+            found[name] = x if x.ndim == 2 else x.mean(dim=(2, 3))
         return found
 
     @property
@@ -71,19 +72,16 @@ def staged_encoder(
 
 
 def _pixels(shape: tuple[int, int, int], generator: torch.Generator) -> StagedEncoder:
-    channels, height, width = shape
-    return StagedEncoder({"h": nn.Flatten()}, dim=channels * height * width)
+    return StagedEncoder({"h": nn.Flatten()}, dim=prod(shape))
 
 
 def _linear(shape: tuple[int, int, int], generator: torch.Generator) -> StagedEncoder:
-    channels, height, width = shape
-    layer = default_weights(nn.Linear(channels * height * width, WIDTH), generator)
+    layer = default_weights(nn.Linear(prod(shape), WIDTH), generator)
     return StagedEncoder({"h": nn.Sequential(nn.Flatten(), layer)}, dim=WIDTH)
 
 
 def _mlp(shape: tuple[int, int, int], generator: torch.Generator) -> StagedEncoder:
-    channels, height, width = shape
-    stages, wide = {}, channels * height * width
+    stages, wide = {}, prod(shape)
     for name in ("layer 1", "layer 2", "h"):
         layer = default_weights(nn.Linear(wide, WIDTH), generator)
         stages[name] = nn.Sequential(nn.Flatten(), layer, nn.BatchNorm1d(WIDTH), nn.ReLU())
