@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -69,13 +69,11 @@ class VisionModel:
         """
         if self.head is None:
             raise InputError(f"{self.name} does not end in a linear classifier.")
-        module = self.network.get_submodule(self.head)
-        named = {"W": module.weight, "b": module.bias}
-        return {
-            name: value.detach().flatten(1) if name == "W" else value.detach()
-            for name, value in named.items()
-            if isinstance(value, Tensor)
-        }
+        module = cast(nn.Conv2d, self.network.get_submodule(self.head))  # or nn.Linear
+        found = {"W": module.weight.detach().flatten(1)}
+        if module.bias is not None:
+            found["b"] = module.bias.detach()
+        return found
 
     def digest(self) -> str:
         """SHA-256 of all weights and buffers."""

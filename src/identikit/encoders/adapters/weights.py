@@ -24,7 +24,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         InputError: a file that is missing or damaged, holds pickled objects or no such dictionary.
     """
     content = _read(path)
-    if content and all(isinstance(value, Tensor) for value in content.values()):
+    if _is_state(content):
         return content
     inner = {key: value for key, value in content.items() if _is_state(value)}
     if len(inner) != 1:
