@@ -22,9 +22,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from identikit.randomness import stream
 from identikit.studies.imagenet_x.readout import Procedure
-from identikit.studies.imagenet_x.splits import BalancedSplit, balanced_splits, plain_p
+from identikit.studies.imagenet_x.splits import BalancedSplit, plain_p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +70,7 @@ def published_read_out(
     x /= x.std(axis=0, keepdims=True)
     found = {}
     for name, present in targets.items():
-        splits = balanced_splits(
-            present,
-            repetitions=procedure.repetitions,
-            test_share=procedure.test_share,
-            generator=stream(procedure.seed, f"imagenet-x/splits/{name}"),
-        )
+        splits = procedure.splits(name, present)
         fits = [_fit(x, present.numpy(), split) for split in splits]
         accuracy = torch.tensor([scores[0] for scores, _ in fits], dtype=torch.float64)
         found[name] = PublishedReadOut(

@@ -62,6 +62,19 @@ class Procedure:
     penalty: Literal["tuned", "one"] = "tuned"
     """one: |w|²/2 on the summed loss for every width and number of images (C = 1)."""
 
+    def splits(self, name: str, present: Bool[Tensor, " n"]) -> list[BalancedSplit]:
+        """Those of a target, by its name: the same for all representations and both procedures.
+
+        Raises:
+            InputError: a target that too few images show, or lack.
+        """
+        return balanced_splits(
+            present,
+            repetitions=self.repetitions,
+            test_share=self.test_share,
+            generator=stream(self.seed, f"imagenet-x/splits/{name}"),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOut:
@@ -148,12 +161,7 @@ class _Target:
 
     @classmethod
     def of(cls, x: Tensor, present: Tensor, name: str, procedure: Procedure) -> "_Target":
-        splits = balanced_splits(
-            present,
-            repetitions=procedure.repetitions,
-            test_share=procedure.test_share,
-            generator=stream(procedure.seed, f"imagenet-x/splits/{name}"),
-        )
+        splits = procedure.splits(name, present)
         rows = torch.unique(torch.cat([torch.cat([s.train, s.test]) for s in splits]))
         place = torch.zeros(len(x), dtype=torch.long)
         place[rows] = torch.arange(len(rows))
@@ -166,7 +174,8 @@ class _Target:
         )
 
     def read_out(self) -> ReadOut:
-        units = self._units()
+        training = self._training()
+        units = self._units(training)
         n_train, n_test = len(self.splits[0].train), len(self.splits[0].test)
         if self.procedure.penalty == "one":
             strength = torch.full((len(self.splits),), 1 / n_train)
@@ -174,7 +183,7 @@ class _Target:
             strength = self._chosen(units)
         fitted = logistic.fit(
             self.x,
-            self._tasks(self._members("train")),
+            self._tasks(training),
             task=torch.arange(len(self.splits)),
             penalty=strength[:, None] * units,
         )
@@ -199,11 +208,11 @@ class _Target:
             converged=bool(fitted.converged.all()),
         )
 
-    def _members(self, part: Literal["train", "test"]) -> Float[Tensor, "repetitions m"]:
-        """1 for the rows of each split's part."""
+    def _training(self) -> Float[Tensor, "repetitions m"]:
+        """1 for the rows of each split's training part."""
         members = torch.zeros(len(self.splits), len(self.x))
         for own, split in zip(members, self.splits, strict=True):
-            own[getattr(split, part)] = 1
+            own[split.train] = 1
         return members
 
     def _tasks(self, weight: Tensor) -> Tasks:
@@ -211,12 +220,11 @@ class _Target:
         label = self.label.long().expand(count, -1)
         return Tasks(label=label, weight=weight, classes=torch.full((count,), 2))
 
-    def _units(self) -> Float[Tensor, "repetitions p"]:
+    def _units(self, training: Tensor) -> Float[Tensor, "repetitions p"]:
         """Penalty on each weight: the variance of its feature in the training part."""
         if self.procedure.standardise_on == "all":
             return torch.ones(len(self.splits), self.x.shape[1])
-        weight = self._members("train")
-        weight = weight / weight.sum(dim=1, keepdim=True)
+        weight = training / training.sum(dim=1, keepdim=True)
         variance = weight @ self.x.square() - (weight @ self.x).square()
         return torch.where(variance > 1e-6, variance, _DEAD)
 
