@@ -7,6 +7,8 @@ what would do. The command line prints it without a traceback; the API raises it
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 _LISTED = 40
 
@@ -37,3 +39,15 @@ def missing_package(what: str, *, extra: str) -> InputError:
     return InputError(
         f'the {what} needs a package that is not installed. Run: pip install "identikit[{extra}]"'
     )
+
+
+def optional_module(name: str, *, what: str, extra: str) -> Any:
+    """A module of an optional package, imported here and now.
+
+    Raises:
+        InputError: it is not installed; as `missing_package` says it.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise missing_package(what, extra=extra) from error

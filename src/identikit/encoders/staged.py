@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from identikit.encoders.mlp import default_weights
-from identikit.errors import InputError, missing_package, unknown_name
+from identikit.errors import InputError, optional_module, unknown_name
 
 WIDTH = 512
 """Dimensions of h, and of the hidden layers, of every encoder that learns."""
@@ -90,17 +90,14 @@ def _mlp(shape: tuple[int, int, int], generator: torch.Generator) -> StagedEncod
 
 
 def _resnet18(shape: tuple[int, int, int], generator: torch.Generator) -> StagedEncoder:
-    try:
-        from torchvision.models import resnet18
-    except ImportError as error:
-        raise missing_package("encoder resnet18", extra="vision") from error
+    models = optional_module("torchvision.models", what="encoder resnet18", extra="vision")
     if min(shape[1:]) < 8:
         raise InputError(
             f"resnet18 halves an image five times and needs 8 pixels a side at least; got "
             f"{shape[1]} x {shape[2]}."
         )
     with torch.device("meta"):  # no weights are drawn from the global generator
-        net = resnet18(weights=None)
+        net = models.resnet18(weights=None)
         net.conv1 = nn.Conv2d(shape[0], 64, 7, stride=2, padding=3, bias=False)
     net = net.to_empty(device="cpu")
     for module in net.modules():

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from identikit.errors import InputError, missing_package, unknown_name
+from identikit.errors import InputError, optional_module, unknown_name
 from identikit.studies.slurm import slurm
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.threads import one_thread_each
@@ -156,21 +156,18 @@ def dask(address: str | None = None, *, workers: int | None = None) -> Iterator[
             f"workers is for a cluster on this machine; got {workers} and the address {address}. "
             "Drop one."
         )
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise missing_package("executor dask", extra="dask") from error
+    distributed = optional_module("distributed", what="executor dask", extra="dask")
     local: dict[str, Any] = {"n_workers": workers or usable_processors(), "threads_per_worker": 1}
     options = {"address": address} if address else local | {"dashboard_address": None}
     try:
-        client = Client(**options)  # type: ignore[no-untyped-call]
+        client = distributed.Client(**options)
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler can be reached at {address}: {error}. Start one with "
             "`dask scheduler` and give the address that it prints."
         ) from error
     with client:
-        executor = client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+        executor = client.get_executor(pure=False)
         try:
             yield executor
         finally:

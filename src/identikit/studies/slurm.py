@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from identikit.errors import InputError, missing_package
+from identikit.errors import InputError, optional_module
 from identikit.studies.options import named_values
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.threads import one_thread_each
@@ -57,12 +57,9 @@ def slurm(
     Raises:
         InputError: `submitit` is not installed, there is no SLURM here, or a bad option.
     """
+    submitit = optional_module("submitit", what="executor slurm", extra="slurm")
     try:
-        from submitit import AutoExecutor
-    except ImportError as error:
-        raise missing_package("executor slurm", extra="slurm") from error
-    try:
-        queue = AutoExecutor(folder=folder.absolute(), cluster=cluster)
+        queue = submitit.AutoExecutor(folder=folder.absolute(), cluster=cluster)
         queue.update_parameters(**(DEFAULTS | _parameters(options)))
     except InputError:
         raise

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from identikit.errors import InputError, missing_package
+from identikit.errors import InputError, optional_module
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
@@ -177,11 +177,7 @@ def _rgb(path: Path) -> Any:
 
 
 def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_package("reading of images", extra="vision") from error
-    return Image
+    return optional_module("PIL.Image", what="reading of images", extra="vision")
 
 
 def _collate(items: Sequence[tuple[int, Tensor | str]]) -> Batch:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from identikit.encoders.adapters.reach import reaching
 from identikit.encoders.adapters.source import Built
-from identikit.errors import InputError, missing_package
+from identikit.errors import InputError, optional_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class HuggingFace:
 
     def build(self, *, pretrained: bool, classes: int | None = None) -> Built:
         """Build it; see `Source`."""
-        transformers = _transformers()
+        transformers = optional_module("transformers", what="hub hf", extra="huggingface")
         hub = None if Path(self.name).is_dir() else "huggingface.co"
         with reaching(f"hf:{self.name}", hub=hub):
             config = transformers.AutoConfig.from_pretrained(self.name)
@@ -74,11 +74,3 @@ class Processed:
 
     def __repr__(self) -> str:
         return str(self.processor)
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise missing_package("hub hf", extra="huggingface") from error
-    return transformers

@@ -5,7 +5,7 @@ from typing import Any
 
 from identikit.encoders.adapters.reach import reaching
 from identikit.encoders.adapters.source import Built
-from identikit.errors import InputError, missing_package, unknown_name
+from identikit.errors import InputError, optional_module, unknown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,4 @@ class Timm:
 
 
 def _timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise missing_package("hub timm", extra="vision") from error
-    return timm
+    return optional_module("timm", what="hub timm", extra="vision")

@@ -5,7 +5,7 @@ from typing import Any
 
 from identikit.encoders.adapters.reach import reaching
 from identikit.encoders.adapters.source import Built
-from identikit.errors import missing_package, unknown_name
+from identikit.errors import optional_module, unknown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,4 @@ class Torchvision:
 
 
 def _models() -> Any:
-    try:
-        from torchvision import models
-    except ImportError as error:
-        raise missing_package("hub torchvision", extra="vision") from error
-    return models
+    return optional_module("torchvision.models", what="hub torchvision", extra="vision")

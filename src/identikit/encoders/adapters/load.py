@@ -17,7 +17,7 @@ from identikit.encoders.adapters.model import VisionModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source
 from identikit.encoders.adapters.weights import load_weights, read_weights
-from identikit.errors import InputError, missing_package
+from identikit.errors import InputError, optional_module
 
 HUBS: dict[str, Callable[[str], Source]] = {
     "timm": Timm,
@@ -120,9 +120,6 @@ def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
 
 
 def _noise() -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise missing_package("reading of images", extra="vision") from error
+    pillow = optional_module("PIL.Image", what="reading of images", extra="vision")
     pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+    return pillow.fromarray(pixels)

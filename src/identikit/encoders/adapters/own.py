@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from identikit.encoders.adapters.source import Built, Transform
-from identikit.errors import InputError, missing_package, unknown_name
+from identikit.errors import InputError, optional_module, unknown_name
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -77,10 +77,9 @@ class Own:
 
 
 def _imagenet_transform() -> Transform:
-    try:
-        from torchvision import transforms
-    except ImportError as error:
-        raise missing_package("preparation of images", extra="vision") from error
+    transforms = optional_module(
+        "torchvision.transforms", what="preparation of images", extra="vision"
+    )
     steps = [
         transforms.Resize(256),
         transforms.CenterCrop(224),
