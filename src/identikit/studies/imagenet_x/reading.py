@@ -8,24 +8,20 @@ class alone, as 1000 indicators: what a representation must reveal that reveals 
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from identikit.config import from_dict
 from identikit.files import write_json
 from identikit.linalg import centred, rounding
 from identikit.randomness import stream
 from identikit.studies.imagenet_x.published import published_read_out
 from identikit.studies.imagenet_x.readout import Procedure, read_out
-from identikit.studies.imagenet_x.result import (
-    Represented,
-    Role,
-    represented_from_dict,
-    represented_to_dict,
-)
+from identikit.studies.imagenet_x.result import Represented, Role
 from identikit.studies.study import Watch
 from identikit.theory.coverage import Coverage, covered_subspace
 from identikit.training.fit import Progress
@@ -76,12 +72,12 @@ class Reading:
         for each, count in zip(features, counts, strict=True):
             path = kept / f"{each.name.replace(':', '-').replace(' ', '-')}.json"
             if path.exists():
-                found.append(represented_from_dict(json.loads(path.read_text())))
+                found.append(from_dict(Represented, json.loads(path.read_text())))
                 clock.skip(count)
                 continue
             found.append(self._read(each, clock))
             kept.mkdir(parents=True, exist_ok=True)
-            write_json(path, represented_to_dict(found[-1]))
+            write_json(path, asdict(found[-1]))
         return tuple(found)
 
     def _count(self, features: Features) -> int:
@@ -121,18 +117,21 @@ class _Clock:
             return
         seconds = time.perf_counter() - self.start
         left = seconds * (self.steps - self.step) / self.timed
-        self.on_progress(
-            Progress(
-                step=self.step,
-                steps=self.steps,
-                seconds=seconds,
-                evaluation_seconds=0.0,
-                seconds_left=left,
-                loss=float("nan"),
-                evaluation={},
-                record=None,
-            )
-        )
+        self.on_progress(counted(self.step, self.steps, seconds=seconds, seconds_left=left))
+
+
+def counted(done: int, total: int, *, seconds: float, seconds_left: float) -> Progress:
+    """How work stands that is counted and trains nothing."""
+    return Progress(
+        step=done,
+        steps=total,
+        seconds=seconds,
+        evaluation_seconds=0.0,
+        seconds_left=seconds_left,
+        loss=float("nan"),
+        evaluation={},
+        record=None,
+    )
 
 
 def network_features(

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
+from identikit.config import from_dict
 from identikit.estimate import Estimate
 from identikit.recovery.permutation import holm
 from identikit.studies.imagenet_x.published import PublishedReadOut
@@ -94,21 +93,7 @@ class ImageNetXResult:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "ImageNetXResult":
         """The inverse of `to_dict`; other entries are passed over."""
-        return _RESULT.validate_python({name: plain[name] for name in cls.__dataclass_fields__})
-
-
-def represented_to_dict(each: Represented) -> dict[str, Any]:
-    """Plain JSON types."""
-    return asdict(each)
-
-
-def represented_from_dict(plain: Mapping[str, Any]) -> Represented:
-    """The inverse of `represented_to_dict`."""
-    return _REPRESENTED.validate_python(plain)
-
-
-_RESULT = TypeAdapter(ImageNetXResult)
-_REPRESENTED = TypeAdapter(Represented)
+        return from_dict(cls, {name: plain[name] for name in cls.__dataclass_fields__})
 
 
 def accuracy(each: Represented | None, target: str) -> Estimate | None:

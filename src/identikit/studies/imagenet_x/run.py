@@ -7,7 +7,7 @@ are shared by runs that read them out in other ways.
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from identikit.studies.imagenet_x.reading import (
     Reading,
     Targets,
     class_indicators,
+    counted,
     network_features,
     projected,
 )
@@ -37,8 +38,6 @@ from identikit.studies.imagenet_x.result import ImageNetXResult
 from identikit.studies.imagenet_x.splits import FEWEST
 from identikit.studies.store import Draft
 from identikit.studies.study import Watch
-from identikit.training.fit import Progress
-from identikit.worlds.imagenet_images import ValidationImages
 from identikit.worlds.imagenet_x import ImageNetX, load_imagenet_x
 
 
@@ -51,10 +50,10 @@ def run_imagenet_x(
         InputError: images, annotations or weights that are missing, and what would do.
     """
     annotations = load_imagenet_x(config.annotation)
-    images = config.find()
-    folders = _encode(config, images, draft, on_progress)
+    paths = config.find().paths
+    numbers = {path.relative_to(config.images).as_posix(): n for n, path in paths.items()}
+    folders = _encode(config, numbers, draft, on_progress)
     first = folders[config.models[0]]
-    numbers = {path.relative_to(config.images).as_posix(): n for n, path in images.paths.items()}
     rows = torch.tensor([numbers[key] for key in read_keys(first)])
     there = annotations.only(rows)
     order = torch.searchsorted(there.number, rows)  # keys are in the order of their paths
@@ -90,10 +89,9 @@ def usable(annotations: ImageNetX) -> tuple[Targets, tuple[str, ...]]:
 
 
 def _encode(
-    config: ImageNetXConfig, images: ValidationImages, draft: Draft, on_progress: Watch | None
+    config: ImageNetXConfig, keys: Iterable[str], draft: Draft, on_progress: Watch | None
 ) -> dict[str, Path]:
-    """Features of every network; what is there already is found."""
-    keys = [path.relative_to(config.images).as_posix() for path in images.paths.values()]
+    """Features of every network from the images with these keys; what is there is found."""
     table = draft.folder / "images.csv"
     sheet = io.StringIO()
     csv.writer(sheet).writerows([["key"], *([key] for key in keys)])
@@ -144,19 +142,8 @@ class _Watched:
         if self.before < 0:
             self.start, self.before = time.perf_counter(), done
         seconds = time.perf_counter() - self.start
-        new = max(1, done - self.before)
-        self.watch(
-            Progress(
-                step=done,
-                steps=total,
-                seconds=seconds,
-                evaluation_seconds=0.0,
-                seconds_left=seconds * (total - done) / new,
-                loss=float("nan"),
-                evaluation={},
-                record=None,
-            )
-        )
+        left = seconds * (total - done) / max(1, done - self.before)
+        self.watch(counted(done, total, seconds=seconds, seconds_left=left))
 
 
 def _features(
