@@ -25,7 +25,7 @@ from identikit.studies.dislib import cell as cell_module
 from identikit.studies.dislib import pictures as pictures_module
 from identikit.studies.dislib.page import cell_page, dislib_page
 from identikit.studies.dislib.pictures import Pictures, Seen
-from identikit.studies.dislib.readout import Targets, gather, projected, read_out
+from identikit.studies.dislib.readout import Targets, gather, read_out
 from identikit.studies.dislib.study import dislib_study
 from identikit.studies.dislib.summary import lines_of, over_repetitions, transfer
 from identikit.studies.registry import page_of
@@ -185,7 +185,7 @@ def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:
     own, targets = seen("linear"), Targets.of(Toy.grid)
     head = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
     basis = covered_subspace(head).basis
-    found = projected(gather(own, targets), basis).train(0)
+    found = gather(own, targets).projected(basis).train(0)
     train = own.pictures.parts[0]
     h = own.features(train).double() @ basis
     y = targets.at(own.pictures.index[train])

@@ -12,7 +12,7 @@ h is (n, d), y is (n, k); rows are samples.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -117,6 +117,21 @@ class PartMoments:
             )
         packed = merge(torch.stack([self.packed, other.packed.to(self.packed.device)]))
         return PartMoments(packed=packed, d=self.d, eps=max(self.eps, other.eps))
+
+    def projected(self, basis: Float[Tensor, "d r"]) -> "PartMoments":
+        """The statistics that B'h would have given in place of h, for orthonormal columns B."""
+        basis = basis.to(self.packed)
+        k = self.packed.shape[1] - 1 - self.d
+        turn = basis.new_zeros(self.d + k, basis.shape[1] + k)
+        turn[: self.d, : basis.shape[1]] = basis
+        turn[self.d :, basis.shape[1] :].fill_diagonal_(1)
+        lower = self.packed[:, 1:, 1:].tril()
+        whole = lower + lower.tril(-1).mT
+        packed = torch.zeros(len(whole), 1 + turn.shape[1], 1 + turn.shape[1]).to(basis)
+        packed[:, 0, 0] = self.packed[:, 0, 0]
+        packed[:, 0, 1:] = self.packed[:, 0, 1:] @ turn
+        packed[:, 1:, 1:] = turn.T @ whole @ turn
+        return PartMoments(packed=packed, d=basis.shape[1], eps=self.eps)
 
     def pooled(self, parts: Bool[Tensor, " parts"] | None = None) -> Moments:
         """The statistics of some parts, or of all, as one set of rows."""
@@ -224,6 +239,10 @@ class FoldMoments:
         moments.eps = eps
         moments.add(h, y, part=part)
         return cls(moments=moments, training=training, testing=testing)
+
+    def projected(self, basis: Float[Tensor, "d r"]) -> "FoldMoments":
+        """The same splits with B'h in place of h, for orthonormal columns B."""
+        return replace(self, moments=self.moments.projected(basis))
 
     def train(self, split: int) -> Moments:
         """Of the rows that the split fits on."""

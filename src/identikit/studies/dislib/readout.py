@@ -13,7 +13,7 @@ Ours is repeated for the covered part of h, B'h with B a basis of the centred he
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -24,6 +24,7 @@ from identikit.recovery import linear, measures
 from identikit.recovery.bootstrap import Bootstrap, Statistic
 from identikit.recovery.discriminant import Discriminant, discriminant
 from identikit.recovery.moments import FoldMoments, PartMoments
+from identikit.recovery.readouts import CLASSES
 from identikit.recovery.regression import fit_each
 from identikit.recovery.result import FactorScore
 from identikit.studies.dislib.pictures import Seen
@@ -32,7 +33,6 @@ from identikit.worlds.grids.grid import Grid, GridFactor
 
 PAPER = "paper"
 OURS = "h"
-CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
 MEASURES = {
     Kind.CONTINUOUS: "R²",
     Kind.CIRCULAR: "circular R²",
@@ -116,7 +116,7 @@ def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | 
     coefficients, intercepts, names = [plain.coefficient], [plain.intercept], [PAPER]
     discriminants: dict[tuple[str, int], Discriminant] = {}
     for name, basis in _bases(coverage):
-        own = statistics if basis is None else projected(statistics, basis)
+        own = statistics if basis is None else statistics.projected(basis)
         fits = fit_each(own, widths=targets.widths)
         for j, (factor, fit) in enumerate(zip(targets.axes, fits, strict=True)):
             if factor.kind in CLASSES:
@@ -142,25 +142,6 @@ def _bases(coverage: Coverage | None) -> Iterator[tuple[str, Tensor | None]]:
         yield "covered", coverage.basis
         if coverage.complement.shape[1]:
             yield "rest", coverage.complement
-
-
-def projected(statistics: FoldMoments, basis: Float[Tensor, "d_h r"]) -> FoldMoments:
-    """The statistics that B'h would have given in place of h, for orthonormal columns B."""
-    moments = statistics.moments
-    basis = basis.to(moments.packed)
-    k = moments.packed.shape[1] - 1 - moments.d
-    turn = basis.new_zeros(moments.d + k, basis.shape[1] + k)
-    turn[: moments.d, : basis.shape[1]] = basis
-    turn[moments.d :, basis.shape[1] :].fill_diagonal_(1)
-    lower = moments.packed[:, 1:, 1:].tril()
-    whole = lower + lower.tril(-1).mT
-    packed = torch.zeros(len(whole), 1 + turn.shape[1], 1 + turn.shape[1]).to(basis)
-    packed[:, 0, 0] = moments.packed[:, 0, 0]
-    packed[:, 0, 1:] = moments.packed[:, 0, 1:] @ turn
-    packed[:, 1:, 1:] = turn.T @ whole @ turn
-    return replace(
-        statistics, moments=PartMoments(packed=packed, d=basis.shape[1], eps=moments.eps)
-    )
 
 
 def predict(seen: Seen, maps: Maps) -> Float[Tensor, "n_test maps_columns"]:
