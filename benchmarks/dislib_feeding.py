@@ -7,7 +7,7 @@ Epoch: the same MLP, batch 4,096, the same images, one epoch of training steps: 
 by place), and the published way (float64 array, copied into float32 tensors, `TensorDataset`
 behind a shuffling `DataLoader`). Seconds are of processor time on one thread, feeding included.
 
-    python -m benchmarks.dislib_feeding [--images 20000]
+    python benchmarks/dislib_feeding.py [--images 20000]
 """
 
 import argparse
@@ -23,10 +23,12 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from identikit.encoders.staged import staged_encoder
+from identikit.files import write_json
 from identikit.studies.dislib import CellConfig
 from identikit.studies.dislib.cell import Cell
 from identikit.studies.dislib.sources import image_grid
 from identikit.studies.provenance import machine, versions
+from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "dislib_feeding.json"
 SIZES = (20_000, 100_000)
@@ -39,9 +41,9 @@ def config(images: int, encoder: str, epochs: int = 1) -> CellConfig:
     )
 
 
-def peak_mib(images: int) -> dict[str, float]:
+def memory_of(images: int) -> dict[str, float]:
     """In a process of its own."""
-    words = [sys.executable, "-m", "benchmarks.dislib_feeding", "--cell", str(images)]
+    words = [sys.executable, __file__, "--cell", str(images)]
     out = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     found: dict[str, float] = json.loads(out.splitlines()[-1])
     return found | {
@@ -54,22 +56,16 @@ def peak_mib(images: int) -> dict[str, float]:
 def one_cell(images: int) -> None:
     """Run a cell and print its peak."""
     torch.set_num_threads(1)
-    before = high_water_mib()
+    before = peak_mib()
     with tempfile.TemporaryDirectory() as folder:
-        cell = Cell(config(images, "linear"), image_grid("sprites"), device=torch.device("cpu"))
+        cell = Cell(config(images, "linear"), image_grid("sprites"))
         cell.run(Path(folder), None)
-    print(json.dumps({"imports_mib": before, "peak_mib": high_water_mib()}))
-
-
-def high_water_mib() -> float:
-    """Of this process alone; `getrusage` counts what its parent held when it was forked."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    print(json.dumps({"imports_mib": before, "peak_mib": peak_mib()}))
 
 
 def ours(images: int) -> float:
     """One epoch by the library's fit loop."""
-    cell = Cell(config(images, "mlp"), image_grid("sprites"), device=torch.device("cpu"))
+    cell = Cell(config(images, "mlp"), image_grid("sprites"))
     start = time.process_time()
     cell.train()
     return time.process_time() - start
@@ -77,7 +73,7 @@ def ours(images: int) -> float:
 
 def published(images: int) -> float:
     """One epoch of the same network on a TensorDataset; building the float arrays is not in it."""
-    cell = Cell(config(images, "mlp"), image_grid("sprites"), device=torch.device("cpu"))
+    cell = Cell(config(images, "mlp"), image_grid("sprites"))
     train = cell.training
     floats = cell.pictures[train].numpy().astype("float64") / 255
     data = TensorDataset(torch.tensor(floats, dtype=torch.float32), cell.label[train])
@@ -107,7 +103,7 @@ def main() -> None:
         one_cell(options.cell)
         return
     torch.set_num_threads(1)
-    memory = [peak_mib(size) for size in SIZES]
+    memory = [memory_of(size) for size in SIZES]
     pairs = [(ours(options.images), published(options.images)) for _ in range(3)]
     result = {
         "memory": memory,
@@ -116,7 +112,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    write_json(RESULTS, result)
     print(json.dumps(result, indent=1))
 
 

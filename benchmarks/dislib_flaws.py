@@ -13,13 +13,13 @@ the mended way, and then with one flaw put back:
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from identikit.files import write_json
 from identikit.studies.dislib import CellConfig, pictures
 from identikit.studies.dislib.cell import Cell
 from identikit.studies.dislib.sources import image_grid
@@ -130,11 +130,11 @@ class Decoded:
 def features(world: str, images: int, epochs: int) -> dict[str, dict[str, Scores]]:
     """Every set of features of a world, decoded every way."""
     found, options = {}, {"world": world, "task": "shape", "size": 32, "images": images}
-    grid, cpu = image_grid(world), torch.device("cpu")
+    grid = image_grid(world)
 
     def cell(encoder: str) -> Cell:
         config = CellConfig(encoder=encoder, epochs=epochs, batch_size=256, **options)
-        return Cell(config, grid, device=cpu)
+        return Cell(config, grid)
 
     if world == "sprites":  # 3,072 float32 pixels of rooms take NumPy's pinv minutes
         found["pixels"] = Decoded(cell("pixels")).all()
@@ -182,9 +182,8 @@ def main() -> None:
     torch.set_num_threads(1)
     found = {w: features(w, options.images, options.epochs) for w in ("sprites", "rooms")}
     levels = lost_levels()
-    (RESULTS / "dislib_flaws.json").write_text(
-        json.dumps({"levels": levels, "decoded": found, **vars(options)}, indent=1) + "\n"
-    )
+    report = {"levels": levels, "decoded": found, **vars(options)}
+    write_json(RESULTS / "dislib_flaws.json", report)
     rows = [
         f"| {r['set']} | {r['factor']} | {r['from']} | {r['levels']} | {r['left']} "
         f"| {100 * float(str(r['relabelled'])):.1f} % |"

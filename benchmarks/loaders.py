@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from identikit.files import write_json
 from identikit.worlds.grids import registry
 from identikit.worlds.grids.data_set import DataSet
 from identikit.worlds.grids.dsprites import DSPRITES
@@ -177,7 +178,7 @@ def main() -> None:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             of_set[loader] = json.loads(done.stdout.splitlines()[-1])
             print(name, loader, of_set[loader], flush=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(RESULTS, results)
 
 
 if __name__ == "__main__":

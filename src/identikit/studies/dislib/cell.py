@@ -44,9 +44,8 @@ def compute(config: CellConfig, draft: Draft, on_progress: Watch | None) -> Outc
     Raises:
         InputError: a world or factor that is not there, or images that cannot be split.
     """
-    device = torch.device(config.device)
     images = image_grid(config.world, config.data)
-    result = Cell(config, images, device=device).run(draft.checkpoint, on_progress)
+    result = Cell(config, images).run(draft.checkpoint, on_progress)
     if result["status"] == "completed":  # an optimiser's state is large
         shutil.rmtree(draft.checkpoint, ignore_errors=True)
     return result, {}
@@ -55,18 +54,18 @@ def compute(config: CellConfig, draft: Draft, on_progress: Watch | None) -> Outc
 class Cell:
     """A world, its split and an encoder."""
 
-    def __init__(self, config: CellConfig, images: ImageGrid, *, device: torch.device) -> None:
+    def __init__(self, config: CellConfig, images: ImageGrid) -> None:
         """Split, hold the images, build the encoder.
 
         Args:
             config: The cell's.
             images: Its world.
-            device: Where everything is computed.
 
         Raises:
             InputError: a factor that is not there, or images that cannot be split.
         """
         self.config, self.grid = config, images.grid
+        device = torch.device(config.device)
         split = split_rows(
             images.grid, task=config.task, seed=config.repetition, images=config.images
         )
