@@ -28,6 +28,8 @@ from identikit.worlds.imagenet_x import ANIMAL, CLASS, FACTORS, ImageNetX, load_
 
 RESULTS = Path(__file__).parent / "results"
 SHIFT = 2.0
+BEST = float(norm.cdf(SHIFT / 2))
+"""Accuracy of the best read-out."""
 MENDED = Procedure(resamples=200)
 
 
@@ -69,7 +71,7 @@ def dropped_features(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             flaw="features with mean ≤ 0 dropped as dead",
             measured_on=f"{words}, “pattern” (multi), 128 dimensions",
             quantity="accuracy",
-            truth=float(norm.cdf(SHIFT / 2)),
+            truth=BEST,
             mended=one(features, present).accuracy.value,
             flawed=flawed.accuracy.value,
         )
@@ -85,7 +87,7 @@ def one_factor_an_image(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             measured_on=f"features that know where “{name}” is; {100 * share:.0f} % of the images "
             "that “top” takes to lack it have it",
             quantity="accuracy",
-            truth=float(norm.cdf(SHIFT / 2)),
+            truth=BEST,
             mended=one(h, there).accuracy.value,
             flawed=one(h, named).accuracy.value,
         )
@@ -109,7 +111,7 @@ def class_above_mean(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
         flaw="“class” is a class number above the mean",
         measured_on="features that know animals from other things (mended: target “animal”)",
         quantity="accuracy",
-        truth=float(norm.cdf(SHIFT / 2)),
+        truth=BEST,
         mended=one(h, targets[ANIMAL]).accuracy.value,
         flawed=one(h, targets[CLASS]).accuracy.value,
     )
@@ -145,7 +147,7 @@ def one_penalty(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             flaw="C = 1 for every width and number of images",
             measured_on=f"“{name}” (multi), {d} dimensions",
             quantity="accuracy",
-            truth=float(norm.cdf(SHIFT / 2)),
+            truth=BEST,
             mended=one(h, present).accuracy.value,
             flawed=one(h, present, replace(MENDED, penalty="one")).accuracy.value,
         )
@@ -173,22 +175,18 @@ def splits_taken_for_samples(data_sets: int) -> Iterator[Effect]:
             _shrunk(own.accuracy.low, own) <= truth <= _shrunk(own.accuracy.high, own)
             for own in found
         ]
-        yield Effect(
-            flaw="interval from the standard error over re-splits",
-            measured_on=where,
-            quantity="share of 95 % intervals that hold the truth",
-            truth=0.95,
-            mended=float(np.mean(intervals)),
-            flawed=float(np.mean(plain)),
-        )
-        yield Effect(
-            flaw="interval from resampled test images alone, the fits as they are",
-            measured_on=where,
-            quantity="share of 95 % intervals that hold the truth",
-            truth=0.95,
-            mended=float(np.mean(intervals)),
-            flawed=float(np.mean(images_alone)),
-        )
+        for source, held in (
+            ("the standard error over re-splits", plain),
+            ("resampled test images alone, the fits as they are", images_alone),
+        ):
+            yield Effect(
+                flaw=f"interval from {source}",
+                measured_on=where,
+                quantity="share of 95 % intervals that hold the truth",
+                truth=0.95,
+                mended=float(np.mean(intervals)),
+                flawed=float(np.mean(held)),
+            )
         if shift == 0:
             yield Effect(
                 flaw="t-test that takes re-splits for independent",
@@ -273,16 +271,23 @@ def unseeded_projection(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
     )
 
 
-def _all(
-    on_annotations: tuple[Callable[..., Iterator[Effect]], ...],
-    multi: ImageNetX,
-    top: ImageNetX,
-    data_sets: int,
-) -> Iterator[Effect]:
-    for on_sets in (splits_taken_for_samples, few_test_images):
-        yield from on_sets(data_sets)
-    for on_labels in on_annotations:
-        yield from on_labels(multi, top)
+ON_ANNOTATIONS: tuple[Callable[[ImageNetX, ImageNetX], Iterator[Effect]], ...] = (
+    dropped_features,
+    one_factor_an_image,
+    class_above_mean,
+    standardised_before,
+    one_penalty,
+    scores_of_ties,
+    unseeded_projection,
+)
+
+
+def effects_of_all(data_sets: int) -> Iterator[Effect]:
+    yield from splits_taken_for_samples(data_sets)
+    yield from few_test_images(data_sets)
+    multi, top = load_imagenet_x("multi"), load_imagenet_x("top")
+    for effects in ON_ANNOTATIONS:
+        yield from effects(multi, top)
 
 
 def main() -> None:
@@ -291,18 +296,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "imagenet_x_flaws")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    multi, top = load_imagenet_x("multi"), load_imagenet_x("top")
-    on_annotations: tuple[Callable[..., Iterator[Effect]], ...] = (
-        dropped_features,
-        one_factor_an_image,
-        class_above_mean,
-        standardised_before,
-        one_penalty,
-        scores_of_ties,
-        unseeded_projection,
-    )
     effects = []
-    for effect in _all(on_annotations, multi, top, options.data_sets):
+    for effect in effects_of_all(options.data_sets):
         print(effect, flush=True)
         effects.append(effect)
     frame = pd.DataFrame([asdict(effect) for effect in effects])
