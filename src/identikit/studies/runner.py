@@ -4,6 +4,7 @@ Finished runs are found by their config's hash before any worker starts; the oth
 `concurrent.futures` executor, longest first. Nothing here knows where the workers live.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
@@ -48,6 +49,23 @@ class Outcome:
 
 
 Tell = Callable[[Outcome], None]
+
+
+def seconds_left(
+    jobs: Mapping[str, Job], outcomes: Mapping[str, Outcome], *, started: float
+) -> float | None:
+    """From the share of the expected work that was done, not found; None before there is any.
+
+    Args:
+        jobs: All of them, by their keys.
+        outcomes: What became of them so far.
+        started: When, by `time.monotonic`.
+    """
+    worked = sum(jobs[key].cost for key, outcome in outcomes.items() if not outcome.found)
+    if not worked:
+        return None
+    left = sum(job.cost for key, job in jobs.items() if key not in outcomes)
+    return (time.monotonic() - started) * left / worked
 
 
 def run_jobs(

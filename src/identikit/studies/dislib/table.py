@@ -17,7 +17,7 @@ from torch import Tensor
 
 from identikit.studies.dislib.config import ALL, CELL, CellConfig, DisLibConfig
 from identikit.studies.dislib.sources import default_task, image_grid
-from identikit.studies.runner import Job, Outcome, run_jobs
+from identikit.studies.runner import Job, Outcome, run_jobs, seconds_left
 from identikit.studies.store import Draft, Run
 from identikit.studies.study import Outcome as Result
 from identikit.worlds.grids.grid import Grid, ImageGrid
@@ -120,10 +120,12 @@ def _jobs(config: DisLibConfig, source: tuple[str, str, str], grid: Grid) -> Ite
 def _standing(
     jobs: dict[str, Job], outcomes: dict[str, Outcome], started: float, words: str
 ) -> Standing:
-    worked = sum(jobs[key].cost for key, outcome in outcomes.items() if not outcome.found)
-    left = sum(job.cost for key, job in jobs.items() if key not in outcomes)
-    seconds = (time.monotonic() - started) * left / worked if worked else None
-    return Standing(done=len(outcomes), cells=len(jobs), seconds_left=seconds, words=words)
+    return Standing(
+        done=len(outcomes),
+        cells=len(jobs),
+        seconds_left=seconds_left(jobs, outcomes, started=started),
+        words=words,
+    )
 
 
 def _record(config: CellConfig, outcome: Outcome, beside: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import tyro
 
 from identikit.config import digest, to_dict
 from identikit.errors import InputError
-from identikit.studies.runner import Job, Outcome, run_jobs
+from identikit.studies.runner import Job, Outcome, run_jobs, seconds_left
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.store import Draft, Run
 from identikit.studies.study import Outcome as Result
@@ -69,13 +69,9 @@ class Board:
 
     @property
     def seconds_left(self) -> float | None:
-        """From the share of the expected work that was done, not found; None at first."""
+        """By the runner's rule; None at first."""
         known = dict(self.outcomes)  # the live table asks while runs come in
-        worked = sum(self.jobs[key].cost for key, outcome in known.items() if not outcome.found)
-        if not worked:
-            return None
-        left = sum(job.cost for key, job in list(self.jobs.items()) if key not in known)
-        return (time.monotonic() - self.started) * left / worked
+        return seconds_left(dict(self.jobs), known, started=self.started)
 
     def add(self, outcome: Outcome, record: dict[str, Any]) -> None:
         """Take in a finished run."""
