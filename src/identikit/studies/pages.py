@@ -1,6 +1,7 @@
 """From saved runs to pages: what the pages of all studies share."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from identikit.estimate import Estimate
@@ -23,6 +24,15 @@ def recovery_bars(recovery: Recovery, *, measure: str) -> Figure:
     return factor_bars(
         [_bar(score, recovery.ceiling, controls[score.name]) for score in chosen], score=measure
     )
+
+
+def recovery_figures(recovery: Recovery) -> dict[str, Figure]:
+    """Bars of all factors, a figure for each measure."""
+    measures = dict.fromkeys(score.measure for score in recovery.factors)
+    return {
+        measure: replace(recovery_bars(recovery, measure=measure), name=f"factors-{k + 1}")
+        for k, measure in enumerate(measures)
+    }
 
 
 def _bar(score: Score, ceiling: float | None, controls: Mapping[str, Estimate]) -> FactorScore:

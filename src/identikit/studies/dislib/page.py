@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from identikit.estimate import Estimate, Spread, format_number
 from identikit.recovery.result import Recovery
@@ -30,7 +31,7 @@ from identikit.studies.dislib.summary import (
     over_repetitions,
     transfer,
 )
-from identikit.studies.pages import provenance, recovery_bars
+from identikit.studies.pages import provenance, recovery_figures
 from identikit.studies.store import Run
 
 NAMES = {"pixels": "pixels", "linear": "linear", "mlp": "MLP", "resnet18": "ResNet-18"}
@@ -41,6 +42,7 @@ def dislib_page(run: Run) -> Page:
     lines = lines_of(run.result["cells"])
     worlds = list(dict.fromkeys(line.world for line in lines))
     several = len({line.task for line in lines}) > len(worlds)
+    pictures = run.arrays()
     return Page(
         title="DisLib: taught one factor, what of the others?",
         subtitle=_budget(run),
@@ -53,7 +55,10 @@ def dislib_page(run: Run) -> Page:
             *_transfer_section(lines),
             *(_analogy_section(_first(lines, world)) for world in worlds),
             _training_section(run),
-            *(_world_section(run, world) for world in worlds),
+            *(
+                _world_section(world, run.result["worlds"][world], pictures[world])
+                for world in worlds
+            ),
         ),
         provenance=provenance(run),
     )
@@ -109,8 +114,8 @@ def _verdict(lines: Sequence[Line]) -> str:
         lower = [line.factor for line in main if _changed(line) < 0]
         words.append(
             f"{world}: taught the {own[0].task}, {NAMES[main[0].encoder]} has "
-            f"{_listed(higher) or 'no other factor'} more linearly than before training, "
-            f"{_listed(lower) or 'none'} less"
+            f"{', '.join(higher) or 'no other factor'} more linearly than before training, "
+            f"{', '.join(lower) or 'none'} less"
         )
     return "; ".join(words) + "."
 
@@ -123,10 +128,6 @@ def _changed(line: Line) -> int:
         return 0
     twin = line.untrained
     return int(line.score.low > twin.high) - int(line.score.high < twin.low)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
 
 
 def _rows(run: Run, lines: list[Line]) -> list[ComparisonRow]:
@@ -429,9 +430,7 @@ def _sure(accuracy: float, cell: Any) -> Estimate:
     return Estimate(accuracy, max(0.0, accuracy - arm), min(1.0, accuracy + arm))
 
 
-def _world_section(run: Run, world: str) -> Section:
-    about = run.result["worlds"][world]
-    pictures = run.arrays()[world]
+def _world_section(world: str, about: dict[str, Any], pictures: NDArray[Any]) -> Section:
     factors = about["factors"]
     captions = [f"{factor['name']} {level}" for factor in factors for level in factor["shown"]]
     figure = replace(
@@ -449,7 +448,7 @@ def _world_section(run: Run, world: str) -> Section:
     )
 
 
-def _channels_last(images: np.ndarray) -> np.ndarray:
+def _channels_last(images: NDArray[Any]) -> NDArray[Any]:
     """As they are drawn: (n, h, w) grey, (n, h, w, 3) colour."""
     return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
 
@@ -458,7 +457,6 @@ def cell_page(run: Run) -> Page:
     """The page of one cell."""
     recovery = Recovery.from_dict(run.result["recovery"])
     config = run.config
-    measures = list(dict.fromkeys(score.measure for score in recovery.factors))
     return Page(
         title=f"{config['world']}, {NAMES[config['encoder']]}, taught the {config['task']}",
         subtitle=f"Repetition {config['repetition']}, {run.result['images']:,} images",
@@ -477,10 +475,7 @@ def cell_page(run: Run) -> Page:
             Section(
                 heading="Factors",
                 lead="Fitted on training images, scored on test images.",
-                figures=tuple(
-                    replace(recovery_bars(recovery, measure=measure), name=f"factors-{k + 1}")
-                    for k, measure in enumerate(measures)
-                ),
+                figures=tuple(recovery_figures(recovery).values()),
             ),
         ),
         provenance=provenance(run),

@@ -1,6 +1,5 @@
 """The page of a probe: what is there, whether it could be chance or memory, what theory covers."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,8 @@ import pandas as pd
 from identikit.estimate import format_number
 from identikit.recovery.explain import explain_factor
 from identikit.recovery.result import FactorScore, Recovery
-from identikit.report.figures import Figure
 from identikit.report.page import ComparisonRow, Page, Section, Table
-from identikit.studies.pages import provenance, recovery_bars
+from identikit.studies.pages import provenance, recovery_figures
 from identikit.studies.store import Run
 
 LEVEL = 0.05
@@ -70,19 +68,14 @@ def _row(score: FactorScore, kind: str) -> ComparisonRow:
 
 
 def _figures(recovery: Recovery) -> tuple[Section, ...]:
-    measures = list(dict.fromkeys(s.measure for s in recovery.factors))
     return tuple(
         Section(
             heading=f"Factors scored by {measure}",
             lead="Fitted on one part of the samples, scored on the other.",
-            figures=(_named(recovery, measure, k),),
+            figures=(figure,),
         )
-        for k, measure in enumerate(measures)
+        for measure, figure in recovery_figures(recovery).items()
     )
-
-
-def _named(recovery: Recovery, measure: str, index: int) -> Figure:
-    return replace(recovery_bars(recovery, measure=measure), name=f"factors-{index + 1}")
 
 
 def _chance(recovery: Recovery) -> Section:

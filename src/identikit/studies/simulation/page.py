@@ -23,7 +23,7 @@ from identikit.theory.explain import CLOSE, Cause
 
 def simulation_page(run: Run) -> Page:
     """The page of a saved `identikit simulate` run."""
-    result, world = run.result, run.config["world"]
+    result, arrays, world = run.result, run.arrays(), run.config["world"]
     recovery = Recovery.from_dict(result["recovery"])
     names = [score.name for score in recovery.factors]
     objective, oracle = run.config["objective"], run.config["objective"] == "oracle"
@@ -43,7 +43,7 @@ def simulation_page(run: Run) -> Page:
                 heading="The factors",
                 lead="Each point is a sample that fitted nothing: its true latents against what "
                 "an affine map reads out of the representation.",
-                figures=_latent_figures(run.arrays(), names),
+                figures=_latent_figures(arrays, names),
             ),
             _training_section(result),
             Section(
@@ -51,7 +51,7 @@ def simulation_page(run: Run) -> Page:
                 lead="What needs no learning stands beside what was learned.",
                 figures=(recovery_bars(recovery, measure="R²"),),
             ),
-            *_head_section(run.arrays(), result, names),
+            *_head_section(arrays, result, names),
             _assumption_section(result["prediction"]["assumptions"]),
             _score_section(recovery),
         ),
