@@ -15,7 +15,7 @@ from identikit.errors import InputError
 from identikit.factors import Factors, Kind
 from identikit.randomness import stream
 from identikit.recovery import classic
-from identikit.recovery.classic.table import OK, cut
+from identikit.recovery.classic.table import cut
 
 BINS = 20
 """Levels of equal mass that factors of numbers are cut into."""
@@ -99,7 +99,7 @@ def _scores(name: str, each: Callable[[], Any], rows: int) -> list[ClassicScore]
             variant=found.variant,
             axis_aligned=found.axis_aligned,
             rows=rows,
-            status=OK if found.status == OK else found.status,
+            status=found.status,
         )
         for label, value in numbers.items()
     ]

@@ -45,12 +45,13 @@ def probe(config: ProbeConfig) -> Probed:
     Raises:
         InputError: files or factors that cannot be used.
     """
+    kinds = config.kinds_by_name()
     loaded = load_features(
         config.features,
         factors=config.factors,
         key=config.key,
         only=config.only,
-        kinds=config.kinds_by_name(),
+        kinds=kinds,
         head=config.head,
         controls=config.control_paths(),
         items=config.items,
@@ -74,7 +75,7 @@ def probe(config: ProbeConfig) -> Probed:
     )
     return Probed(
         recovery=recovery,
-        kinds={name: _kind(f, name in config.kinds_by_name()) for name, f in rep.factors.items()},
+        kinds={name: _kind(f, name in kinds) for name, f in rep.factors.items()},
         notes=(*loaded.notes, *notes),
         classic=classic_scores(rep.h, rep.factors, seed=config.seed) if config.classic else (),
     )
