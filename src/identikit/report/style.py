@@ -27,6 +27,8 @@ CONTROL_MARK = "#3C4248"
 """Drawn with a white edge, so that it stands out on bars and on both backgrounds."""
 CONTROL_MARKS = (("diamond", "D"), ("triangle-up", "^"), ("square", "s"), ("cross", "P"))
 """Shapes that tell the controls apart, in Plotly's and in Matplotlib's names."""
+CURVE_MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"))
+"""The same for curves and groups of points."""
 CURVES = (RECOVERED, "#B07C00", "#008F6B", "#BC5A9F")
 """Tell curves of one figure apart; there a line's dashes say that it is predicted."""
 

@@ -1,6 +1,6 @@
 """Grouped bars: one score of many factors from several representations, drawn from chance on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def grouped_bars(
         predicted: A mark per group.
         predicted_label: What the mark is.
     """
-    marks = predicted or [None] * len(groups)
+    marks = {g: mark for g, mark in enumerate(predicted or ()) if mark is not None}
     caption = f"{score} with 95 % intervals; bars start at chance ({chance:g})."
     if predicted is not None:
         caption += f" The vermilion mark is {predicted_label}."
@@ -85,7 +85,7 @@ def _static(
     series: Sequence[BarSeries],
     score: str,
     chance: float,
-    marks: Sequence[float | None],
+    marks: Mapping[int, float],
     label: str,
 ) -> Canvas:
     with canvas(height=1.2 + len(groups) * (0.22 + 0.1 * len(series))) as figure:
@@ -107,14 +107,13 @@ def _static(
                     error_kw={"elinewidth": 0.7, "ecolor": "#222222", "capsize": 0},
                 )
             )
-        there = [(g, mark) for g, mark in enumerate(marks) if mark is not None]
         labels = [verbatim(s.label) for s in series]
-        if there:
+        if marks:
             handles.append(
                 axes.vlines(
-                    [mark for _, mark in there],
-                    [g - ROOM / 2 for g, _ in there],
-                    [g + ROOM / 2 for g, _ in there],
+                    list(marks.values()),
+                    [g - ROOM / 2 for g in marks],
+                    [g + ROOM / 2 for g in marks],
                     color=PREDICTED,
                     linewidth=1.8,
                 )
@@ -134,7 +133,7 @@ def _interactive(
     series: Sequence[BarSeries],
     score: str,
     chance: float,
-    marks: Sequence[float | None],
+    marks: Mapping[int, float],
     label: str,
 ) -> go.Figure:
     traces: list[go.Bar | go.Scatter] = []
@@ -165,12 +164,11 @@ def _interactive(
                 },
             )
         )
-    there = [(g, mark) for g, mark in enumerate(marks) if mark is not None]
-    if there:
+    if marks:
         traces.append(
             go.Scatter(
-                x=[mark for _, mark in there],
-                y=[g for g, _ in there],
+                x=list(marks.values()),
+                y=list(marks),
                 mode="markers",
                 name=plain(label),
                 hovertemplate=f"{plain(label)}: %{{x:.3f}}<extra></extra>",

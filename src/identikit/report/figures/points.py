@@ -6,10 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from identikit.report.style import CURVES, Figure, canvas, interactive, plain, verbatim
-
-_MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"))
-"""In Plotly's and in Matplotlib's names."""
+from identikit.report.style import CURVE_MARKS, CURVES, Figure, canvas, interactive, plain, verbatim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +54,7 @@ def _trace(group: Points, k: int) -> go.Scatter:
         marker={
             "color": CURVES[k % len(CURVES)],
             "size": 8,
-            "symbol": _MARKS[k % len(_MARKS)][0],
+            "symbol": CURVE_MARKS[k % len(CURVE_MARKS)][0],
             "opacity": 0.8,
         },
         hovertemplate="%{customdata}: %{x:.3f}, %{y:.3f}<extra></extra>",
@@ -72,7 +69,7 @@ def _static(groups: Sequence[Points], x_label: str, y_label: str) -> Any:
                 group.x,
                 group.y,
                 linestyle="none",
-                marker=_MARKS[k % len(_MARKS)][1],
+                marker=CURVE_MARKS[k % len(CURVE_MARKS)][1],
                 markersize=4,
                 alpha=0.8,
                 color=CURVES[k % len(CURVES)],

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from identikit.errors import InputError
 from identikit.estimate import Estimate, Spread, as_text, format_number, with_ends
 from identikit.report.style import (
+    CURVE_MARKS,
     CURVES,
     PREDICTED,
     RECOVERED,
@@ -28,8 +29,6 @@ from identikit.report.style import (
     verbatim,
 )
 
-_MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"))
-"""In Plotly's and in Matplotlib's names."""
 _LEAST_SPAN = 0.1
 """Of the vertical axis, so that points within the noise of each other look alike."""
 _TICK_GAP = 0.06
@@ -170,7 +169,7 @@ def _interactive(curves: Sequence[Curve], labels: tuple[str, str], log_x: bool) 
         [
             trace
             for k, curve in enumerate(curves)
-            for trace in _traces(curve, _prefix(curve, curves), _MARKS[k % 4][0],
+            for trace in _traces(curve, _prefix(curve, curves), CURVE_MARKS[k % 4][0],
                                  _colours(curves, k))
         ],
         xaxis={"title": {"text": plain(labels[0])}, "type": "log" if log_x else "linear"}
@@ -218,7 +217,7 @@ def _static(curves: Sequence[Curve], labels: tuple[str, str], log_x: bool) -> Ca
             axes.plot([x for x, _ in line], [c for _, c in line], "--", color=dashed,
                       label="" if several else "predicted ceiling")  # fmt: skip
             axes.errorbar([x for x, _ in curve.points], values, yerr=[down, up], color=dotted,
-                          fmt=_MARKS[k % 4][1], markersize=4, capsize=2,
+                          fmt=CURVE_MARKS[k % 4][1], markersize=4, capsize=2,
                           label=verbatim(curve.name) if several else "recovered")  # fmt: skip
         if log_x:
             axes.set_xscale("log")
