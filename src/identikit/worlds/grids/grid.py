@@ -150,6 +150,15 @@ class Grid:
             rows = rows * factor.size + column
         return rows
 
+    def values(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
+        """Value of every factor at these rows, float64; the index of levels that have no number.
+
+        Raises:
+            InputError: a row that the grid does not have.
+        """
+        columns = zip(self.indices(rows).T, self.axes, strict=True)
+        return torch.stack([axis.values.to(i.device)[i] for i, axis in columns], dim=1)
+
     def factors(self, rows: Int[Tensor, " n"]) -> Factors:
         """What is known at these rows: values in their unit where a level has one, else its index.
 

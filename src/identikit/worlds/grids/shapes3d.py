@@ -66,9 +66,7 @@ def _blocks(path: Path, rows: int) -> Iterator[Bytes]:
 
 
 def _check_labels(labels: np.ndarray, grid: Grid) -> None:
-    indices = grid.indices(torch.arange(grid.size))
-    columns = zip(indices.T, grid.axes, strict=True)
-    values = torch.stack([axis.values[index] for index, axis in columns], dim=1).numpy()
+    values = grid.values(torch.arange(grid.size)).numpy()
     if labels.shape != values.shape or not np.allclose(labels, values, rtol=0, atol=TOLERANCE):
         raise ValueError("labels does not count through the grid of factors in order")
 

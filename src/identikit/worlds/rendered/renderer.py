@@ -38,8 +38,7 @@ class Renderer(ImageGrid):
 
     def values(self, rows: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
         """Values of all factors at these rows of the grid, float32; what `render` takes."""
-        columns = zip(self.grid.indices(rows).T, self.grid.axes, strict=True)
-        return torch.stack([axis.values.to(i.device)[i] for i, axis in columns], dim=1).float()
+        return self.grid.values(rows).float()
 
     def render(self, values: Float[Tensor, "n k"]) -> UInt8[Tensor, "n c h w"]:
         """Images of any values between the outermost levels, any angle, any level of the shape.
