@@ -35,10 +35,9 @@ def check_files(path: Path, *, name: str | None = None) -> Checked:
         InputError: it is not a known set, or not the original one, or its cache is damaged.
     """
     data = recognised(path) if name is None else data_set(name)
-    if path.is_dir() and not data.is_folder:
-        path /= data.originals[0].name
-    places = [(path / file.name if data.is_folder else path, file) for file in data.originals]
-    digests = {str(place): verify(place, file) for place, file in places if place.exists()}
+    path = data.place(path)
+    files = data.files(path)
+    digests = {str(file): verify(file, original) for file, original in files if file.exists()}
     read_original(path, data)
     return Checked(
         name=data.name, images=data.grid.size, digests=digests, unpacked=_unpacked(path, data)

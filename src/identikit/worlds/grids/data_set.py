@@ -92,13 +92,21 @@ class DataSet:
             return (self.grid.size, channels * height * width // 8)
         return (self.grid.size, height, width, channels)
 
-    def unreadable(self, path: Path, reason: str, *, file: Original | None = None) -> InputError:
+    def place(self, path: Path) -> Path:
+        """Its file, or its folder of files: what the path is, or in a folder the one file by name."""
+        return path / self.originals[0].name if path.is_dir() and not self.is_folder else path
+
+    def files(self, place: Path) -> list[tuple[Path, Original]]:
+        """Where each of its files is, if the set is at that place."""
+        return [(place / file.name if self.is_folder else place, file) for file in self.originals]
+
+    def unreadable(self, path: Path, reason: str) -> InputError:
         """The error for what is not the original, with what would be."""
         size = f" ({path.stat().st_size:,} bytes)" if path.is_file() else ""
-        wanted = file or (None if self.is_folder else self.originals[0])
-        description = wanted or f"a folder with {', '.join(f.name for f in self.originals)}"
+        names = ", ".join(file.name for file in self.originals)
+        wanted = f"a folder with {names}" if self.is_folder else self.originals[0]
         return InputError(
-            f"{path}{size} cannot be used as {self.name}: {reason}. Wanted: {description}. "
+            f"{path}{size} cannot be used as {self.name}: {reason}. Wanted: {wanted}. "
             f"`identikit data fetch {self.name}` gets it, `identikit data check` compares."
         )
 

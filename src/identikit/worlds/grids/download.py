@@ -46,10 +46,8 @@ def fetch(data: DataSet, place: Path, *, on_progress: Watch | None = None) -> Pa
         InputError: no network, no such file at any address, a cut connection, another file than
             was expected, or no space; what has come so far is kept for the next try.
     """
-    if place.is_dir() and not data.is_folder:
-        place /= data.originals[0].name
-    for original in data.originals:
-        target = place / original.name if data.is_folder else place
+    place = data.place(place)
+    for target, original in data.files(place):
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f"{target.name}.lock")):
             if target.exists():

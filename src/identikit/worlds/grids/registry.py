@@ -63,8 +63,6 @@ def load_grid(
         InputError: an unknown set, files that are missing or damaged or not that set, no space.
     """
     data = data_set(name)
-    source = path or home_of(data)
-    if source.is_dir() and not data.is_folder:
-        source /= data.originals[0].name
+    source = data.place(path or home_of(data))
     stored = open_images(source, data, cache=cache, on_progress=on_progress)
     return StoredGrid(data, stored)
