@@ -93,7 +93,7 @@ class DataSet:
         return (self.grid.size, height, width, channels)
 
     def place(self, path: Path) -> Path:
-        """Its file, or its folder of files: what the path is, or in a folder the one file by name."""
+        """What a path means: the file or folder of files itself, or the one file in a folder."""
         return path / self.originals[0].name if path.is_dir() and not self.is_folder else path
 
     def files(self, place: Path) -> list[tuple[Path, Original]]:
