@@ -9,9 +9,8 @@ from typing import Annotated
 
 import tyro
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from identikit.cli.terminal import ERR, OUT
+from identikit.cli.terminal import ERR, OUT, plain_table
 from identikit.worlds.grids.check import check_files
 from identikit.worlds.grids.data_set import DataSet, Watch
 from identikit.worlds.grids.download import fetch
@@ -30,7 +29,7 @@ class List:
         if self.json:
             print(json.dumps({name: _described(data) for name, data in DATA_SETS.items()}))
             return
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+        table = plain_table(padding=(0, 2, 1, 0))
         for name in ("set", "images", "shape", "factors", "here"):
             table.add_column(name, overflow="fold")
         for data in DATA_SETS.values():

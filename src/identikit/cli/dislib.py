@@ -9,7 +9,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from identikit.cli.options import Execution, Output, show_finished
-from identikit.cli.terminal import ERR
+from identikit.cli.terminal import ERR, say
 from identikit.errors import unknown_name
 from identikit.studies.dislib import DisLibConfig
 from identikit.studies.dislib.study import dislib_study
@@ -54,11 +54,8 @@ class DisLib:
 def _board() -> Iterator[Callable[[Standing], None]]:
     """A live line on standard error; without a terminal a line per cell."""
     if not ERR.is_terminal:
-        yield lambda standing: ERR.print(
-            f"{standing.done} of {standing.cells} cells{_left(standing)}; {standing.words}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+        yield lambda standing: say(
+            ERR, f"{standing.done} of {standing.cells} cells{_left(standing)}; {standing.words}"
         )
         return
     columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from identikit.cli.terminal import OUT, progress_count
+from identikit.cli.terminal import OUT, progress_count, say
 from identikit.studies.extract import ExtractConfig, Extracted, extract
 
 
@@ -31,7 +31,7 @@ class Extract:
         if self.json:
             print(json.dumps(asdict(found), default=str))
         else:
-            OUT.print(_words(found), highlight=False, markup=False, soft_wrap=True)
+            say(OUT, _words(found))
 
 
 def _words(found: Extracted) -> str:

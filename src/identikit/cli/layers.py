@@ -6,9 +6,8 @@ from typing import Annotated
 
 import tyro
 from rich.markup import escape
-from rich.table import Table
 
-from identikit.cli.terminal import OUT
+from identikit.cli.terminal import OUT, plain_table
 from identikit.studies.extract import LayersConfig, Readable, list_layers
 
 
@@ -33,7 +32,7 @@ class Layers:
             layers = [asdict(readable.layer) | {"dim": readable.dim} for readable in found]
             print(json.dumps({"model": self.config.model, "layers": layers}))
             return
-        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        table = plain_table(padding=(0, 2, 0, 0))
         for name in ("layer", "kind", "output of an image", "dimensions of h"):
             table.add_column(name, overflow="fold")
         for readable in found:

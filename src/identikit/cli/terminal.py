@@ -8,7 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from identikit.report.page import Page
@@ -27,9 +34,30 @@ WIDE = 120
 """Columns from which a table of four columns reads well."""
 
 
+def plain_table(**options: Any) -> Table:
+    """A table in the house style: bold heads, no lines."""
+    return Table(box=None, pad_edge=False, header_style="bold", **options)
+
+
+def say(console: Console, words: str) -> None:
+    """Words as they are, and never broken."""
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+
 def show_error(message: str) -> None:
     """An error on standard error, never broken by markup in it."""
     ERR.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _late_bar(*columns: ProgressColumn) -> Iterator[Progress]:
+    """A live line on standard error that whoever watches starts."""
+    bar = Progress(*columns, console=ERR)
+    try:
+        yield bar
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 @contextlib.contextmanager
@@ -42,21 +70,17 @@ def progress_line(what: str) -> Iterator[Watch]:
         TextColumn("{task.fields[scores]}"),
         TextColumn("{task.fields[left]:.0f} s left"),
     )
-    bar = Progress(*columns, console=ERR)
-    task = bar.add_task(what, scores="", left=0.0)
+    with _late_bar(*columns) as bar:
+        task = bar.add_task(what, scores="", left=0.0)
 
-    def watch(progress: Any) -> None:
-        bar.start()
-        found = progress.evaluation.items()
-        scores = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found)
-        steps = {"total": progress.steps, "completed": progress.step}
-        bar.update(task, scores=scores, left=progress.seconds_left, **steps)
+        def watch(progress: Any) -> None:
+            bar.start()
+            found = progress.evaluation.items()
+            scores = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found)
+            steps = {"total": progress.steps, "completed": progress.step}
+            bar.update(task, scores=scores, left=progress.seconds_left, **steps)
 
-    try:
         yield watch
-    finally:
-        if bar.live.is_started:
-            bar.stop()
 
 
 @contextlib.contextmanager
@@ -80,7 +104,7 @@ class _LiveBoard:
         self.board = board
 
     def __rich__(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold", title=_standing(self.board))
+        table = plain_table(title=_standing(self.board))
         table.title_justify = "left"
         table.add_column("row", no_wrap=True)
         for name in ("seeds", "predicted", "recovered", "excess", "seconds"):
@@ -129,30 +153,21 @@ def _print_run(board: Board, outcome: Outcome | None) -> None:
         numbers = (format_cell(number(record)) for number in (recovered, ceiling_of))
         words = "recovered {}, predicted {}".format(*numbers)
     found = ", found" if outcome.found else ""
-    ERR.print(
-        f"{_standing(board)}; {outcome.key}: {words}{found}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    say(ERR, f"{_standing(board)}; {outcome.key}: {words}{found}")
 
 
 @contextlib.contextmanager
 def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
     """A live count of how many of how many are done, on standard error, once it is known."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    bar = Progress(*columns, TimeRemainingColumn(), console=ERR)
-    task = bar.add_task(what, total=None)
+    with _late_bar(*columns, TimeRemainingColumn()) as bar:
+        task = bar.add_task(what, total=None)
 
-    def watch(done: int, total: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=total)
+        def watch(done: int, total: int) -> None:
+            bar.start()
+            bar.update(task, completed=done, total=total)
 
-    try:
         yield watch
-    finally:
-        if bar.live.is_started:
-            bar.stop()
 
 
 def show_catalogue(
@@ -165,7 +180,7 @@ def show_catalogue(
         listed += [{"name": name, "question": words} for name, words in experiments.items()]
         print(json.dumps(listed))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table(padding=(0, 2, 0, 0))
     for name, justify in (("study", "left"), ("runs", "right"), ("core-min", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("question")
@@ -179,7 +194,7 @@ def show_catalogue(
 def show_prediction(prediction: Prediction) -> None:
     """Ceiling, losses and assumptions, as two tables."""
     bayes, ceiling, loss = prediction.bayes, prediction.ceiling, prediction.sensitivity
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("predicted")
     table.add_column("", justify="right")
     for name, value in {
@@ -194,7 +209,7 @@ def show_prediction(prediction: Prediction) -> None:
     }.items():
         table.add_row(name, format_cell(value))
     OUT.print(table)
-    checks = Table(box=None, pad_edge=False, header_style="bold")
+    checks = plain_table()
     for name in ("assumption", "holds", "measured", "consequence"):
         checks.add_column(name)
     for check in prediction.assumptions:
@@ -210,13 +225,13 @@ def show_outcome(run: Run, page: Page, *, as_json: bool) -> None:
     OUT.print(f"\n[bold]{page.title}[/]\n{escape(page.subtitle)}\n", highlight=False)
     OUT.print(_comparison(page))
     OUT.print(f"\n[bold]{escape(page.verdict)}[/]", highlight=False)
-    OUT.print(f"page: {run.path / PAGE_FILE}", highlight=False, markup=False, soft_wrap=True)
+    say(OUT, f"page: {run.path / PAGE_FILE}")
 
 
 def _comparison(page: Page) -> Table:
     """Predicted | recovered | explained; on a narrow terminal the words go below the name."""
     wide = OUT.width >= WIDE
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+    table = plain_table(padding=(0, 2, 1, 0))
     table.add_column("")
     for name in ("predicted", "recovered"):
         table.add_column(name, justify="right", no_wrap=True)
