@@ -73,7 +73,8 @@ def _reason(error: Exception, source: Path, data: DataSet) -> InputError:
 
 def cache_file(path: Path, cache: Path | None = None) -> Path:
     """Where the unpacked images of a file or folder are."""
-    return (cache or path.resolve().parent) / f"{path.resolve().name}.images.npy"
+    path = path.resolve()
+    return (cache or path.parent) / f"{path.name}.images.npy"
 
 
 def record_of(target: Path) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _source_stamp(source: Path, data: DataSet) -> dict[str, Any]:
     if source.is_dir():
         stems = {file.name.removesuffix(".gz") for file in data.originals}
         files = sorted(f for f in source.iterdir() if f.name.removesuffix(".gz") in stems)
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    stats = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     return {"data_set": data.name, "shape": list(data.stored_shape), "source": stats}
 
 
@@ -101,8 +102,8 @@ def _valid(target: Path, source: Path, data: DataSet) -> Bytes | None:
     """The unpacked images, if they are whole and of this source."""
     if not (source.exists() and target.exists()):
         return None
-    stamp = json.loads(json.dumps(_source_stamp(source, data)))
-    if {key: value for key, value in record_of(target).items() if key != "sha256"} != stamp:
+    known = {key: value for key, value in record_of(target).items() if key != "sha256"}
+    if known != _source_stamp(source, data):
         return None
     with suppress(OSError, ValueError):  # cut short: unpacked anew
         return _mapped(target, data)
