@@ -81,7 +81,7 @@ def _views(content: bytes, name: str, data: DataSet) -> Bytes:
             f"im of {name} has shape {images.shape} and type {images.dtype}; the grid needs "
             f"height x width x 3 x {azimuths} x {elevations} of uint8"
         )
-    views = torch.from_numpy(np.ascontiguousarray(images.transpose(4, 3, 0, 1, 2)).copy())
+    views = torch.from_numpy(images.transpose(4, 3, 0, 1, 2).copy())
     return shrunk(views.flatten(0, 1), data.shape[1]).numpy()
 
 
