@@ -48,7 +48,7 @@ def split_rows(grid: Grid, *, task: str, seed: int, images: int | None = None) -
     parts = order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]
     column, levels = grid.position(task), grid[task].size
     for part in parts:
-        present = len(set(grid.indices(part)[:, column].tolist()))
+        present = int(torch.bincount(grid.indices(part)[:, column]).count_nonzero())
         if present < levels:
             raise InputError(
                 f"of {number} images a part gets {len(part)}, which hold {present} of the {levels} "
