@@ -11,7 +11,6 @@ Images that annotators compared the others with (prototypes) are left out, as th
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from identikit.errors import InputError, missing_package
 from identikit.factors import Factor, Factors, Kind
+from identikit.files import file_digest
 
 Annotation = Literal["multi", "top"]
 
@@ -161,7 +161,7 @@ def _files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, digest in _FILES.items():
         path = Path(str(package.locate_file(f"imagenet_x/annotations/{name}")))
-        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != digest:
+        if not path.is_file() or file_digest(path) != digest:
             raise InputError(
                 f"{path} is missing or not as published (its SHA-256 differs). Run: "
                 f"pip install --force-reinstall imagenet-x=={_VERSION}"
