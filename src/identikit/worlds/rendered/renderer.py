@@ -85,12 +85,9 @@ class Renderer(ImageGrid):
             if axis.kind is Kind.CATEGORICAL:
                 bad |= column != column.round()
             if bad.any():
-                what = (
-                    f"a whole number from {low:g} to {high:g}"
-                    if axis.kind is Kind.CATEGORICAL
-                    else f"from {low:g} to {high:g}"
-                )
-                what = "finite" if axis.kind is Kind.CIRCULAR else what
+                whole = "a whole number " if axis.kind is Kind.CATEGORICAL else ""
+                limits = f"{whole}from {low:g} to {high:g}"
+                what = "finite" if axis.kind is Kind.CIRCULAR else limits
                 raise InputError(
                     f"{axis.name} must be {what} to be drawn; got {column[bad][0].item():g}."
                 )
