@@ -119,10 +119,10 @@ def fit(
         TrainingError: the loss is not finite; the state before that step is saved.
         InputError: the checkpoint belongs to another fit.
     """
-    loop = _Loop(encoder.to(device), head.to(device), config, seed, torch.device(device), clock)
+    device = torch.device(device)
+    loop = _Loop(encoder.to(device), head.to(device), config, seed, device, clock, enough=enough)
     if checkpoint is not None:
         loop.resume(checkpoint)
-    loop.enough = enough
     with _deferred_interrupt() as interrupted:
         while not loop.done and not interrupted.is_set():
             loop.train_step(draw, checkpoint)
