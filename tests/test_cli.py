@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from tests.commands import refused
 
 from identikit import cli
 from identikit.cli.simulate import RecipeName
@@ -18,17 +19,6 @@ FAST += ["--batch-size", "256", "--test-samples", "512"]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What standard error says; the exit code must be 2, without output or traceback."""
-    with pytest.raises(SystemExit) as stop:
-        cli.main(words)
-    assert stop.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "Traceback" not in captured.err
-    return " ".join(captured.err.split())
 
 
 def features(path: Path, **arrays: object) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.commands import refused
 from tests.worlds.grids.originals import SMALL, WRITERS
 
 from identikit import cli
@@ -15,16 +16,6 @@ from identikit.worlds.grids import registry
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IDENTIKIT_DATA", str(tmp_path / "data"))
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["data", *words])
-    assert stop.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "Traceback" not in captured.err
-    return " ".join(captured.err.split())
 
 
 def test_list_tells_every_factor_and_where_a_set_is_kept(
@@ -47,7 +38,7 @@ def test_check_says_what_was_right_and_what_was_not(
     data = SMALL["mpi3d_toy"]
     monkeypatch.setitem(registry.DATA_SETS, "mpi3d_toy", data)
     path, _ = WRITERS["mpi3d_toy"](tmp_path, data)
-    assert "is not mpi3d_toy.npz with md5:5588" in refused(capsys, "check", str(path))
+    assert "is not mpi3d_toy.npz with md5:5588" in refused(capsys, "data", "check", str(path))
     unknown = replace(data, originals=(replace(data.originals[0], digest=None),))
     monkeypatch.setitem(registry.DATA_SETS, "mpi3d_toy", unknown)
     cli.main(["data", "check", str(path)])
@@ -59,7 +50,9 @@ def test_check_says_what_was_right_and_what_was_not(
 
 
 def test_unknown_sets_actions_and_files_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "Did you mean 'cars3d'" in refused(capsys, "fetch", "cars")
-    assert "unknown command 'fecth'. Did you mean 'fetch'" in refused(capsys, "fecth", "cars3d")
-    assert "file name of any known set" in refused(capsys, "check", "some.npz")
-    assert "there is no such file" in refused(capsys, "check", "3dshapes.h5")
+    assert "Did you mean 'cars3d'" in refused(capsys, "data", "fetch", "cars")
+    assert "unknown command 'fecth'. Did you mean 'fetch'" in refused(
+        capsys, "data", "fecth", "cars3d"
+    )
+    assert "file name of any known set" in refused(capsys, "data", "check", "some.npz")
+    assert "there is no such file" in refused(capsys, "data", "check", "3dshapes.h5")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.commands import refused
 
 from identikit.cli.main import main
 
@@ -26,7 +27,4 @@ def test_it_is_listed_among_the_studies(capsys: pytest.CaptureFixture[str]) -> N
 def test_what_it_cannot_do_is_said_in_words(
     words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["reproduce", "dislib", *words])
-    assert stop.value.code == 2
-    assert complaint in " ".join(capsys.readouterr().err.split())
+    assert complaint in refused(capsys, "reproduce", "dislib", *words)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import refused
 
 from identikit import cli
 from identikit.features.shards import read_manifest
@@ -53,10 +54,5 @@ def test_extract_says_what_is_there_and_finds_it_again(capsys: pytest.CaptureFix
 
 
 def test_errors_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["extract", "my_tiny:tiny", "--images", "nowhere", "--out", "out", *OPTIONS])
-    assert stop.value.code == 2
-    captured = capsys.readouterr()
-    assert "nowhere is not a folder" in captured.err
-    assert "Traceback" not in captured.err
-    assert captured.out == ""
+    words = ["extract", "my_tiny:tiny", "--images", "nowhere", "--out", "out", *OPTIONS]
+    assert "nowhere is not a folder" in refused(capsys, *words)

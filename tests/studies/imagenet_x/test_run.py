@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pytest
 import timm
 import torch
 from benchmarks.imagenet_x_images import write_stand_ins
+from tests.commands import refused
 
-from identikit.cli.main import main
 from identikit.errors import InputError
 from identikit.features.shards import read_keys
 from identikit.report.page import render
@@ -225,26 +225,16 @@ def test_options_that_cannot_be(
         replace(config, **changes)  # type: ignore[arg-type]
 
 
-def command(folder: Path, *more: str) -> None:
-    main(["reproduce", "imagenet-x", "--images", str(folder), *more])
-
-
-def refused(capsys: pytest.CaptureFixture[str], call: Callable[[], None]) -> str:
-    with pytest.raises(SystemExit) as stop:
-        call()
-    assert stop.value.code == 2
-    return " ".join(capsys.readouterr().err.split())
-
-
 def test_the_command_says_what_is_wrong_with_a_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = refused(capsys, lambda: command(folder, "--untrained"))
+    command = ("reproduce", "imagenet-x", "--images")
+    words = refused(capsys, *command, str(folder), "--untrained")
     assert f"lacks {46_110 - COUNT:,} of 46,110 images" in words
     assert "--partial" in words
     (tmp_path / "n01440764_10026.JPEG").touch()
-    assert "training images" in refused(capsys, lambda: command(tmp_path, "--partial"))
-    assert "not a folder" in refused(capsys, lambda: command(tmp_path / "no", "--partial"))
+    assert "training images" in refused(capsys, *command, str(tmp_path), "--partial")
+    assert "not a folder" in refused(capsys, *command, str(tmp_path / "no"), "--partial")
 
 
 def test_stand_ins_have_real_names_and_are_always_the_same(folder: Path, tmp_path: Path) -> None:
