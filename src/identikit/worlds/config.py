@@ -18,8 +18,9 @@ CovarianceKind = Literal["shared", "per-class"]
 GeneratorKind = Literal["mlp", "orthogonal-mlp", "identity", "sprites", "rooms"]
 RENDERED: tuple[GeneratorKind, ...] = ("sprites", "rooms")
 """Generators whose observations are images."""
+OFF_THE_SPHERE: tuple[ConditionalKind, ...] = ("gaussian", "truncated-laplace")
+"""Conditionals whose latents are not of unit norm."""
 _MLPS = ("mlp", "orthogonal-mlp")
-_OFF_THE_SPHERE = ("gaussian", "truncated-laplace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ class WorldConfig:
                 f"{self.generator} have as many observed dimensions as pixels; leave "
                 f"observation_dim out (got {self.observation_dim})."
             )
-        if self.conditional in _OFF_THE_SPHERE:
+        if self.conditional in OFF_THE_SPHERE:
             raise InputError(
                 f"{self.generator} are drawn from latents on the unit sphere; got the conditional "
                 f"{self.conditional}, which leaves it. Choose vmf or a projected one."

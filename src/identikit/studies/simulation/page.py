@@ -19,6 +19,7 @@ from identikit.report.page import ComparisonRow, Page, Section, Table
 from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.store import Run
 from identikit.theory.explain import CLOSE, Cause
+from identikit.worlds.config import OFF_THE_SPHERE
 
 
 def simulation_page(run: Run) -> Page:
@@ -92,7 +93,7 @@ def _violations(world: dict[str, Any]) -> str:
 
 
 def _sphere(world: dict[str, Any]) -> str:
-    spherical = world["conditional"] not in ("gaussian", "truncated-laplace")
+    spherical = world["conditional"] not in OFF_THE_SPHERE
     return "the sphere" if spherical else f"R^{world['dim']}"
 
 
