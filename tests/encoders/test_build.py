@@ -1,14 +1,10 @@
 """Which encoder a config makes for vectors, and which for images."""
 
-import pytest
 import torch
 
 from identikit.encoders.build import build_encoder
 from identikit.encoders.cnn import CNN
 from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.errors import InputError
-from identikit.studies.simulation.config import SimulationConfig
-from identikit.worlds.config import WorldConfig
 
 
 def build(x: torch.Tensor, **config: object) -> torch.nn.Module:
@@ -33,10 +29,3 @@ def test_a_cnn_fits_the_images_and_has_a_hidden_layer() -> None:
     convolutions = [m for m in encoder.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [(m.in_channels, m.out_channels) for m in convolutions] == [(2, 8), (8, 16)]
     assert encoder.out.in_features == 32
-
-
-def test_a_cnn_needs_images() -> None:
-    with pytest.raises(InputError, match="a cnn encodes images; got the generator mlp"):
-        SimulationConfig(encoder=EncoderConfig(architecture="cnn"))
-    world = WorldConfig(generator="rooms", dim=3)
-    SimulationConfig(world=world, encoder=EncoderConfig(architecture="cnn"))

@@ -197,3 +197,10 @@ def test_few_classes_may_be_asked_for_and_cap_the_ceiling() -> None:
     summary = simulate(config).summary()
     assert summary["covered_rank"] == 2
     assert summary["r2_head"] is None
+
+
+def test_a_cnn_needs_images() -> None:
+    with pytest.raises(InputError, match="a cnn encodes images; got the generator mlp"):
+        SimulationConfig(encoder=EncoderConfig(architecture="cnn"))
+    world = WorldConfig(generator="rooms", dim=3)
+    SimulationConfig(world=world, encoder=EncoderConfig(architecture="cnn"))
