@@ -153,10 +153,12 @@ def not_finite(values: Num[Tensor, "n ..."]) -> tuple[int, list[int]]:
     """How many values are NaN or infinite, and the first three rows that have any."""
     count, first, start = 0, [], 0
     for part in row_blocks(values):
-        bad = ~torch.isfinite(values[part])
-        if bool(bad.any()):
+        block = values[part]
+        total = block.sum(dtype=torch.promote_types(block.dtype, torch.float32))
+        if not torch.isfinite(total):  # a finite sum has finite terms only
+            bad = ~torch.isfinite(block)
             count += int(bad.sum())
             rows = bad.flatten(1).any(dim=1) if bad.ndim > 1 else bad
             first += (start + rows.nonzero().flatten()[:3]).tolist()
-        start += len(bad)
+        start += len(block)
     return count, first[:3]
