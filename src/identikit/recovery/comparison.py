@@ -84,6 +84,10 @@ class SpaceScores:
         """
         return {score.measure: score for score in self.scores}[measure]
 
+    def get(self, measure: str) -> Similarity | None:
+        """The score of that name; None where there is none."""
+        return next((score for score in self.scores if score.measure == measure), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -167,7 +171,7 @@ def _rendered(comparison: Comparison) -> Group:
             f"{space.name} ({space.rank_a}, {space.rank_b})", justify="right", no_wrap=True
         )
     for measure, label in MEASURES.items():
-        found = [{s.measure: s for s in space.scores}.get(measure) for space in comparison.spaces]
+        found = [space.get(measure) for space in comparison.spaces]
         table.add_row(label, *("-" if score is None else _cell(score) for score in found))
     rule = (
         f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; (directions of A, "

@@ -16,7 +16,7 @@ from identikit.features.paths import files_of
 from identikit.features.rows import KEYS, Rows, read_rows
 from identikit.files import file_digest
 from identikit.recovery.compare import compare
-from identikit.recovery.comparison import MEASURES, Comparison, Similarity, SpaceScores
+from identikit.recovery.comparison import MEASURES, Comparison, SpaceScores
 from identikit.recovery.explain_similarity import explain_similarity, predicted
 from identikit.report.figures import BarSeries, Figure, Spectrum, grouped_bars, spectrum
 from identikit.report.page import ComparisonRow, Page, Section, Table
@@ -200,7 +200,7 @@ def _rows(comparison: Comparison) -> tuple[ComparisonRow, ...]:
 
 
 def _bars(comparison: Comparison) -> Figure:
-    measures = [m for m in MEASURES if any(m in _by_name(s) for s in comparison.spaces)]
+    measures = [m for m in MEASURES if any(s.get(m) is not None for s in comparison.spaces)]
     covered = comparison.space("covered")
     marks = [
         None if covered is None else predicted(comparison, covered, measure) for measure in measures
@@ -223,12 +223,8 @@ def _bars(comparison: Comparison) -> Figure:
     return replace(figure, title="Similarity of the two models")
 
 
-def _by_name(space: SpaceScores) -> dict[str, Similarity]:
-    return {score.measure: score for score in space.scores}
-
-
 def _estimate(space: SpaceScores, measure: str) -> Estimate | None:
-    score = _by_name(space).get(measure)
+    score = space.get(measure)
     return None if score is None else score.estimate
 
 
