@@ -20,6 +20,7 @@ FOUNDATION = (
     "files",
     "mapped",
     "estimate",
+    "plain",
 )
 ROOMS = (
     "worlds",

@@ -7,7 +7,8 @@ from typing import Annotated
 import tyro
 from rich.markup import escape
 
-from identikit.cli.terminal import OUT, plain_table
+from identikit.cli.terminal import OUT
+from identikit.plain import plain_table
 from identikit.studies.extract import LayersConfig, Readable, list_layers
 
 

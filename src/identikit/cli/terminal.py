@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from identikit.plain import plain_table
 from identikit.report.page import Page
 from identikit.report.tables import format_cell
 from identikit.studies.runner import Outcome
@@ -32,11 +33,6 @@ OUT = Console()
 ERR = Console(stderr=True)
 WIDE = 120
 """Columns from which a table of four columns reads well."""
-
-
-def plain_table(**options: Any) -> Table:
-    """A table in the house style: bold heads, no lines."""
-    return Table(box=None, pad_edge=False, header_style="bold", **options)
 
 
 def say(console: Console, words: str) -> None:

@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
-from identikit.errors import InputError
 from identikit.estimate import Estimate
+from identikit.plain import as_text, from_plain, plain_table, to_plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,7 +30,6 @@ MEASURES: dict[str, str] = {
     "cka_biased": "biased CKA",
 }
 """From the names in Python to those in tables, in their order."""
-WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +126,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return plain
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Comparison":
@@ -139,32 +135,18 @@ class Comparison:
         Raises:
             InputError: a dictionary that is not such a result.
         """
-        try:
-            return _ADAPTER.validate_python(dict(plain))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(
-                f"this is not a saved comparison: {where}: {first['msg']}. "
-                "Pass what Comparison.to_dict wrote."
-            ) from None
+        return from_plain(cls, plain, writer="Comparison.to_dict")
 
     def __rich__(self) -> "RenderableType":
         return _rendered(self)
 
     def __str__(self) -> str:
-        console = Console(width=WIDTH, no_color=True, force_terminal=False)
-        with console.capture() as captured:
-            console.print(_rendered(self))
-        return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-_ADAPTER = TypeAdapter(Comparison)
+        return as_text(self)
 
 
 def _rendered(comparison: Comparison) -> Group:
     a, b = comparison.names
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column(f"A = {a}, B = {b}", no_wrap=True)
     for space in comparison.spaces:
         table.add_column(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from identikit.errors import InputError
 from identikit.estimate import Estimate
 from identikit.factors import Kind
 from identikit.files import write_json
+from identikit.plain import as_text, from_plain, to_plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,8 +160,7 @@ class Recovery:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return plain
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
@@ -170,15 +169,7 @@ class Recovery:
         Raises:
             InputError: a dictionary that is not such a result.
         """
-        try:
-            return _ADAPTER.validate_python(dict(plain))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(
-                f"this is not a saved recovery: {where}: {first['msg']}. "
-                "Pass what Recovery.to_dict or Recovery.save wrote."
-            ) from None
+        return from_plain(cls, plain, writer="Recovery.to_dict or Recovery.save")
 
     def save(self, path: str | Path) -> None:
         """Write JSON, whole or not at all.
@@ -216,9 +207,4 @@ class Recovery:
         return render(self)
 
     def __str__(self) -> str:
-        from identikit.recovery.table import as_text
-
         return as_text(self)
-
-
-_ADAPTER = TypeAdapter(Recovery)

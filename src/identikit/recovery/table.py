@@ -1,14 +1,13 @@
 """A recovery as a table: predicted, recovered, explained."""
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from identikit.estimate import Estimate
+from identikit.plain import plain_table
 from identikit.recovery.explain import explain_factor
 from identikit.recovery.result import OK, MapScores, Recovery, Scores
-
-WIDTH = 110
 
 
 def render(recovery: Recovery) -> RenderableType:
@@ -34,17 +33,9 @@ def render(recovery: Recovery) -> RenderableType:
     return Group(*parts)
 
 
-def as_text(recovery: Recovery) -> str:
-    """The same without colours."""
-    console = Console(width=WIDTH, no_color=True, force_terminal=False)
-    with console.capture() as captured:
-        console.print(render(recovery))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
 def _factors(recovery: Recovery) -> Table:
     split = any(score.covered is not None for score in recovery.factors)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("factor", no_wrap=True)
     table.add_column("measure")
     table.add_column("predicted", justify="right")
@@ -78,7 +69,7 @@ def _factors(recovery: Recovery) -> Table:
 
 
 def _maps(maps: dict[str, MapScores]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("mean over dimensions", no_wrap=True)
     for name in maps:
         table.add_column(name, no_wrap=True, justify="right")
