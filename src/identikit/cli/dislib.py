@@ -10,15 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from identikit.cli.options import Execution, Output, show_finished
 from identikit.cli.terminal import ERR, say
-from identikit.errors import unknown_name
 from identikit.studies.dislib import DisLibConfig
 from identikit.studies.dislib.study import dislib_study
 from identikit.studies.dislib.table import Standing
 from identikit.studies.options import chosen_device
 from identikit.studies.store import DEFAULT_ROOT
 from identikit.studies.study import perform
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +34,6 @@ class DisLib:
 
     def run(self) -> None:
         """Make what is missing, save, print."""
-        if self.config.device not in DEVICES:
-            raise unknown_name("device", self.config.device, DEVICES)
         device, execution = chosen_device(self.config.device), self.execution
         if device == "cuda" and execution.workers is None:
             execution = replace(execution, workers=1)  # one process at a time on a GPU

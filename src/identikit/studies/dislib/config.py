@@ -14,6 +14,7 @@ from identikit.studies.options import named_values
 from identikit.training.config import TrainingConfig
 
 ALL = "all"
+DEVICES = ("auto", "cpu", "cuda")
 DISLIB = "reproduce dislib"
 """The command that makes a table."""
 CELL = "dislib-cell"
@@ -120,7 +121,7 @@ class DisLibConfig:
     """Which worlds, encoders and tasks, and how much of the protocol.
 
     Raises:
-        InputError: an unknown budget or encoder, or a value outside its range.
+        InputError: an unknown budget, device or encoder, or a value outside its range.
     """
 
     budget: str = "laptop"
@@ -149,6 +150,8 @@ class DisLibConfig:
     def __post_init__(self) -> None:
         if self.budget not in BUDGETS:
             raise unknown_name("budget", self.budget, BUDGETS)
+        if self.device not in DEVICES:
+            raise unknown_name("device", self.device, DEVICES)
         for name in self.encoders:
             if name not in ENCODERS:
                 raise unknown_name("encoder", name, ENCODERS)
