@@ -15,12 +15,12 @@ from identikit.errors import InputError
 from identikit.factors import Factors
 from identikit.randomness import stream
 from identikit.recovery.bootstrap import Bootstrap
-from identikit.recovery.compare import _folds, _orders, _spaces, compare
+from identikit.recovery.compare import _orders, _spaces, compare
 from identikit.recovery.comparison import MEASURES, Comparison, SpaceScores
 from identikit.recovery.paired import PairedRows, PairMoments, match_rows
 from identikit.recovery.resampling import Fit, Sums, _estimates, resampled
 from identikit.recovery.similarity import Pair, Products, cka, unbiased_hsic
-from identikit.recovery.split import Split, random_split
+from identikit.recovery.split import Split, random_split, training_folds
 from identikit.representation import Representation
 
 QUICK: dict[str, Any] = {"resamples": 100, "shuffles": 1}
@@ -232,7 +232,7 @@ def test_unit_norms_are_seen() -> None:
 def gathered(a: Tensor, b: Tensor) -> tuple[PairedRows, PairMoments, Fit, Split]:
     rows = PairedRows.of(a, b, matched=match_rows(len(a), len(b)))
     split = random_split(torch.arange(len(a)), train_share=0.5, generator=stream(0, "split"))
-    moments = PairMoments.of(rows, split=split, folds=_folds(split.train, 0))
+    moments = PairMoments.of(rows, split=split, folds=training_folds(split.train, seed=0))
     ((x, y),) = _spaces(rows, moments.train, None, None).values()
     return rows, moments, Fit.of(moments, x, y, penalties=(0.0, 0.0)), split
 
@@ -344,7 +344,7 @@ def test_chances_are_of_maps_fitted_to_shuffled_rows() -> None:
     wanted = PairMoments.of(
         PairedRows.of(a, b[order], matched=match_rows(600, 600)),
         split=split,
-        folds=_folds(split.train, 0),
+        folds=training_folds(split.train, seed=0),
     )
     for x, y in zip(
         (crossed.train, crossed.test, crossed.total),

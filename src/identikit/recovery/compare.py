@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,12 +21,11 @@ from identikit.recovery.comparison import MEASURES, Comparison, Similarity, Spac
 from identikit.recovery.paired import PairedRows, PairMoments, match_rows
 from identikit.recovery.resampling import Fit, Sums, resampled
 from identikit.recovery.similarity import Pair, Space
-from identikit.recovery.split import Split, group_folds, random_split
+from identikit.recovery.split import Split, numbered, random_split, training_folds
 from identikit.representation import Representation
 from identikit.theory.coverage import class_rows, covered_subspace
 
 LEAST = 16
-FOLDS = 5
 FEW_GROUPS = 50
 """Fewer held-out groups leave intervals too narrow (`benchmarks/compare_calibration.py`)."""
 UNIT_NORM = 1e-3
@@ -87,7 +85,7 @@ def compare(
     rows = PairedRows.of(A, B, matched=matched)
     group = _groups(groups, len(A))[matched.a]
     split = random_split(group, train_share=train_share, generator=stream(seed, "split"))
-    moments = PairMoments.of(rows, split=split, folds=_folds(group[split.train], seed))
+    moments = PairMoments.of(rows, split=split, folds=training_folds(group[split.train], seed=seed))
     spaces = _spaces(rows, moments.train, W_a, W_b)
     fits = [Fit.of(moments, a, b, penalties=_penalties(moments, a, b)) for a, b in spaces.values()]
     sums = Sums.of(rows, moments, fits, split=split, group=group, seed=seed)
@@ -151,19 +149,11 @@ def _opened(features: Any, head: Any, head_class: Any, name: str) -> tuple[Tenso
 def _groups(groups: Any, n: int) -> Tensor:
     if groups is None:
         return torch.arange(n)
-    values = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
-    if len(values) != n:
+    if len(groups) != n:
         raise InputError(
-            f"groups and A must have the same number of rows; got {len(values)} and {n}."
+            f"groups and A must have the same number of rows; got {len(groups)} and {n}."
         )
-    return torch.as_tensor(np.unique(values, return_inverse=True)[1].reshape(-1))
-
-
-def _folds(group: Tensor, seed: int) -> list[Split]:
-    """Folds of the training rows, by whole groups where there are several."""
-    if len(torch.unique(group)) < 2:
-        group = torch.arange(len(group))
-    return group_folds(group, n_folds=FOLDS, generator=stream(seed, "folds"))
+    return numbered(groups)
 
 
 def _orders(group: Tensor, split: Split, shuffles: int, seed: int) -> Iterator[Tensor]:

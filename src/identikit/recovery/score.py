@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -34,7 +33,7 @@ from identikit.recovery.readouts import (
 )
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, FactorScore, MapScores, Recovery
-from identikit.recovery.split import Split, class_folds, group_folds, random_split
+from identikit.recovery.split import Split, class_folds, numbered, random_split, training_folds
 from identikit.representation import Representation
 from identikit.theory.coverage import class_rows, covered_subspace
 
@@ -112,7 +111,7 @@ def score(
     split = _split(group, train_mask, train_share, seed)
     trial = Trial(
         split=split,
-        folds=_folds(group[split.train], seed),
+        folds=training_folds(group[split.train], seed=seed),
         bootstrap=Bootstrap(
             group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
         ),
@@ -263,13 +262,6 @@ def _split(group: Tensor, train_mask: Any, train_share: float, seed: int) -> Spl
     return split
 
 
-def _folds(group: Tensor, seed: int) -> list[Split]:
-    """Five folds of the training part, by whole groups where there are several."""
-    if len(torch.unique(group)) < 2:
-        group = torch.arange(len(group))
-    return group_folds(group, n_folds=5, generator=stream(seed, "folds"))
-
-
 def _status(rank: int, dim: int, n_train: int) -> str:
     if rank == min(dim, n_train - 1):
         return OK
@@ -282,9 +274,8 @@ def _status(rank: int, dim: int, n_train: int) -> str:
 def _labels(groups: Any, name: str, n: int) -> Int[Tensor, " n"]:
     if groups is None:
         return torch.arange(n)
-    values = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
-    _require_length(name, len(values), n)
-    return torch.as_tensor(np.unique(values, return_inverse=True)[1].reshape(-1))
+    _require_length(name, len(groups), n)
+    return numbered(groups)
 
 
 def _require_length(name: str, got: int, n: int) -> None:

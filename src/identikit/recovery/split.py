@@ -7,12 +7,15 @@ vector (theorem 1), so a split by row would score a map on points that it was fi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from identikit.errors import InputError
+from identikit.randomness import stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,12 @@ class Split:
 
     train: Int[Tensor, " n_train"]
     test: Int[Tensor, " n_test"]
+
+
+def numbered(labels: Any) -> Int[Tensor, " n"]:
+    """Labels of any sort as numbers from 0."""
+    values = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    return torch.as_tensor(np.unique(values, return_inverse=True)[1].reshape(-1))
 
 
 def random_split(
@@ -60,6 +69,13 @@ def group_folds(
     n_folds = min(n_folds, len(names))
     fold = torch.arange(len(names))[torch.randperm(len(names), generator=generator)] % n_folds
     return [_from_mask(fold[group] != k) for k in range(n_folds)]
+
+
+def training_folds(groups: Int[Tensor, " n"], *, seed: int) -> list[Split]:
+    """Five folds of the rows to fit on, by whole groups where there are several."""
+    if len(torch.unique(groups)) < 2:
+        groups = torch.arange(len(groups))
+    return group_folds(groups, n_folds=5, generator=stream(seed, "folds"))
 
 
 def class_folds(
