@@ -168,7 +168,7 @@ def test_the_penalty_is_the_one_with_the_least_error_on_rows_left_out(
         for i, model in enumerate(models):
             left = b[out].numpy() - model.fit(a[fit].numpy(), b[fit].numpy()).predict(a[out])
             errors[i] += (left**2).sum()
-    found = similarity.choose_penalty(pairs)
+    found = similarity.choose_penalty([similarity.left_out_errors(*pair) for pair in pairs])
     assert bool(found) == ridged == bool(errors[1:].min() < 0.95 * errors[0])
     if ridged:
         assert found == similarity.PENALTIES[errors[1:].argmin()]

@@ -87,7 +87,11 @@ def compare(
     split = random_split(group, train_share=train_share, generator=stream(seed, "split"))
     moments = PairMoments.of(rows, split=split, folds=training_folds(group[split.train], seed=seed))
     spaces = _spaces(rows, moments.train, W_a, W_b)
-    fits = [Fit.of(moments, a, b, penalties=_penalties(moments, a, b)) for a, b in spaces.values()]
+    penalties = _penalties(moments, list(spaces.values()))
+    fits = [
+        Fit.of(moments, a, b, penalties=own)
+        for (a, b), own in zip(spaces.values(), penalties, strict=True)
+    ]
     sums = Sums.of(rows, moments, fits, split=split, group=group, seed=seed)
     chances = [
         _shuffled_values(rows, moments, fits, sums, split, order)
@@ -199,15 +203,18 @@ def _spaces(
     return spaces
 
 
-def _penalties(moments: PairMoments, a: Space, b: Space) -> tuple[float, float]:
-    """Of the maps both ways, chosen within the training rows."""
-    forth = similarity.choose_penalty(
-        (fit.within(a, b), out.within(a, b)) for fit, out in moments.folds()
-    )
-    back = similarity.choose_penalty(
-        (fit.within(a, b).turned(), out.within(a, b).turned()) for fit, out in moments.folds()
-    )
-    return forth, back
+def _penalties(
+    moments: PairMoments, spaces: list[tuple[Space, Space]]
+) -> list[tuple[float, float]]:
+    """Of the maps both ways between each two spaces, chosen within the training rows."""
+    errors: list[list[Tensor]] = [[] for _ in range(2 * len(spaces))]
+    for fit, out in moments.folds():
+        inside = [(fit.within(a, b), out.within(a, b)) for a, b in spaces]
+        both_ways = [way for x, y in inside for way in ((x, y), (x.turned(), y.turned()))]
+        for own, (x, y) in zip(errors, both_ways, strict=True):
+            own.append(similarity.left_out_errors(x, y))
+    found = [similarity.choose_penalty(own) for own in errors]
+    return list(zip(found[::2], found[1::2], strict=True))
 
 
 def _shuffled_values(

@@ -94,16 +94,9 @@ class LinearRecovery(Metric):
                 f"{int(self.seen)} samples are too few to fit and to score; "
                 f"give {10 * PARTS} or more."
             )
-        folds = _nested(PartMoments(packed=self.packed, d=self.dim, eps=self.rounding.item()))
+        moments = PartMoments(packed=self.packed, d=self.dim, eps=self.rounding.item())
+        folds = FoldMoments.nested(moments, test=0)
         fits = fit_each(folds, widths=[1] * (self.packed.shape[1] - 1 - self.dim))
         a = torch.cat([fit.coefficient for fit in fits], dim=1)
         b = torch.cat([fit.intercept for fit in fits])
         return fits, linear.r2(folds.test(0), a, b)
-
-
-def _nested(moments: PartMoments) -> FoldMoments:
-    """Part 0 scores; the others fit, and each is left out once to choose the penalty."""
-    testing = torch.eye(PARTS, dtype=torch.bool)
-    training = ~testing
-    training[1:, 0] = False
-    return FoldMoments(moments=moments, training=training, testing=testing)

@@ -240,6 +240,20 @@ class FoldMoments:
         moments.add(h, y, part=part)
         return cls(moments=moments, training=training, testing=testing)
 
+    @classmethod
+    def nested(cls, moments: PartMoments, *, test: int) -> "FoldMoments":
+        """One part is for scores and all others fit; then each of these is left out once.
+
+        Args:
+            moments: Of the parts.
+            test: The part for scores.
+        """
+        parts = torch.arange(len(moments.packed))
+        testing = torch.stack([parts == p for p in (test, *parts[parts != test])])
+        training = ~testing
+        training[1:, test] = False
+        return cls(moments=moments, training=training, testing=testing)
+
     def projected(self, basis: Float[Tensor, "d r"]) -> "FoldMoments":
         """The same splits with B'h in place of h, for orthonormal columns B."""
         return replace(self, moments=self.moments.projected(basis))
@@ -251,6 +265,10 @@ class FoldMoments:
     def test(self, split: int) -> Moments:
         """Of the rows that it scores."""
         return self.moments.pooled(self.testing[split])
+
+    def folds(self) -> Iterator[tuple[Moments, Moments]]:
+        """Training and test statistics of all splits but the first."""
+        return self.pairs(range(1, len(self.training)))
 
     def pairs(self, splits: range) -> Iterator[tuple[Moments, Moments]]:
         """Training and test statistics of some splits."""

@@ -3,8 +3,8 @@
 Rows are matched by their keys where both sets have them, else by their order. A (n, p), B (n, q).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from identikit.errors import InputError
 from identikit.features.table import as_keys, examples
 from identikit.linalg import relative_rounding
 from identikit.mapped import BLOCK, forget
-from identikit.recovery.moments import PartMoments
+from identikit.recovery.moments import FoldMoments, PartMoments
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.similarity import Pair
 from identikit.recovery.split import Split
@@ -95,14 +95,14 @@ class PairedRows:
         cls, a: Float[Tensor, "n_a d_a"], b: Float[Tensor, "n_b d_b"], *, matched: Matched
     ) -> "PairedRows":
         """The matched rows of two sets of features."""
-        kept_a, kept_b = (_kept(h, rows) for h, rows in ((a, matched.a), (b, matched.b)))
+        (own_a, rows_a), (own_b, rows_b) = _kept(a, matched.a), _kept(b, matched.b)
         return cls(
-            a=kept_a[0].h,
-            b=kept_b[0].h,
-            rows_a=kept_a[1],
-            rows_b=kept_b[1],
-            eps=(kept_a[0].eps, kept_b[0].eps),
-            basis=(kept_a[0].basis, kept_b[0].basis),
+            a=own_a.h,
+            b=own_b.h,
+            rows_a=rows_a,
+            rows_b=rows_b,
+            eps=(own_a.eps, own_b.eps),
+            basis=(own_a.basis, own_b.basis),
         )
 
     def __len__(self) -> int:
@@ -139,8 +139,8 @@ class PairMoments:
     train: Pair
     test: Pair
     total: Pair
-    folds: Callable[[], Iterator[tuple[Pair, Pair]]]
-    """Of the rows to fit on, for choices among maps."""
+    parts: FoldMoments
+    """Of rows (a, b): the split, and the folds of the rows to fit on."""
 
     @classmethod
     def of(cls, rows: PairedRows, *, split: Split, folds: list[Split]) -> "PairMoments":
@@ -158,22 +158,16 @@ class PairMoments:
         moments = PartMoments.empty(parts=len(folds) + 1, d=p + rows.b.shape[1], k=0)
         for which, a, b in rows.blocks():
             moments.add(torch.cat([a, b], dim=1), a.new_empty(len(a), 0), part=part[which])
-
-        def pooled(*, out: int | None = None, only: int | None = None, test: bool = False) -> Pair:
-            chosen = torch.ones(len(folds) + 1, dtype=torch.bool)
-            chosen[-1] = test
-            if out is not None:
-                chosen[out] = False
-            if only is not None:
-                chosen = torch.arange(len(folds) + 1) == only
-            return Pair.of(moments.pooled(chosen), p=p)
-
-        return cls(
-            train=pooled(),
-            test=pooled(only=len(folds)),
-            total=pooled(test=True),
-            folds=lambda: ((pooled(out=k), pooled(only=k)) for k in range(len(folds))),
+        parts = FoldMoments.nested(moments, test=len(folds))
+        train, test, total = (
+            Pair.of(some, p=p) for some in (parts.train(0), parts.test(0), moments.pooled())
         )
+        return cls(train=train, test=test, total=total, parts=parts)
+
+    def folds(self) -> Iterator[tuple[Pair, Pair]]:
+        """Of the rows to fit on, for choices among maps: fitted, and left out."""
+        p = len(self.train.aa)
+        return ((Pair.of(fit, p=p), Pair.of(out, p=p)) for fit, out in self.parts.folds())
 
     def shuffled(
         self, rows: PairedRows, *, split: Split, order: Int[Tensor, " n"]
@@ -194,4 +188,4 @@ class PairMoments:
         off = train.n * test.n / (train.n + test.n)
         between = torch.outer(train.mean_a - test.mean_a, train.mean_b - test.mean_b)
         total = self.total.with_cross(cross[0] + cross[1] + off * between)
-        return PairMoments(train=train, test=test, total=total, folds=self.folds)
+        return replace(self, train=train, test=test, total=total)

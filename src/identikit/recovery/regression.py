@@ -151,8 +151,7 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
     train = statistics.train(0)
     trace = train.hh.trace().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
     penalties = trace * trace.new_tensor(PENALTIES)
-    folds = statistics.pairs(range(1, len(statistics.training)))
-    plain_error, ridge_error = linear.cross_validated(folds, penalties=penalties)
+    plain_error, ridge_error = linear.cross_validated(statistics.folds(), penalties=penalties)
     plain_errors = torch.stack([e.sum() for e in torch.split(plain_error, widths)])
     ridge_errors = torch.stack([e.sum(1) for e in torch.split(ridge_error, widths, dim=1)])
     least, best = ridge_errors.min(dim=1)

@@ -22,7 +22,6 @@ of C_aa and m of C_bb in order, CKA sum l m / (|l| |m|), and Procrustes
 (sum sqrt(l m))² / (sum l sum m) (both by von Neumann's trace inequality).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -238,23 +237,23 @@ def procrustes(train: Pair) -> Procrustes:
     return Procrustes(rotation=u @ vt, scale=(s.sum() / train.aa.trace()).item())
 
 
-def choose_penalty(folds: Iterable[tuple[Pair, Pair]]) -> float:
+def choose_penalty(errors: list[Float[Tensor, " maps"]]) -> float:
     """0 for least squares, unless it overfits: then that of ridge with the least error.
 
     Args:
-        folds: Statistics of the rows fitted and of those left out, within the training rows.
+        errors: The `left_out_errors` of every fold of the training rows.
     """
-    plain, ridged = (torch.stack(e).sum(dim=0) for e in zip(*map(_errors, folds), strict=True))
-    least, best = ridged.min(dim=0)
+    plain, *ridged = torch.stack(errors).sum(dim=0)
+    least, best = torch.stack(ridged).min(dim=0)
     return PENALTIES[int(best)] if bool(least < GAIN * plain) else 0.0
 
 
-def _errors(fold: tuple[Pair, Pair]) -> tuple[Tensor, Tensor]:
-    """Squared error on the rows left out of least squares and of ridge with every penalty.
+def left_out_errors(train: Pair, test: Pair) -> Float[Tensor, " maps"]:
+    """Squared error on the rows left out: of least squares, then of ridge with every penalty.
 
     In axes of C_aa all maps are D V'C_ab with diagonal D, so that |A M|² = d'(H * G) d.
     """
-    train, test = fold[0], fold[1].about(fold[0])
+    test = test.about(train)
     values, vectors = torch.linalg.eigh(train.aa)
     kept = above_cut_off(values, shape=(train.n, len(values)), noise=0.0, squared=True)
     turned = vectors.T @ train.ab
@@ -262,9 +261,10 @@ def _errors(fold: tuple[Pair, Pair]) -> tuple[Tensor, Tensor]:
     square = (vectors.T @ test.aa @ vectors) * (turned @ turned.T)
     penalties = values.new_tensor((0.0, *PENALTIES)) * train.aa.trace()
     weight = kept / torch.where(kept, values, 1.0).add(penalties[:, None])
-    errors = test.bb.trace() - 2 * weight @ linear + ((weight @ square) * weight).sum(dim=1)
-    plain = errors[0] if train.n > len(values) + 1 else errors.new_tensor(torch.inf)
-    return plain, errors[1:]
+    errors: Tensor = test.bb.trace() - 2 * weight @ linear + ((weight @ square) * weight).sum(dim=1)
+    if train.n <= len(values) + 1:
+        errors[0] = torch.inf
+    return errors
 
 
 def explained(
