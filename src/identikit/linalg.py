@@ -82,9 +82,14 @@ def rounding(a: Tensor) -> Float[Tensor, " d"]:
     return relative_rounding(a) * (squares / max(1, len(a))).sqrt()
 
 
+def column_means(a: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
+    """Mean of each column, in float64."""
+    return torch.stack([block.sum(dim=0) for block in blocks(a)]).sum(dim=0) / len(a)
+
+
 def spread(a: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
-    """Standard deviation of each column."""
-    mean = torch.stack([block.sum(dim=0) for block in blocks(a)]).sum(dim=0) / len(a)
+    """Standard deviation of each column, in float64."""
+    mean = column_means(a)
     squares = torch.stack([(block - mean).square().sum(dim=0) for block in blocks(a)])
     return (squares.sum(dim=0) / len(a)).sqrt()
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from identikit.recovery import logistic
-from identikit.recovery.logistic import Fitted, Tasks, fit
+from identikit.recovery.logistic import Fitted, Tasks, fit, search
 
 N, P = 300, 8
 
@@ -56,7 +56,7 @@ def test_factors_repetitions_and_penalties_at_once_are_those_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Tasks of 2 and of 4 classes, on rows of their own, some weighted, in several blocks."""
-    monkeypatch.setattr(logistic, "BUDGET", 5 * N)
+    monkeypatch.setattr(search, "BUDGET", 5 * N)
     x = normal(N, P)
     generator = torch.Generator().manual_seed(1)
     label = torch.stack([labels(x, c, seed=s) for s, c in enumerate((2, 4, 2, 4))])

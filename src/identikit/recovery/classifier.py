@@ -2,10 +2,10 @@
 
 Logistic regression (`logistic`) in principal coordinates of the training part. Its penalty,
 lambda |W|² in units of each coordinate's variance or all in that of the first, is the one with
-the least log-loss on the folds, each left out once. The first kind is blind to any affine map of
-the features; where samples are few it lifts noise to the size of signal, so there is the
-second. A classifier names the level that gains most over its share, argmax_c p(c|h) / p(c): the
-best guess for balanced accuracy. x is (n, p); rows are samples.
+the least log-loss on the folds, each left out once (`logistic.path`). The first kind is blind to
+any affine map of the features; where samples are few it lifts noise to the size of signal, so
+there is the second. A classifier names the level that gains most over its share,
+argmax_c p(c|h) / p(c): the best guess for balanced accuracy. x is (n, p); rows are samples.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.recovery import logistic
-from identikit.recovery.logistic import BUDGET, Tasks
+from identikit.recovery.logistic import Correlations, Start, Tasks
 from identikit.recovery.split import Split
 
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-ROUGH = 1e-4
-"""Tolerance of the fits that only choose the penalty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +61,24 @@ def classify(
         classes: Number of levels of each factor; training may lack some.
         folds: Splits of the rows.
     """
-    grid = _grid(size)
-    best = grid[_held_out(x, labels, classes, grid, folds).argmin(dim=1)]
+    grid, correlations = _grid(size), Correlations.of(x)
+    best, start = _best(x, labels, classes, grid, folds, correlations)
+    penalty = grid.flatten(0, 1)[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
-    tasks = Tasks(label=labels, weight=everything, classes=classes)
-    found = logistic.fit(x, tasks, task=torch.arange(len(labels)), penalty=best)
+    found = logistic.fit(
+        x,
+        Tasks(label=labels, weight=everything, classes=classes),
+        task=torch.arange(len(labels)),
+        penalty=penalty,
+        start=start,
+        correlations=correlations,
+    )
     return [
         Classifier(
             weight=found.weight[j, :, :count],
             bias=found.bias[j, :count],
             log_share=_log_share(labels[j], count),
-            penalty=best[j],
+            penalty=penalty[j],
             converged=bool(found.converged[j]),
         )
         for j, count in enumerate(classes.tolist())
@@ -81,33 +86,27 @@ def classify(
 
 
 def _grid(size: Tensor) -> Tensor:
-    """Penalties on the squared weight of each coordinate, (2 x 6, p)."""
-    strength = size.new_tensor(PENALTIES)[:, None]
-    return torch.cat([strength * size.square(), strength * size[:1].square().expand_as(size)])
+    """Penalties on the squared weight of each coordinate, (2, 6, p)."""
+    square, strength = size.square(), size.new_tensor(PENALTIES)[:, None]
+    return torch.stack([strength * square, strength * square[:1].expand_as(square)])
 
 
-def _held_out(
-    x: Tensor, labels: Tensor, classes: Tensor, grid: Tensor, folds: list[Split]
-) -> Tensor:
-    """Summed log-loss on the rows that each fold leaves out, (factors, penalties)."""
+def _best(
+    x: Tensor,
+    labels: Tensor,
+    classes: Tensor,
+    grid: Tensor,
+    folds: list[Split],
+    correlations: Correlations,
+) -> tuple[Tensor, Start]:
+    """Where in the grid each factor's log-loss on what the folds leave out is least."""
     fitted, judged = _fold_weights(labels, folds, x.dtype)
-    per_factor = len(folds)
     tasks = Tasks(
-        label=labels.repeat_interleave(per_factor, 0),
+        label=labels.repeat_interleave(len(folds), 0),
         weight=fitted,
-        classes=classes.repeat_interleave(per_factor),
+        classes=classes.repeat_interleave(len(folds)),
     )
-    task = torch.arange(len(fitted)).repeat_interleave(len(grid))
-    penalty = grid.repeat(len(fitted), 1)
-    total = []
-    for block in torch.split(
-        torch.arange(len(task)), max(1, BUDGET // (len(x) * int(classes.max())))
-    ):
-        own = task[block]
-        found = logistic.fit(x, tasks, task=own, penalty=penalty[block], tolerance=ROUGH)
-        total.append(logistic.losses(found.logits(x), tasks.label[own], judged[own]))
-    losses = torch.cat(total).double() * judged.sum(dim=1).repeat_interleave(len(grid))
-    return losses.view(len(labels), per_factor, len(grid)).sum(dim=1)
+    return logistic.chosen(x, tasks, judged, folds=len(folds), grid=grid, correlations=correlations)
 
 
 def _fold_weights(labels: Tensor, folds: list[Split], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -198,10 +198,3 @@ def test_intervals_are_no_narrower_than_those_of_the_corrected_test() -> None:
     (sure, *_), _ = readout._stretched((Estimate(0.99, 0.98, 1.0),) * 7, scores, ratio=9.0)
     assert sure.low < 0.95
     assert sure.high == 1
-
-
-def test_batches_of_problems_do_not_move_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    h, present = features(600, 10)
-    whole = read_out(h, {"y": present}, procedure=QUICK)["y"]
-    monkeypatch.setattr(readout.logistic, "BUDGET", 2000)
-    assert read_out(h, {"y": present}, procedure=QUICK)["y"].penalties == whole.penalties

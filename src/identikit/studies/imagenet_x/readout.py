@@ -4,8 +4,8 @@
 
 mean and sd those of the training part, s_n = +1 or -1. lambda is the one with the least log-loss
 on folds of the training part. In units of all images u = x sd_all / sd, so the same problem is one
-in x with the penalty lambda (sd / sd_all)² on each weight: all repetitions, folds and penalties of
-a target are solved at once (`recovery.logistic`). Intervals resample images: an image takes
+in x with the penalty lambda (sd / sd_all)² on each weight: the folds and penalties of a repetition
+are solved together (`recovery.logistic`). Intervals resample images: an image takes
 its answers in all repetitions along. That leaves out that other images would also have been
 fitted to, so an interval is stretched to that of the corrected resampled t-test where this is
 wider. h is (n, d).
@@ -20,11 +20,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from identikit.estimate import Estimate
-from identikit.linalg import centred, rounding
+from identikit.linalg import column_means, rounding, spread
+from identikit.mapped import blocks
 from identikit.randomness import stream
 from identikit.recovery import logistic, measures
 from identikit.recovery.bootstrap import Bootstrap, Statistic
-from identikit.recovery.logistic import Tasks
+from identikit.recovery.logistic import Correlations, Fitted, Start, Tasks
 from identikit.studies.imagenet_x.splits import (
     BalancedSplit,
     balanced_splits,
@@ -35,12 +36,10 @@ from identikit.studies.imagenet_x.splits import (
 
 SCORES = ("accuracy", "correlation", "precision", "recall", "F1", "ROC AUC", "PR AUC")
 PENALTIES = (1e2, 1e1, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)
-ROUGH = 1e-4
-"""Tolerance of the fits that only choose the penalty."""
 ENOUGH = 100
 """Test images from which a target is not flagged."""
-BLOCK = 256
-"""Features that are standardised at a time."""
+ROWS = 256
+"""That are squared at a time."""
 _DEAD = 1e6
 """Penalty on a feature that does not vary in the training part."""
 
@@ -127,9 +126,10 @@ def read_out(
         InputError: a target that too few images show, or lack.
     """
     x = _standardised(h, procedure)
+    correlations = Correlations.of(x)
     found = {}
     for name, present in targets.items():
-        found[name] = _Target.of(x, present, name, procedure).read_out()
+        found[name] = _read_out(x, present, name, procedure=procedure, correlations=correlations)
         if on_target is not None:
             on_target(name)
     return found
@@ -137,121 +137,95 @@ def read_out(
 
 def _standardised(h: Tensor, procedure: Procedure) -> Tensor:
     """In units of all images, without features that do not vary; float32."""
+    mean, size = column_means(h), spread(h)
+    kept = size > 4 * rounding(h)
     if procedure.positive_mean_only:
-        h = h[:, h.double().mean(dim=0) > 0]
-    noise = 4 * rounding(h)
-    kept = []
-    for block, least in zip(torch.split(h, BLOCK, dim=1), torch.split(noise, BLOCK), strict=True):
-        centre = centred(block)
-        size = centre.square().mean(dim=0).sqrt()
-        alive = size > least
-        kept.append((centre[:, alive] / size[alive]).float())
-    return torch.cat(kept, dim=1)
+        kept &= mean > 0
+    x = h.new_empty(len(h), int(kept.sum()), dtype=torch.float32)
+    start = 0
+    for block in blocks(h):
+        x[start : start + len(block)] = ((block - mean) / size)[:, kept]
+        start += len(block)
+    return x
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Target:
-    """One target on the rows that any of its splits uses."""
+def _read_out(
+    x: Tensor, present: Tensor, name: str, *, procedure: Procedure, correlations: Correlations
+) -> ReadOut:
+    splits = procedure.splits(name, present)
+    ratio = len(splits[0].test) / len(splits[0].train)
+    fits = [_fit(x[split.train], present[split.train], procedure, correlations) for split in splits]
+    each, over_images = scored(
+        [fit.logits(x[s.test])[0, :, 1] for (fit, _), s in zip(fits, splits, strict=True)],
+        present,
+        [split.test for split in splits],
+        procedure=procedure,
+        name=name,
+    )
+    estimates, stretched = _stretched(over_images, each, ratio=ratio)
+    return ReadOut(
+        scores=tuple(map(tuple, each.tolist())),
+        estimates=estimates,
+        stretched=stretched,
+        p_value=corrected_p(each[:, 0], chance=0.5, ratio=ratio),
+        p_plain=plain_p(each[:, 0], chance=0.5),
+        n_train=len(splits[0].train),
+        n_test=len(splits[0].test),
+        penalties=tuple(penalty for _, penalty in fits),
+        converged=all(bool(fit.converged) for fit, _ in fits),
+    )
 
-    x: Float[Tensor, "m p"]
-    label: Bool[Tensor, " m"]
-    splits: list[BalancedSplit]
-    name: str
-    procedure: Procedure
 
-    @classmethod
-    def of(cls, x: Tensor, present: Tensor, name: str, procedure: Procedure) -> "_Target":
-        splits = procedure.splits(name, present)
-        rows = torch.unique(torch.cat([torch.cat([s.train, s.test]) for s in splits]))
-        place = torch.zeros(len(x), dtype=torch.long)
-        place[rows] = torch.arange(len(rows))
-        return cls(
-            x=x[rows],
-            label=present[rows],
-            splits=[BalancedSplit(train=place[s.train], test=place[s.test]) for s in splits],
-            name=name,
-            procedure=procedure,
+def _fit(
+    x: Tensor, present: Tensor, procedure: Procedure, correlations: Correlations
+) -> tuple[Fitted, float]:
+    """The classifier of a training part, present half first, and its penalty."""
+    units = _units(x, procedure)
+    penalty, start = 1 / len(x), None
+    if procedure.penalty == "tuned":
+        penalty, start = _chosen(
+            x, present, units, folds=procedure.folds, correlations=correlations
         )
+    fitted = logistic.fit(
+        x,
+        _tasks(present, torch.ones(1, len(x))),
+        task=torch.zeros(1, dtype=torch.long),
+        penalty=penalty * units[None],
+        start=start,
+        correlations=correlations,
+    )
+    return fitted, penalty
 
-    def read_out(self) -> ReadOut:
-        training = self._training()
-        units = self._units(training)
-        n_train, n_test = len(self.splits[0].train), len(self.splits[0].test)
-        if self.procedure.penalty == "one":
-            strength = torch.full((len(self.splits),), 1 / n_train)
-        else:
-            strength = self._chosen(units)
-        fitted = logistic.fit(
-            self.x,
-            self._tasks(training),
-            task=torch.arange(len(self.splits)),
-            penalty=strength[:, None] * units,
-        )
-        logit = fitted.logits(self.x)[:, :, 1]
-        each, over_images = scored(
-            [logit[r, s.test] for r, s in enumerate(self.splits)],
-            self.label,
-            [s.test for s in self.splits],
-            procedure=self.procedure,
-            name=self.name,
-        )
-        estimates, stretched = _stretched(over_images, each, ratio=n_test / n_train)
-        return ReadOut(
-            scores=tuple(map(tuple, each.tolist())),
-            estimates=estimates,
-            stretched=stretched,
-            p_value=corrected_p(each[:, 0], chance=0.5, ratio=n_test / n_train),
-            p_plain=plain_p(each[:, 0], chance=0.5),
-            n_train=n_train,
-            n_test=n_test,
-            penalties=tuple(strength.tolist()),
-            converged=bool(fitted.converged.all()),
-        )
 
-    def _training(self) -> Float[Tensor, "repetitions m"]:
-        """1 for the rows of each split's training part."""
-        members = torch.zeros(len(self.splits), len(self.x))
-        for own, split in zip(members, self.splits, strict=True):
-            own[split.train] = 1
-        return members
+def _tasks(present: Tensor, weight: Tensor) -> Tasks:
+    label = present.long().expand(len(weight), -1)
+    return Tasks(label=label, weight=weight, classes=torch.full((len(weight),), 2))
 
-    def _tasks(self, weight: Tensor) -> Tasks:
-        count = len(weight)
-        label = self.label.long().expand(count, -1)
-        return Tasks(label=label, weight=weight, classes=torch.full((count,), 2))
 
-    def _units(self, training: Tensor) -> Float[Tensor, "repetitions p"]:
-        """Penalty on each weight: the variance of its feature in the training part."""
-        if self.procedure.standardise_on == "all":
-            return torch.ones(len(self.splits), self.x.shape[1])
-        weight = training / training.sum(dim=1, keepdim=True)
-        variance = weight @ self.x.square() - (weight @ self.x).square()
-        return torch.where(variance > 1e-6, variance, _DEAD)
+def _units(x: Tensor, procedure: Procedure) -> Float[Tensor, " p"]:
+    """Penalty on each weight: the variance of its feature in the training part."""
+    if procedure.standardise_on == "all":
+        return x.new_ones(x.shape[1])
+    squares = sum(block.square().sum(dim=0) for block in torch.split(x, ROWS)) / len(x)
+    variance = squares - x.mean(dim=0).square()
+    return torch.where(variance > 1e-6, variance, _DEAD)
 
-    def _chosen(self, units: Tensor) -> Float[Tensor, " repetitions"]:
-        """The penalty of each repetition with the least log-loss on folds of its training part."""
-        folds, grid = self.procedure.folds, torch.tensor(PENALTIES)
-        fold = torch.full((len(self.splits), len(self.x)), -1)
-        for own, split in zip(fold, self.splits, strict=True):
-            for half in split.train.chunk(2):
-                own[half] = torch.arange(len(half)) % folds
-        each = torch.arange(folds)[:, None]
-        judged = (fold[:, None] == each).flatten(0, 1)
-        fitted_on = ((fold[:, None] >= 0) & (fold[:, None] != each)).flatten(0, 1)
-        task = torch.arange(len(judged)).repeat_interleave(len(grid))
-        penalty = grid.repeat(len(judged))[:, None] * units[task // folds]
-        tasks = self._tasks(fitted_on.float())
-        total = []
-        for block in torch.split(
-            torch.arange(len(task)), max(1, logistic.BUDGET // (2 * len(self.x)))
-        ):
-            own = task[block]
-            found = logistic.fit(self.x, tasks, task=own, penalty=penalty[block], tolerance=ROUGH)
-            total.append(
-                logistic.losses(found.logits(self.x), tasks.label[own], judged[own].float())
-            )
-        loss = torch.cat(total).view(len(self.splits), folds, len(grid)).sum(dim=1)
-        return grid[loss.argmin(dim=1)]
+
+def _chosen(
+    x: Tensor, present: Tensor, units: Tensor, *, folds: int, correlations: Correlations
+) -> tuple[float, Start]:
+    """The penalty with the least log-loss on folds of the training part, present half first."""
+    fold = torch.cat([torch.arange(len(half)) % folds for half in present.chunk(2)])
+    judged = (fold == torch.arange(folds)[:, None]).to(x)
+    best, start = logistic.chosen(
+        x,
+        _tasks(present, 1 - judged),
+        judged,
+        folds=folds,
+        grid=x.new_tensor(PENALTIES)[None, :, None] * units,
+        correlations=correlations,
+    )
+    return PENALTIES[int(best)], start
 
 
 def _stretched(
