@@ -31,7 +31,7 @@ WELL_POSED = 1e-6
 
 def least_squares(moments: Moments, *, intercept: bool = True) -> LeastSquares:
     """The affine map, or the linear one without a constant, of least squared error."""
-    gram, hy, unit, worst = _equal_norm(moments, intercept=intercept)
+    gram, hy, unit, worst = equal_norm(moments, intercept=intercept)
     values, vectors = torch.linalg.eigh(gram)
     kept = above_cut_off(values, shape=(moments.n, len(gram)), noise=worst, squared=True)
     values, vectors = values[kept], vectors[:, kept]
@@ -46,7 +46,7 @@ def least_squares(moments: Moments, *, intercept: bool = True) -> LeastSquares:
 
 def _plain_map(moments: Moments) -> tuple[Tensor, Tensor]:
     """The same affine map, by Cholesky where all directions are far above the cut-off."""
-    gram, hy, unit, _ = _equal_norm(moments, intercept=True)
+    gram, hy, unit, _ = equal_norm(moments, intercept=True)
     factor, failed = torch.linalg.cholesky_ex(gram)
     if int(failed) or factor.diagonal().square().min() < WELL_POSED * moments.n:
         fit = least_squares(moments)
@@ -55,7 +55,7 @@ def _plain_map(moments: Moments) -> tuple[Tensor, Tensor]:
     return coefficient, _intercept(moments, coefficient)
 
 
-def _equal_norm(moments: Moments, *, intercept: bool) -> tuple[Tensor, Tensor, Tensor, float]:
+def equal_norm(moments: Moments, *, intercept: bool) -> tuple[Tensor, Tensor, Tensor, float]:
     """Products of columns at norm sqrt(n), their units as a column, and the entries' noise."""
     hh, hy = (moments.hh, moments.hy) if intercept else _about_zero(moments)
     size = (hh.diagonal().clamp(min=0) / max(moments.n, 1)).sqrt()

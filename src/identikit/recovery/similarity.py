@@ -29,12 +29,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from identikit.linalg import Procrustes, above_cut_off
+from identikit.recovery.linear import equal_norm
 from identikit.recovery.moments import Moments
+from identikit.recovery.regression import GAIN, PENALTIES
 
-PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-16, 3))
-"""Of ridge, in units of tr C_aa; as for read-outs (`regression`)."""
-GAIN = 0.95
-"""Ridge replaces least squares where its cross-validated error is less than this share."""
 SVCCA_SHARE = 0.99
 EPS = torch.finfo(torch.float64).eps
 
@@ -156,20 +154,17 @@ def whole_space(moments: Moments, *, basis: Float[Tensor, "d p"] | None = None) 
         moments: Of the training rows.
         basis: Orthonormal, where the columns are coordinates in it.
     """
-    n, p = moments.n, len(moments.hh)
-    size, noise = (moments.hh.diagonal().clamp(min=0) / n).sqrt(), moments.noise()
-    alive = size > 4 * noise  # below this a column is its own rounding error
-    unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
-    values, vectors = torch.linalg.eigh(unit[:, None] * moments.hh * unit)
-    worst = (noise * unit).max().item()
-    kept = above_cut_off(values, shape=(n, p), noise=worst, squared=True)
+    gram, _, unit, worst = equal_norm(moments, intercept=True)
+    values, vectors = torch.linalg.eigh(gram)
+    kept = above_cut_off(values, shape=(moments.n, len(gram)), noise=worst, squared=True)
     spectrum, axes = (x.flip(-1) for x in torch.linalg.eigh(moments.hh))
+    alive = unit[:, 0] > 0
     if basis is not None:
         alive = ((basis @ moments.hh) * basis).sum(dim=1) > _rounding(moments)
     return Space(
         into=None,
         own=basis,
-        whiten=unit[:, None] * vectors[:, kept] / values[kept].sqrt(),
+        whiten=unit * vectors[:, kept] / values[kept].sqrt(),
         whiten_top=_top(spectrum, axes, most=int(kept.sum())),
         spectrum=spectrum.clamp(min=0),
         alive=alive,
@@ -239,6 +234,8 @@ def procrustes(train: Pair) -> Procrustes:
 
 def choose_penalty(errors: list[Float[Tensor, " maps"]]) -> float:
     """0 for least squares, unless it overfits: then that of ridge with the least error.
+
+    Penalties are in units of tr C_aa, as for read-outs (`regression`).
 
     Args:
         errors: The `left_out_errors` of every fold of the training rows.
@@ -366,27 +363,23 @@ def cka(hsic: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
     return ab / scale.where(scale > 0, torch.nan)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ceilings:
-    """What no alignment of two spaces with these spectra can exceed."""
-
-    r2_ab: float
-    r2_ba: float
-    procrustes: float
-    cka: float
-
-
-def ceilings(a: Space, b: Space) -> Ceilings:
-    """From the spectra of the training rows."""
+def ceilings(a: Space, b: Space) -> dict[str, float]:
+    """What no alignment of two spaces with these spectra can exceed, for each measure."""
     k = min(len(a.spectrum), len(b.spectrum))
     x, y = a.spectrum[:k], b.spectrum[:k]
     total_a, total_b = a.spectrum.sum(), b.spectrum.sum()
-    return Ceilings(
-        r2_ab=_reach(b, a.rank),
-        r2_ba=_reach(a, b.rank),
-        procrustes=((x * y).sqrt().sum().square() / (total_a * total_b)).item(),
-        cka=((x * y).sum() / (a.spectrum.norm() * b.spectrum.norm())).item(),
-    )
+    turned = ((x * y).sqrt().sum().square() / (total_a * total_b)).item()
+    aligned = ((x * y).sum() / (a.spectrum.norm() * b.spectrum.norm())).item()
+    return {
+        "r2_ab": _reach(b, a.rank),
+        "r2_ba": _reach(a, b.rank),
+        "procrustes_ab": turned,
+        "procrustes_ba": turned,
+        "cca": 1.0,
+        "svcca": 1.0,
+        "cka": aligned,
+        "cka_biased": aligned,
+    }
 
 
 def _reach(target: Space, rank: int) -> float:
