@@ -85,7 +85,11 @@ def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gath
 
 def read_out(gathered: Gathered, factors: Factors, *, trial: Trial) -> tuple[FactorScore, ...]:
     """Score every factor from the gathered features, with p-values."""
-    readings = read_each(gathered, factors, trial=trial)
+    return with_p_values(read_each(gathered, factors, trial=trial), trial=trial)
+
+
+def with_p_values(readings: list[Reading], *, trial: Trial) -> tuple[FactorScore, ...]:
+    """The scores, each with its p-value among all of them."""
     p = trial.permutations.p_values([reading.pairing for reading in readings])
     corrected = zip(readings, p, holm(p), benjamini_hochberg(p), strict=True)
     return tuple(
@@ -108,29 +112,20 @@ def read_each(gathered: Gathered, factors: Factors, *, trial: Trial) -> list[Rea
 
 def with_control_task(
     scores: tuple[FactorScore, ...],
-    gathered: Gathered,
-    control: Gathered,
-    factors: Factors,
-    shuffled: Factors,
+    readings: list[Reading],
     *,
+    controls: list[Reading],
     trial: Trial,
 ) -> tuple[FactorScore, ...]:
     """Add each factor's score for random values of the items, and the difference.
 
     Args:
         scores: Those of the factors.
-        gathered: The features with the factors.
-        control: The same features with the shuffled factors.
-        factors: The factors.
-        shuffled: The same with random values for items (Hewitt and Liang 2019).
+        readings: Where they are from.
+        controls: Those of the factors with random values for items (Hewitt and Liang 2019).
         trial: Splits and resamples.
     """
-    both = zip(
-        scores,
-        read_each(gathered, factors, trial=trial),
-        read_each(control, shuffled, trial=trial),
-        strict=True,
-    )
+    both = zip(scores, readings, controls, strict=True)
     return tuple(
         replace(
             score,

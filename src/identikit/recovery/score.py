@@ -30,6 +30,7 @@ from identikit.recovery.readouts import (
     read_out,
     targets,
     with_control_task,
+    with_p_values,
 )
 from identikit.recovery.regression import Narrowed
 from identikit.recovery.result import OK, FactorScore, MapScores, Recovery
@@ -118,12 +119,13 @@ def score(
         permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
     )
     gathered = gather(h, factors, trial=trial)
-    scores = read_out(gathered, factors, trial=trial)
+    readings = read_each(gathered, factors, trial=trial)
+    scores = with_p_values(readings, trial=trial)
     if items is not None:
         shown = _labels(items, "items", len(h))
         shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
-        control = gather(h, shuffled, trial=trial)
-        scores = with_control_task(scores, gathered, control, factors, shuffled, trial=trial)
+        task = read_each(gather(h, shuffled, trial=trial), shuffled, trial=trial)
+        scores = with_control_task(scores, readings, controls=task, trial=trial)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
