@@ -69,7 +69,9 @@ def test_a_changed_source_is_unpacked_anew(original: tuple[Path, np.ndarray]) ->
         open_images(path, SET)
 
 
-@pytest.mark.parametrize("damage", ["cut short", "no record", "record of nonsense"])
+@pytest.mark.parametrize(
+    "damage", ["cut short", "no record", "record of nonsense", "record of a list"]
+)
 def test_a_damaged_cache_is_made_anew(original: tuple[Path, np.ndarray], damage: str) -> None:
     path, images = original
     open_images(path, SET)
@@ -79,7 +81,7 @@ def test_a_damaged_cache_is_made_anew(original: tuple[Path, np.ndarray], damage:
     elif damage == "no record":
         target.with_suffix(".json").unlink()
     else:
-        target.with_suffix(".json").write_text("[1, 2")
+        target.with_suffix(".json").write_text("[1, 2" + "]" * (damage == "record of a list"))
     np.testing.assert_array_equal(open_images(path, SET), images)
     np.testing.assert_array_equal(open_images(path, CACHED), images)
 

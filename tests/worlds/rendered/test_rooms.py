@@ -14,7 +14,7 @@ from identikit.worlds.rendered.rooms import Rooms
 
 SHAPES = ("cube", "cylinder", "sphere", "capsule")
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
+DEVICES = ["cpu", pytest.param("cuda", marks=[NO_GPU, pytest.mark.gpu])]
 LAMP = np.array(rooms.LAMP) / np.linalg.norm(rooms.LAMP)
 
 

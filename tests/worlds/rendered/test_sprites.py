@@ -15,7 +15,7 @@ CENTRED = torch.arange(720) * 1024 + 16 * 32 + 16
 """Rows with every shape, scale and orientation in the middle."""
 SHAPES = ("square", "ellipse", "heart")
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
+DEVICES = ["cpu", pytest.param("cuda", marks=[NO_GPU, pytest.mark.gpu])]
 
 
 def random_values(n: int, *, seed: int = 0) -> torch.Tensor:

@@ -52,7 +52,9 @@ def recognised(path: Path) -> DataSet:
     """
     found = {file.name for file in path.iterdir()} if path.is_dir() else {path.name}
     for data in DATA_SETS.values():
-        if found & {name for file in data.originals for name in (file.name, file.name[:-3])}:
+        if found & {
+            name for file in data.originals for name in (file.name, file.name.removesuffix(".gz"))
+        }:
             return data
     raise InputError(
         f"{path} has not the file name of any known set. Say which it is with --name, one of: "

@@ -80,7 +80,8 @@ def cache_file(path: Path, cache: Path | None = None) -> Path:
 def record_of(target: Path) -> dict[str, Any]:
     """What is known of an unpacked file; empty where there is none."""
     with suppress(OSError, ValueError):
-        return cast(dict[str, Any], json.loads(_record(target).read_text()))
+        record = json.loads(_record(target).read_text())
+        return record if isinstance(record, dict) else {}
     return {}
 
 
