@@ -58,6 +58,17 @@ class Procrustes:
     """Orthonormal columns for d >= k, orthonormal rows otherwise."""
     scale: float
 
+    @classmethod
+    def of(cls, products: Float[Tensor, "d k"], *, norm: float) -> "Procrustes":
+        """R = U V' and scale = sum(S) / |X|² for X'B = U S V', 0 where X is.
+
+        Args:
+            products: X'B.
+            norm: |X|².
+        """
+        u, s, vt = torch.linalg.svd(products, full_matrices=False)
+        return cls(rotation=u @ vt, scale=s.sum().item() / norm if norm else 0.0)
+
     def predict(self, a: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Scale X R in float64."""
         return self.scale * (a.double() @ self.rotation)
@@ -188,16 +199,14 @@ def procrustes(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> Procrustes:
     """The scaled orthogonal map that takes a nearest to b, without a shift.
 
     For d != k the narrower of the two is taken as filled up with zero columns, which keeps
-    the closed form: R = U V' and scale = sum(S) / |X|² for X'B = U S V', 0 where X is.
+    the closed form.
 
     Raises:
         InputError: no rows, different numbers of rows, NaN or infinity.
     """
     require_rows(a, b)
-    x, y = a.double(), b.double()
-    norm = x.square().sum().item()
-    u, s, vt = torch.linalg.svd(x.T @ y, full_matrices=False)
-    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm if norm else 0.0)
+    x = a.double()
+    return Procrustes.of(x.T @ b.double(), norm=x.square().sum().item())
 
 
 def r2_score(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:

@@ -145,9 +145,7 @@ def _shrunk(values: Tensor, penalties: Tensor) -> Tensor:
 def procrustes(moments: Moments) -> Procrustes:
     """The scaled rotation, without a shift, of least squared error."""
     hh, hy = _about_zero(moments)
-    norm = hh.trace().item()
-    u, s, vt = torch.linalg.svd(hy, full_matrices=False)
-    return Procrustes(rotation=u @ vt, scale=s.sum().item() / norm if norm else 0.0)
+    return Procrustes.of(hy, norm=hh.trace().item())
 
 
 def squared_error(

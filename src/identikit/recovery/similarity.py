@@ -228,8 +228,7 @@ def linear_map(train: Pair, space: Space, *, penalty: float = 0.0) -> Float[Tens
 
 def procrustes(train: Pair) -> Procrustes:
     """The scaled rotation from a to b; the narrower is filled up with zero columns."""
-    u, s, vt = torch.linalg.svd(train.ab, full_matrices=False)
-    return Procrustes(rotation=u @ vt, scale=(s.sum() / train.aa.trace()).item())
+    return Procrustes.of(train.ab, norm=train.aa.trace().item())
 
 
 def choose_penalty(errors: list[Float[Tensor, " maps"]]) -> float:
