@@ -160,10 +160,11 @@ class Sums:
             norms = torch.stack([a.norm(dim=1), b.norm(dim=1)]).float()
             low, high = torch.minimum(low, norms.amin(1)), torch.maximum(high, norms.amax(1))
             held = (test_bag[which] >= 0).nonzero().flatten()
+            tested = (a[held] - moments.train.mean_a, b[held] - moments.train.mean_b)
+            a, b = a - moments.total.mean_a, b - moments.total.mean_b
             for fit, own, cross in zip(fits, spaces, crosses, strict=True):
-                _add_tested(own, fit, moments.train, a[held], b[held], test_bag[which][held])
-                x = fit.a.inner(a - moments.total.mean_a)
-                y = fit.b.inner(b - moments.total.mean_b)
+                _add_tested(own, fit, *tested, test_bag[which][held])
+                x, y = fit.a.inner(a), fit.b.inner(b)
                 own.squares[which] = torch.stack([x.square().sum(1), y.square().sum(1)], dim=1)
                 slopes = _slopes(cross, x, y, own.squares[which])
                 own.slopes.index_add_(0, bag[which], slopes)
@@ -197,9 +198,9 @@ def _empty(fit: Fit, bags: int, bags_all: int, n: int) -> SpaceSums:
     )
 
 
-def _add_tested(sums: SpaceSums, fit: Fit, train: Pair, a: Tensor, b: Tensor, bag: Tensor) -> None:
-    """Add held-out rows."""
-    x, y = fit.a.inner(a - train.mean_a), fit.b.inner(b - train.mean_b)
+def _add_tested(sums: SpaceSums, fit: Fit, a: Tensor, b: Tensor, bag: Tensor) -> None:
+    """Add held-out rows, less the means of the training rows."""
+    x, y = fit.a.inner(a), fit.b.inner(b)
     for k, (source, goal, space) in enumerate(((x, y, fit.b), (y, x, fit.a))):
         t = space.outer(goal)
         error = t - space.outer(source @ fit.linear[k])
