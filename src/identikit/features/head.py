@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from identikit.errors import InputError
-from identikit.features.read import Columns, read_file, reading, require_format
+from identikit.features.read import Columns, read_array, read_file, require_format
 
 HEAD = ("W", "head_class", "class_vectors")
 """Names of arrays that are not about samples."""
@@ -21,8 +19,7 @@ def read_head(path: Path) -> Columns:
     """
     require_format(path, (".npy", ".npz", ".safetensors"))
     if path.suffix == ".npy":
-        with reading(path):
-            return {"W": np.load(path, allow_pickle=False)}
+        return {"W": read_array(path)}
     found = read_file(path).columns
     weights = [n for n, a in found.items() if n.split(".")[-1] == "weight" and a.ndim == 2]
     if "W" not in found and len(weights) == 1:

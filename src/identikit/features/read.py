@@ -132,6 +132,13 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
 
 
+def read_array(path: Path) -> NDArray[Any]:
+    """A whole .npy file, with the errors of `reading`."""
+    with reading(path):
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        return array
+
+
 def _pickled(path: Path, name: str | None) -> UnreadableError:
     what = f"array {name!r} in {path} is" if name else f"{path} holds"
     return UnreadableError(

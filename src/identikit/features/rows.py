@@ -23,6 +23,7 @@ from identikit.features.read import (
     Content,
     Matrix,
     UnreadableError,
+    read_array,
     read_file,
     reading,
     require_format,
@@ -94,14 +95,8 @@ def _with_companions(content: Content, companions: dict[str, Path]) -> Content:
         if name == "x":
             matrices["x"] = read_file(path).matrices["h"]
         else:
-            columns[name] = read_table(path)["z"] if name not in HEAD else _array(path)
+            columns[name] = read_table(path)["z"] if name not in HEAD else read_array(path)
     return replace(content, matrices=matrices, columns=columns)
-
-
-def _array(path: Path) -> NDArray[Any]:
-    with reading(path):
-        found: NDArray[Any] = np.load(path, allow_pickle=False)
-        return found
 
 
 def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
