@@ -266,6 +266,13 @@ def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.Standing
     )
 
 
+def test_a_cell_has_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = replace(TABLE, device="auto")
+    cell = config.cell(config.sources[0], encoder="linear", task="size", repetition=0)
+    assert cell.device == "cpu"
+
+
 def test_cells_that_were_made_are_found(
     whole: tuple[Run, list[table.Standing]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,9 +327,13 @@ def test_a_failed_cell_is_told_of_and_stops_no_other(
         ({"encoders": ("resnet",)}, "Did you mean 'resnet18'"),
         ({"repetitions": 0}, "repetitions must be at least 1"),
         ({"encoders": ()}, "needs an encoder"),
+        ({"device": "cuda"}, "no CUDA device is at hand"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(options: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_asked_for_is_refused(
+    options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(InputError, match=words):
         replace(TABLE, **options)
 

@@ -128,6 +128,8 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
     assert getattr(first.recovered, "value", None) == run.result["r2_latents"]
     assert first.explained == run.result["explanation"]
     assert {"sphere", "latents", "training", "factors", "head"} == {f.name for f in page.figures}
+    rendered = {**run.config, "world": {**run.config["world"], "generator": "sprites"}}
+    assert "rendered sprites" in simulation_page(replace(run, config=rendered)).subtitle
 
 
 @pytest.mark.parametrize("normalized", [False, True])

@@ -10,7 +10,7 @@ from identikit.config import digest
 from identikit.encoders.staged import ENCODERS
 from identikit.errors import InputError, unknown_name
 from identikit.files import file_digest
-from identikit.studies.options import named_values
+from identikit.studies.options import chosen_device, named_values, require_device
 from identikit.training.config import TrainingConfig
 
 ALL = "all"
@@ -121,7 +121,8 @@ class DisLibConfig:
     """Which worlds, encoders and tasks, and how much of the protocol.
 
     Raises:
-        InputError: an unknown budget, device or encoder, or a value outside its range.
+        InputError: an unknown budget, device or encoder, no such device here, or a value outside
+            its range.
     """
 
     budget: str = "laptop"
@@ -152,6 +153,7 @@ class DisLibConfig:
             raise unknown_name("budget", self.budget, BUDGETS)
         if self.device not in DEVICES:
             raise unknown_name("device", self.device, DEVICES)
+        require_device(self.device)
         for name in self.encoders:
             if name not in ENCODERS:
                 raise unknown_name("encoder", name, ENCODERS)
@@ -209,7 +211,7 @@ class DisLibConfig:
             epochs=budget.epochs,
             batch_size=budget.batch_size,
             resamples=budget.resamples,
-            device=self.device,
+            device=chosen_device(self.device),
         )
 
 

@@ -21,6 +21,14 @@ from identikit.studies.store import Run
 from identikit.theory.explain import CLOSE, Cause
 from identikit.worlds.config import OFF_THE_SPHERE
 
+GENERATORS = {
+    "identity": "x = z",
+    "orthogonal-mlp": "an orthogonal generator",
+    "sprites": "rendered sprites",
+    "rooms": "rendered rooms",
+}
+"""In words, but for the paper's own."""
+
 
 def simulation_page(run: Run) -> Page:
     """The page of a saved `identikit simulate` run."""
@@ -88,7 +96,7 @@ def _violations(world: dict[str, Any]) -> str:
     if world["clusters"] != "uniform":
         words.append(f"{world['clusters']} clusters")
     if world["generator"] != "mlp":
-        words.append("x = z" if world["generator"] == "identity" else "an orthogonal generator")
+        words.append(GENERATORS[world["generator"]])
     return "".join(f", {word}" for word in words)
 
 
