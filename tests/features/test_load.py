@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_save_file
 
 from identikit import load_features, mapped
 from identikit.errors import InputError
@@ -26,6 +27,7 @@ from identikit.features.shards import (
     write_manifest,
     write_shard,
 )
+from identikit.features.table import read_table
 
 N, D = 60, 4
 RNG = np.random.default_rng(0)
@@ -452,6 +454,36 @@ def test_factors_that_cannot_be_read_out(tmp_path: Path, column: Any, message: s
         with pytest.raises(InputError, match=message):
             load_features(tmp_path / "f.npy", factors=factors, only=("size", "new"))
         is_all(load_features(tmp_path / "f.npy", factors=factors, only=("size", "shape")))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_an_index_that_pandas_saved_is_a_column_if_it_has_a_name(
+    tmp_path: Path, named: bool
+) -> None:
+    order = np.random.default_rng(1).permutation(N)
+    frame = pd.DataFrame({"h": list(H), "size": SIZE, "shape": SHAPE}, index=NAMES)
+    frame.rename_axis("name" if named else None).to_parquet(tmp_path / "f.parquet")
+    is_all(load_features(tmp_path / "f.parquet", only=("size", "shape")))
+    known = table(tmp_path / "t.csv", order)
+    both = {"factors": known, "only": ("size", "shape"), "key": "name"}
+    frame[["h"]].rename_axis("name" if named else None).to_parquet(tmp_path / "h.parquet")
+    if named:
+        is_all(load_features(tmp_path / "h.parquet", **both))
+    else:
+        with pytest.raises(InputError, match="key"):
+            load_features(tmp_path / "h.parquet", **both)
+    turned = frame.iloc[order][["size", "shape"]].rename_axis("name" if named else None)
+    turned.to_parquet(tmp_path / "t.parquet")
+    found = read_table(tmp_path / "t.parquet")
+    assert list(found) == ["size", "shape", "name"][: 2 + named]
+
+
+def test_a_table_of_half_precision_is_read(tmp_path: Path) -> None:
+    size = torch.linspace(0, 1, N).bfloat16()
+    torch_save_file({"size": size}, tmp_path / "t.safetensors")
+    np.testing.assert_array_equal(
+        read_table(tmp_path / "t.safetensors")["size"], size.float().numpy()
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff\x93", b'a,b\n1,2,3\n"'])

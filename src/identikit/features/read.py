@@ -221,9 +221,7 @@ def _safetensors(path: Path) -> Content:
                 dtype = file.get_slice(name)[:0].dtype
                 matrices[name] = Matrix(shape=shape, dtype=dtype, load=partial(_tensor, path, name))
             else:
-                tensor = file.get_tensor(name)
-                half = tensor.dtype == torch.bfloat16  # which NumPy does not know
-                columns[name] = (tensor.float() if half else tensor).numpy()
+                columns[name] = safetensors_array(file.get_tensor(name))
     return Content(path=path, matrices=matrices, columns=columns)
 
 
@@ -243,7 +241,7 @@ def _parquet(path: Path, *, factors_apart: bool) -> Content:
             groups |= _features_of(path, schema, others, factors_apart=factors_apart)
         taken = {column for group in groups.values() for column in group}
         rest = [f.name for f in schema if f.name not in taken]
-        frame = file.read(columns=rest).to_pandas()
+        columns = parquet_columns(file.read(columns=rest))
         matrices = {}
         for name, group in groups.items():
             kind = schema.field(group[0]).type
@@ -255,9 +253,23 @@ def _parquet(path: Path, *, factors_apart: bool) -> Content:
             dtype = _torch_type(np.result_type(kind.to_pandas_dtype()))
             load = partial(_batches, path, group, (n, width), dtype)
             matrices[name] = Matrix(shape=(n, width), dtype=dtype, load=load)
-    return Content(
-        path=path, matrices=matrices, columns={name: frame[name].to_numpy() for name in rest}
-    )
+    return Content(path=path, matrices=matrices, columns=columns)
+
+
+def parquet_columns(table: pa.Table) -> Columns:
+    """Columns by name; a named index that pandas saved is one, the numbers of rows are none."""
+    frame = table.to_pandas(ignore_metadata=True)
+    return {
+        str(name): frame[name].to_numpy()
+        for name in frame
+        if not str(name).startswith("__index_level_")
+    }
+
+
+def safetensors_array(tensor: Tensor) -> NDArray[Any]:
+    """As NumPy has it, which does not know bfloat16."""
+    array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
 
 
 def _features_of(

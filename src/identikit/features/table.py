@@ -8,10 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
 
 from identikit.errors import InputError, unknown_name
-from identikit.features.read import Columns, UnreadableError, reading, require_format
+from identikit.features.read import (
+    Columns,
+    UnreadableError,
+    parquet_columns,
+    reading,
+    require_format,
+    safetensors_array,
+)
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz", ".npy", ".safetensors")
 EXAMPLES = 3
@@ -47,10 +54,9 @@ def _read(path: Path, key: str | None) -> Columns:
         frame = pd.read_csv(path, sep=tab, dtype=text, low_memory=False)
         return {str(name): frame[name].to_numpy() for name in frame}
     if path.suffix == ".parquet":
-        frame = pq.read_table(path).to_pandas()
-        return {str(name): frame[name].to_numpy() for name in frame}
+        return parquet_columns(pq.read_table(path))
     if path.suffix == ".safetensors":
-        return dict(load_file(path))
+        return {name: safetensors_array(tensor) for name, tensor in load_file(path).items()}
     found = np.load(path, allow_pickle=False)
     if isinstance(found, np.ndarray):
         names = found.dtype.names

@@ -23,7 +23,8 @@ class ClassicMetric(Metric):
     """One of the classic scores as a `torchmetrics.Metric`.
 
     >>> import torch
-    >>> from identikit.recovery.classic import ClassicMetric, mig
+    >>> from identikit.recovery.classic import mig
+    >>> from identikit.recovery.classic.metric import ClassicMetric
     >>> metric = ClassicMetric(mig)
     >>> levels = torch.cartesian_prod(torch.arange(10), torch.arange(10))
     >>> metric.update(levels.float(), levels)
