@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
 
 from identikit.errors import InputError
@@ -29,21 +30,41 @@ def test_noise_scores_what_chance_scores_and_that_is_not_0(quantile: float) -> N
     assert found.chance > 0.05
 
 
-@pytest.mark.parametrize("quantile", [1.0, 0.9])
-def test_the_definition_row_by_row(quantile: float) -> None:
-    codes = perfect(LEVELS) * [1, 5, 0.1] + noise(len(LEVELS))
-    robust = np.zeros((3, 3))
+def uneven() -> np.ndarray:
+    """Levels of any number of rows, of factors that depend on each other: some never meet."""
+    rng = np.random.default_rng(2)
+    a, b, c, d = (rng.integers(0, count, 2000) for count in (3, 4, 5, 40))
+    return np.stack([a, np.where(a == 0, b % 2, b), c * c, d], axis=1)
+
+
+@pytest.mark.parametrize("quantile", [1.0, 0.99, 0.9])
+@pytest.mark.parametrize("levels", [LEVELS, uneven()], ids=["grid", "uneven"])
+def test_the_definition_row_by_row(levels: np.ndarray, quantile: float) -> None:
+    codes = perfect(levels)[:, :3] * [1, 5, 0.1] + noise(len(levels))
+    codes = np.concatenate([codes, codes[:, :1].round()], axis=1)
+    robust = np.zeros((4, levels.shape[1]))
     farthest = np.abs(codes - codes.mean(axis=0)).max(axis=0)
     for i, code in enumerate(codes.T):
-        for j, z in enumerate(LEVELS.T):
+        for j, z in enumerate(levels.T):
             moved = [
                 np.quantile(np.abs(code[z == v] - code[z == v].mean()), quantile)
                 for v in np.unique(z)
             ]
             robust[i, j] = 1 - np.mean(moved) / farthest[i]
-    found = irs(codes, LEVELS, generator=generator(), quantile=quantile)
+    found = irs(codes, levels, generator=generator(), quantile=quantile)
     np.testing.assert_allclose(found.robustness, robust, atol=1e-12)
     assert found.score == pytest.approx(np.average(robust.max(axis=1), weights=farthest))
+
+
+@pytest.mark.parametrize("quantile", [1.0, 0.99])
+def test_chance_is_the_score_of_shuffled_levels(quantile: float) -> None:
+    levels = uneven()
+    codes = perfect(levels) + noise(len(levels), 4)
+    given = levels[torch.randperm(len(levels), generator=generator()).numpy()]
+    alone = irs(codes, given, quantile=quantile)
+    chance = irs(codes, levels, generator=generator(), quantile=quantile).chance
+    assert chance == pytest.approx(alone.score, abs=1e-12)
+    assert alone.chance is None
 
 
 def test_dead_codes_weigh_nothing() -> None:

@@ -20,11 +20,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.special import log_softmax
-from scipy.stats import rankdata
 
 from identikit.errors import unknown_name
-from identikit.recovery.classic.logistic import fit_logistic
+from identikit.recovery.classic.logistic import fit_logistic, log_softmax
 from identikit.recovery.classic.table import OK, as_table, split_rows
 
 VARIANTS = ("multinomial", "one-versus-rest")
@@ -79,21 +77,23 @@ def explicitness(
     h = table.numbers.standardised()[:, table.numbers.alive]
     counts = table.n_levels
     y = np.concatenate(
-        [table.levels[:, [j]] == np.arange(count) for j, count in enumerate(counts)], axis=1
+        [column == np.arange(n)[:, None] for column, n in zip(table.levels.T, counts, strict=True)]
     )
-    usable = y[train].any(axis=0) & y[test].any(axis=0)
-    usable &= ~(y[train].all(axis=0) | y[test].all(axis=0))
+    seen, held = y[:, train], y[:, test]
+    usable = seen.any(axis=1) & held.any(axis=1)
+    usable &= ~(seen.all(axis=1) | held.all(axis=1))
     left = [int(part.sum()) for part in np.split(usable, np.cumsum(counts)[:-1])]
     competing = [count for count in left if count]
-    area = np.full(y.shape[1], 0.5)
+    area = np.full(len(y), 0.5)
     if h.shape[1] and usable.any():
-        softmax, seen = variant == "multinomial", y[train][:, usable].astype(float)
-        weight, constant = fit_logistic(h[train], seen, levels=competing, softmax=softmax)
-        scores = h[test] @ weight + constant
+        softmax = variant == "multinomial"
+        weight, constant = fit_logistic(
+            h[train], seen[usable].T.astype(float), levels=competing, softmax=softmax
+        )
+        scores = weight.T @ h[test].T + constant[:, None]
         if softmax:
-            parts = np.split(scores, np.cumsum(competing)[:-1], axis=1)
-            scores = np.concatenate([log_softmax(part, axis=1) for part in parts], axis=1)
-        area[usable] = _area_under_curve(scores, y[test][:, usable])
+            scores = log_softmax(torch.from_numpy(scores), competing).numpy()
+        area[usable] = _area_under_curve(scores, held[usable])
     per_level = tuple(np.split(area, np.cumsum(counts)[:-1]))
     per_factor = np.array([levels.mean() for levels in per_level])
     missing = int((~usable).sum())
@@ -112,8 +112,10 @@ def explicitness(
 def _area_under_curve(
     score: NDArray[np.float64], positive: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Chance that a positive scores above a negative, ties counted half; one per column."""
-    rank = rankdata(np.ascontiguousarray(score.T), axis=1).T
-    yes = positive.sum(axis=0)
-    above = (rank * positive).sum(axis=0) - yes * (yes + 1) / 2
-    return np.asarray(above / (yes * (len(score) - yes)))
+    """Chance that a positive scores above a negative, ties counted half; one per row."""
+    areas: list[float] = []
+    for each, yes in zip(score, positive, strict=True):
+        above, below = np.sort(each[yes]), np.sort(each[~yes])
+        under = (np.searchsorted(below, above, side) for side in ("left", "right"))
+        areas.append(sum(float(count.mean()) for count in under) / 2 / len(below))
+    return np.array(areas)

@@ -14,11 +14,17 @@ from identikit.errors import InputError
 
 
 def by_level(
-    levels: Int[np.ndarray, " n"],
+    levels: Int[np.ndarray, " n"], *, count: int = 0
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " v"], Int[np.ndarray, " v"]]:
-    """Rows in the order of their level, and where each level starts and how many rows it has."""
-    size = np.bincount(levels)
-    return np.argsort(levels, kind="stable"), np.cumsum(size) - size, size
+    """Rows in the order of their level, and where each level starts and how many rows it has.
+
+    Args:
+        levels: From 0.
+        count: How many there are, if some may have no row.
+    """
+    size = np.bincount(levels, minlength=count)
+    small = levels.astype(np.min_scalar_type(len(size)))  # up to 16 bits take no comparisons
+    return np.argsort(small, kind="stable"), np.cumsum(size) - size, size
 
 
 class Interventions:

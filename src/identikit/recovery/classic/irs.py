@@ -13,6 +13,8 @@ of each code. Axis-aligned: a rotated perfect code scores low by design; duplica
 """
 
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,14 @@ from numpy.typing import NDArray
 
 from identikit.errors import InputError
 from identikit.recovery.classic.interventions import by_level
-from identikit.recovery.classic.table import as_table
+from identikit.recovery.classic.table import Table, as_table
+
+ROWS_PER_CELL = 64
+"""On average, in the cells that factors are crossed into."""
+AT_ONCE = 1 << 17
+"""Numbers gathered at a time; they stay in the processor's cache."""
+WIDTH = 16
+"""Deviations of which only the largest is compared at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +40,8 @@ class IRS:
 
     score: float
     """Mean over codes, weighted by how far they move; 0 to 1."""
-    chance: float
-    """The same after the rows of the factors were shuffled."""
+    chance: float | None
+    """The same after the rows of the factors were shuffled; None without a generator."""
     per_code: Float[np.ndarray, " d"]
     """Robustness of each code to everything but its factor; 0 for codes that do not vary."""
     robustness: Float[np.ndarray, "d k"]
@@ -51,7 +60,7 @@ def irs(
     codes: Any,
     factors: Any,
     *,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
     quantile: float = 1.0,
     factor_bins: int | None = None,
 ) -> IRS:
@@ -60,7 +69,7 @@ def irs(
     Args:
         codes: (n, d), NumPy or torch.
         factors: (n, k); each distinct value is a level.
-        generator: Shuffles the rows for `chance`.
+        generator: Shuffles the rows for `chance`, which takes as long again.
         quantile: Of the deviations at one level; 1 is their maximum.
         factor_bins: Cuts continuous factors into levels of equal mass.
 
@@ -70,14 +79,22 @@ def irs(
     if not 0 < quantile <= 1:
         raise InputError(f"quantile must lie in (0, 1]; got {quantile}.")
     table = as_table(codes, factors, factor_bins=factor_bins)
-    h = table.numbers.centred
-    farthest = np.abs(h).max(axis=0) * table.numbers.alive
-    robustness = _robustness(h, table.levels, farthest, quantile)
-    shuffled = table.levels[torch.randperm(len(h), generator=generator).numpy()]
-    by_chance = _robustness(h, shuffled, farthest, quantile)
+    if quantile == 1:
+        measure = partial(_largest, crossings=_crossings(table))
+    else:
+        measure = partial(_quantiles, levels=table.levels, quantile=quantile)
+    h, rows = table.numbers.centred, np.arange(len(table.levels))
+    farthest, moved = measure(h, rows)
+    farthest = farthest * table.numbers.alive
+    robustness, chance = _robustness(moved, farthest), None
+    if generator is not None:
+        other = np.empty_like(rows)
+        other[torch.randperm(len(rows), generator=generator).numpy()] = rows
+        by_chance = _robustness(measure(h, other)[1], farthest)
+        chance = _score(by_chance, farthest)
     return IRS(
         score=_score(robustness, farthest),
-        chance=_score(by_chance, farthest),
+        chance=chance,
         per_code=robustness.max(axis=1),
         robustness=robustness,
         parent=robustness.argmax(axis=1),
@@ -86,39 +103,116 @@ def irs(
     )
 
 
-def _robustness(
-    h: NDArray[np.float64],
-    levels: NDArray[np.int64],
-    farthest: NDArray[np.float64],
-    quantile: float,
-) -> NDArray[np.float64]:
+def _robustness(moved: NDArray[Any], farthest: NDArray[np.float64]) -> NDArray[np.float64]:
     """(d, k); 0 for codes that do not vary."""
-    moved = np.zeros((h.shape[1], levels.shape[1]))
-    ordered = np.empty_like(h)
-    for j, column in enumerate(levels.T):
-        order, start, _ = by_level(column)
-        np.take(h, order, axis=0, out=ordered, mode="clip")
-        for rows in np.split(ordered, start[1:]):
-            mean = rows.mean(axis=0)
-            if quantile == 1:
-                moved[:, j] += np.maximum(rows.max(axis=0) - mean, mean - rows.min(axis=0))
-            else:
-                moved[:, j] += _upper_quantile(np.abs(rows - mean), quantile)
-        moved[:, j] /= len(start)
-    alive = farthest > 0
-    return np.where(alive[:, None], 1 - moved / np.where(alive, farthest, 1.0)[:, None], 0.0)
-
-
-def _upper_quantile(a: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """`np.quantile` of each column: for high ones the few largest are all there is to sort."""
-    place = share * (len(a) - 1)
-    below = int(place)
-    count = len(a) - below
-    top = torch.from_numpy(a.T.copy()).topk(count, dim=1).values.numpy()[:, ::-1]
-    above = top[:, min(1, count - 1)]
-    return np.asarray(top[:, 0] + (place - below) * (above - top[:, 0]))
+    alive = (farthest > 0)[:, None]
+    return np.where(alive, 1 - moved / np.where(alive, farthest[:, None], 1.0), 0.0)
 
 
 def _score(robustness: NDArray[np.float64], farthest: NDArray[np.float64]) -> float:
     total = farthest.sum()
     return float(robustness.max(axis=1) @ farthest / total) if total > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crossing:
+    """Some factors, whose levels in every combination are cells."""
+
+    shape: tuple[int, ...]
+    """Levels of each factor."""
+    order: NDArray[np.int64]
+    """Rows, in the order of their cells."""
+    start: NDArray[np.int64]
+    """Where each cell starts."""
+    size: NDArray[np.int64]
+    """Rows of each cell."""
+
+
+def _crossings(table: Table) -> list[_Crossing]:
+    """All factors, as many at a time as leaves cells enough rows."""
+    runs: list[list[int]] = []
+    cells = len(table.levels)
+    for j, count in enumerate(table.n_levels.tolist()):
+        if cells * count * ROWS_PER_CELL <= len(table.levels):
+            runs[-1].append(j)
+            cells *= count
+        else:
+            runs.append([j])
+            cells = count
+    found: list[_Crossing] = []
+    for run in runs:
+        shape = tuple(table.n_levels[run].tolist())
+        cell = np.ravel_multi_index(tuple(table.levels[:, run].T), shape)
+        order, start, size = by_level(cell, count=prod(shape))
+        found.append(_Crossing(shape=shape, order=order, start=start, size=size))
+    return found
+
+
+def _largest(
+    h: NDArray[Any], rows: NDArray[np.int64], *, crossings: list[_Crossing]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The largest deviation (d,), and its mean over the levels of each factor (d, k)."""
+    columns: list[NDArray[Any]] = []
+    for crossing in crossings:
+        ends, total = _cells(h, rows[crossing.order], crossing)
+        size, axes = crossing.size.reshape(crossing.shape), range(len(crossing.shape))
+        for axis in axes:
+            others = tuple(other for other in axes if other != axis)
+            mean = total.sum(axis=others) / size.sum(axis=others)[:, None]
+            top, bottom = ends.max(axis=tuple(other + 1 for other in others))
+            columns.append(np.maximum(top - mean, bottom + mean).mean(axis=0))
+    return ends.reshape(-1, h.shape[1]).max(axis=0), np.stack(columns, axis=1)
+
+
+def _cells(
+    h: NDArray[Any], rows: NDArray[np.int64], crossing: _Crossing
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Largest values, of h and of -h (2, *shape, d), and sums (*shape, d) in each cell.
+
+    Cells of one size go together. A cell without rows has the least values there are.
+    """
+    cells, d = len(crossing.size), h.shape[1]
+    ends, total = np.full((2, cells, d), -np.inf, h.dtype), np.zeros((cells, d), h.dtype)
+    for count in np.unique(crossing.size[crossing.size > 0]).tolist():
+        alike, step = np.flatnonzero(crossing.size == count), np.arange(count)[:, None]
+        at_once = max(1, AT_ONCE // (count * d))
+        for first in range(0, len(alike), at_once):
+            part = alike[first : first + at_once]
+            taken = h.take(rows[crossing.start[part] + step], axis=0, mode="clip")
+            ends[0, part], ends[1, part] = taken.max(axis=0), -taken.min(axis=0)
+            total[part] = taken.sum(axis=0)
+    return ends.reshape(2, *crossing.shape, d), total.reshape(*crossing.shape, d)
+
+
+def _quantiles(
+    h: NDArray[Any], rows: NDArray[np.int64], *, levels: NDArray[np.int64], quantile: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The largest deviation (d,), and the mean of a quantile over the levels of factors (d, k)."""
+    moved = np.zeros((h.shape[1], levels.shape[1]))
+    for j, column in enumerate(levels.T):
+        order, start, _ = by_level(column)
+        for part in np.split(h.take(rows[order], axis=0, mode="clip"), start[1:]):
+            part -= part.mean(axis=0)
+            moved[:, j] += _upper_quantile(np.abs(part, out=part), quantile) / len(start)
+    return np.abs(h).max(axis=0), moved
+
+
+def _upper_quantile(a: NDArray[Any], share: float) -> NDArray[Any]:
+    """`np.quantile` of each column (m, d): of high ones the few largest are all that matter.
+
+    They are among those that share a row of a stack with one of as many largest of its rows.
+    """
+    place = share * (len(a) - 1)
+    below = int(place)
+    count, stack = len(a) - below, len(a) // WIDTH
+    if 2 * count < stack:
+        stacked = a[: WIDTH * stack].reshape(WIDTH, stack, -1)
+        best = stacked.max(axis=0).T.copy().argpartition(stack - count, axis=1)[:, -count:]
+        few = stacked[:, best, np.arange(a.shape[1])[:, None]].transpose(1, 0, 2)
+        largest = np.concatenate([few.reshape(len(best), -1), a[WIDTH * stack :].T], axis=1)
+    else:
+        largest = a.T.copy()
+    largest.partition(largest.shape[1] - count, axis=1)
+    least = largest[:, -count]
+    above = largest[:, 1 - count :].min(axis=1) if count > 1 else least
+    return np.asarray(least + (place - below) * (above - least))

@@ -110,7 +110,8 @@ def _thresholds(
 
 
 def _squared_correlation(numbers: Numbers) -> NDArray[np.float64]:
-    z = numbers.factors - numbers.factors.mean(axis=0)
-    covariance = numbers.centred.T @ (z / z.std(axis=0)) / len(z)
+    z = np.ascontiguousarray(numbers.factors.T)
+    z = z - z.mean(axis=1, keepdims=True)
+    covariance = numbers.centred.T @ (z / z.std(axis=1, keepdims=True)).T / len(numbers.centred)
     scale = np.divide(1, numbers.size, out=np.zeros_like(numbers.size), where=numbers.alive)
     return np.asarray(np.square(covariance * scale[:, None]))

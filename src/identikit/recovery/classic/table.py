@@ -68,14 +68,15 @@ def as_numbers(codes: Any, factors: Any) -> Numbers:
         raise InputError(
             f"codes and factors must have one row per sample; got {len(h)} and {len(z)} rows."
         )
-    constant = np.flatnonzero((z == z[0]).all(axis=0))
+    columns = np.ascontiguousarray(z.T)
+    constant = np.flatnonzero((columns == columns[:, :1]).all(axis=1))
     if len(constant):
         raise InputError(
             f"factor {constant[0]} (from 0) is constant, so no code can tell its values apart. "
             "Leave it out."
         )
-    mean = h.mean(axis=0)
-    centred = h - mean
+    mean = np.ones(len(h)) @ h / len(h)
+    centred = (torch.from_numpy(h) - torch.from_numpy(mean)).numpy()
     variance = np.einsum("ij,ij->j", centred, centred) / len(h)
     size = np.sqrt(variance)
     alive = size > 4 * relative_rounding(given) * np.sqrt(variance + mean**2)
@@ -99,8 +100,8 @@ def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Tab
                 f"factor_bins must lie between 2 and half the {n} samples; got {factor_bins}."
             )
         z = cut(z, bins=factor_bins, keep=factor_bins)
-    levels = np.stack([_levels(column) for column in z.T], axis=1)
-    n_levels = levels.max(axis=0) + 1
+    columns = [_levels(column) for column in np.ascontiguousarray(z.T)]
+    n_levels = np.array([column.max() + 1 for column in columns])
     many = np.flatnonzero(n_levels > n / 2)
     if len(many):
         raise InputError(
@@ -108,7 +109,7 @@ def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Tab
             "occur once and no score over levels means anything. Give factor_bins=20 to cut "
             "factors into levels of equal mass, or take a variant for factors as numbers."
         )
-    return Table(numbers=numbers, levels=levels, n_levels=n_levels)
+    return Table(numbers=numbers, levels=np.stack(columns).T, n_levels=n_levels)
 
 
 def _levels(column: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -117,8 +118,8 @@ def _levels(column: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64
     if span < len(column):
         whole = (column - least).astype(np.int64)
         if (whole == column - least).all():
-            rank = np.cumsum(np.bincount(whole) > 0) - 1
-            return np.asarray(rank[whole])
+            there = np.bincount(whole) > 0
+            return whole if there.all() else np.asarray((np.cumsum(there) - 1)[whole])
     levels: NDArray[np.int64] = np.unique(column, return_inverse=True)[1]
     return levels
 
