@@ -19,8 +19,8 @@ from torch import Tensor
 
 BUDGET = 1 << 24
 """Logits at a time."""
-CACHED = 1 << 19
-"""Numbers of x that are read once for logits and gradients: 2 MiB in float32."""
+CACHED = 1 << 20
+"""Numbers of x that are read once for logits and gradients: 4 MiB in float32."""
 LEADING = 96
 """Eigenvectors of the shared correlations."""
 SAMPLE = 2
