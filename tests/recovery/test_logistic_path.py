@@ -35,11 +35,8 @@ def problem() -> tuple[Tensor, Tasks, Tensor, Tensor]:
     return x, tasks, judged, grid
 
 
-def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
-    problem: tuple[Tensor, Tasks, Tensor, Tensor],
-) -> None:
-    x, tasks, judged, grid = problem
-    found, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+def reference(x: Tensor, tasks: Tasks, judged: Tensor) -> np.ndarray:
+    """Held-out loss of each factor and penalty by scikit-learn."""
     losses = np.zeros((3, len(GRID)))
     for t in range(len(tasks)):
         fitted, held = tasks.weight[t] > 0, judged[t] > 0
@@ -48,6 +45,15 @@ def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
             model = LogisticRegression(C=1 / (penalty * int(fitted.sum())), max_iter=1000, tol=1e-8)
             model.fit(x[fitted].numpy(), y[fitted])
             losses[t // FOLDS, i] += log_loss(y[held], model.predict_proba(x[held].numpy()))
+    return losses
+
+
+def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
+    problem: tuple[Tensor, Tasks, Tensor, Tensor],
+) -> None:
+    x, tasks, judged, grid = problem
+    found, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    losses = reference(x, tasks, judged)
     assert found.tolist() == losses.argmin(axis=1).tolist()
     assert len(set(found.tolist())) > 1
     again = logistic.fit(
@@ -62,6 +68,24 @@ def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
     )
     nearer = (start.weight - again.weight).norm(dim=(1, 2)) / again.weight.norm(dim=(1, 2))
     assert (nearer < 0.5).all()
+
+
+def test_every_step_of_a_walk_is_fitted_though_it_starts_where_the_last_one_ended(
+    problem: tuple[Tensor, Tasks, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, tasks, judged, grid = problem
+    monkeypatch.setattr(path, "RISEN", 1e9)
+    walks = torch.cartesian_prod(torch.arange(3), torch.arange(1))
+    loss, *_ = path._walked(
+        x,
+        tasks,
+        judged,
+        walks=walks,
+        grid=grid,
+        folds=FOLDS,
+        correlations=logistic.Correlations.of(x),
+    )
+    np.testing.assert_allclose(loss * FOLDS / N, reference(x, tasks, judged), rtol=0.05)
 
 
 def test_kinds_are_walked_each_on_its_own_and_blocks_change_nothing(

@@ -20,7 +20,7 @@ STRIDES = (3, 2)
 """Penalties at a time: the first, the next, then one by one."""
 RISEN = 1.01
 """Held-out loss over the least so far at which a walk ends."""
-ROUGH = 1e-3
+ROUGH = 3e-4
 """Tolerance of the fits."""
 
 

@@ -22,6 +22,9 @@ READING = 10
 STILL, STALLED = 3, 1000
 """Passes in a row that change no digit of the loss, after which a search ends; and by how much
 more than the tolerance its next step may then promise to count as converged."""
+LEARNT = 5
+"""Passes after which a search that did not start at 0 may end: only at 0 is the Hessian its bound,
+elsewhere it is flatter and a first step gains more than the bound promises."""
 LEAST_LOSS = 0.1
 """Where the loss is less, that share of this."""
 TOLERANCE = 1e-6
@@ -69,7 +72,8 @@ def fit(
             theta = x.new_zeros(len(block), columns, 1 + x.shape[1])
             if start is not None:
                 theta = batch.theta(start.weight[block], start.bias[block])
-            _solve(batch, theta, found, block, tolerance)
+            least = 0 if start is None else LEARNT
+            _solve(batch, theta, found, block, tolerance=tolerance, least=least)
     return found
 
 
@@ -125,7 +129,9 @@ class _State:
         )
 
 
-def _solve(batch: Batch, theta: Tensor, found: Fitted, rows: Tensor, tolerance: float) -> None:
+def _solve(
+    batch: Batch, theta: Tensor, found: Fitted, rows: Tensor, *, tolerance: float, least: int
+) -> None:
     """L-BFGS from theta; writes each problem's solution into its row of `found` and drops it."""
     columns = batch.mask.shape[1]
     state = _start(batch, theta)
@@ -136,7 +142,7 @@ def _solve(batch: Batch, theta: Tensor, found: Fitted, rows: Tensor, tolerance: 
         allowed = tolerance * state.value.clamp(min=LEAST_LOSS)
         ended = state.still == STILL
         good = (promise <= allowed) | (ended & (promise <= STALLED * allowed))
-        done = good | ended | (count == PASSES)
+        done = (good & (count >= least)) | ended | (count == PASSES)
         if bool(done.all()) or done.double().mean() > 0.2:
             into = slice(1, 2) if columns == 1 else slice(columns)
             found.bias[rows[done], : into.stop] = 0.0
