@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
+from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.recovery.classic.interventions import by_level
@@ -30,7 +31,7 @@ ROWS_PER_CELL = 64
 """On average, in the cells that factors are crossed into."""
 AT_ONCE = 1 << 17
 """Numbers gathered at a time; they stay in the processor's cache."""
-WIDTH = 16
+DEEP = 8
 """Deviations of which only the largest is compared at first."""
 
 
@@ -83,7 +84,7 @@ def irs(
         measure = partial(_largest, crossings=_crossings(table))
     else:
         measure = partial(_quantiles, levels=table.levels, quantile=quantile)
-    h, rows = table.numbers.centred, np.arange(len(table.levels))
+    h, rows = table.numbers.codes, np.arange(len(table.levels))
     farthest, moved = measure(h, rows)
     farthest = farthest * table.numbers.alive
     robustness, chance = _robustness(moved, farthest), None
@@ -161,7 +162,9 @@ def _largest(
             mean = total.sum(axis=others) / size.sum(axis=others)[:, None]
             top, bottom = ends.max(axis=tuple(other + 1 for other in others))
             columns.append(np.maximum(top - mean, bottom + mean).mean(axis=0))
-    return ends.reshape(-1, h.shape[1]).max(axis=0), np.stack(columns, axis=1)
+    mean = total.sum(axis=tuple(axes)) / len(h)
+    top, bottom = ends.max(axis=tuple(axis + 1 for axis in axes))
+    return np.maximum(top - mean, bottom + mean), np.stack(columns, axis=1)
 
 
 def _cells(
@@ -191,27 +194,29 @@ def _quantiles(
     moved = np.zeros((h.shape[1], levels.shape[1]))
     for j, column in enumerate(levels.T):
         order, start, _ = by_level(column)
-        for part in np.split(h.take(rows[order], axis=0, mode="clip"), start[1:]):
-            part -= part.mean(axis=0)
-            moved[:, j] += _upper_quantile(np.abs(part, out=part), quantile) / len(start)
-    return np.abs(h).max(axis=0), moved
+        for own in np.split(rows[order], start[1:]):
+            taken = torch.from_numpy(h.take(own, axis=0, mode="clip"))
+            away = taken.sub_(taken.mean(dim=0)).abs_()
+            moved[:, j] += _upper_quantile(away, quantile) / len(start)
+    mean = h.mean(axis=0)
+    return np.maximum(h.max(axis=0) - mean, mean - h.min(axis=0)), moved
 
 
-def _upper_quantile(a: NDArray[Any], share: float) -> NDArray[Any]:
+def _upper_quantile(a: Tensor, share: float) -> NDArray[np.float64]:
     """`np.quantile` of each column (m, d): of high ones the few largest are all that matter.
 
-    They are among those that share a row of a stack with one of as many largest of its rows.
+    Rows are stacked a few deep; the largest are in the stacks of the largest maxima.
     """
     place = share * (len(a) - 1)
     below = int(place)
-    count, stack = len(a) - below, len(a) // WIDTH
-    if 2 * count < stack:
-        stacked = a[: WIDTH * stack].reshape(WIDTH, stack, -1)
-        best = stacked.max(axis=0).T.copy().argpartition(stack - count, axis=1)[:, -count:]
-        few = stacked[:, best, np.arange(a.shape[1])[:, None]].transpose(1, 0, 2)
-        largest = np.concatenate([few.reshape(len(best), -1), a[WIDTH * stack :].T], axis=1)
+    count, stacks = len(a) - below, len(a) // DEEP
+    if 2 * count < stacks:
+        stacked, rest = a[: DEEP * stacks].view(DEEP, stacks, -1), a[DEEP * stacks :].T.numpy()
+        best = stacked.amax(dim=0).T.topk(count, dim=1, sorted=False).indices.numpy()
+        few = stacked.numpy()[:, best, np.arange(a.shape[1])[:, None]].transpose(1, 0, 2)
+        largest = np.concatenate([few.reshape(len(best), -1), rest], axis=1)
     else:
-        largest = a.T.copy()
+        largest = a.T.numpy().copy()
     largest.partition(largest.shape[1] - count, axis=1)
     least = largest[:, -count]
     above = largest[:, 1 - count :].min(axis=1) if count > 1 else least

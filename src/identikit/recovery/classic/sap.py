@@ -112,6 +112,7 @@ def _thresholds(
 def _squared_correlation(numbers: Numbers) -> NDArray[np.float64]:
     z = np.ascontiguousarray(numbers.factors.T)
     z = z - z.mean(axis=1, keepdims=True)
-    covariance = numbers.centred.T @ (z / z.std(axis=1, keepdims=True)).T / len(numbers.centred)
+    unit = z / z.std(axis=1, keepdims=True)
+    covariance = numbers.codes.T @ unit.T / z.shape[1]
     scale = np.divide(1, numbers.size, out=np.zeros_like(numbers.size), where=numbers.alive)
     return np.asarray(np.square(covariance * scale[:, None]))

@@ -27,8 +27,8 @@ class Numbers:
     """Checked codes, and factors as numbers."""
 
     codes: Float[np.ndarray, "n d"]
-    centred: Float[np.ndarray, "n d"]
-    """Codes less their means."""
+    mean: Float[np.ndarray, " d"]
+    """Of each code."""
     factors: Float[np.ndarray, "n k"]
     size: Float[np.ndarray, " d"]
     """Standard deviation of each code."""
@@ -40,7 +40,7 @@ class Numbers:
     def standardised(self) -> Float[np.ndarray, "n d"]:
         """Codes less their means, over their standard deviations; dead ones are 0."""
         scale = np.divide(1, self.size, out=np.zeros_like(self.size), where=self.alive)
-        return np.asarray(self.centred * scale)
+        return np.asarray((self.codes - self.mean) * scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +76,14 @@ def as_numbers(codes: Any, factors: Any) -> Numbers:
             "Leave it out."
         )
     mean = np.ones(len(h)) @ h / len(h)
-    centred = (torch.from_numpy(h) - torch.from_numpy(mean)).numpy()
-    variance = np.einsum("ij,ij->j", centred, centred) / len(h)
+    variance = np.einsum("ij,ij->j", h, h) / len(h) - mean**2
+    far = mean**2 > variance  # from 0, where digits cancel
+    variance[far] = np.square(h[:, far] - mean[far]).mean(axis=0)
     size = np.sqrt(variance)
     alive = size > 4 * relative_rounding(given) * np.sqrt(variance + mean**2)
     dead = int((~alive).sum())
     status = f"{dead} of {len(alive)} codes do not vary" if dead else OK
-    return Numbers(codes=h, centred=centred, factors=z, size=size, alive=alive, status=status)
+    return Numbers(codes=h, mean=mean, factors=z, size=size, alive=alive, status=status)
 
 
 def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Table:
@@ -114,8 +115,8 @@ def as_table(codes: Any, factors: Any, *, factor_bins: int | None = None) -> Tab
 
 def _levels(column: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.int64]:
     """The rank of each value among the distinct ones; whole numbers need no sorting."""
-    least, span = column.min(), np.ptp(column)
-    if span < len(column):
+    least = column.min()
+    if column.max() - least < len(column):
         whole = (column - least).astype(np.int64)
         if (whole == column - least).all():
             there = np.bincount(whole) > 0
