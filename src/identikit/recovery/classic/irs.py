@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import Tensor
 
 from identikit.errors import InputError
 from identikit.recovery.classic.interventions import by_level
@@ -31,8 +30,8 @@ ROWS_PER_CELL = 64
 """On average, in the cells that factors are crossed into."""
 AT_ONCE = 1 << 17
 """Numbers gathered at a time; they stay in the processor's cache."""
-DEEP = 8
-"""Deviations of which only the largest is compared at first."""
+DEEP = 12
+"""Rows of which only the largest deviation is compared at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def irs(
     )
 
 
-def _robustness(moved: NDArray[Any], farthest: NDArray[np.float64]) -> NDArray[np.float64]:
+def _robustness(moved: NDArray[np.float64], farthest: NDArray[np.float64]) -> NDArray[np.float64]:
     """(d, k); 0 for codes that do not vary."""
     alive = (farthest > 0)[:, None]
     return np.where(alive, 1 - moved / np.where(alive, farthest[:, None], 1.0), 0.0)
@@ -150,10 +149,10 @@ def _crossings(table: Table) -> list[_Crossing]:
 
 
 def _largest(
-    h: NDArray[Any], rows: NDArray[np.int64], *, crossings: list[_Crossing]
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    h: NDArray[np.float64], rows: NDArray[np.int64], *, crossings: list[_Crossing]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The largest deviation (d,), and its mean over the levels of each factor (d, k)."""
-    columns: list[NDArray[Any]] = []
+    columns: list[NDArray[np.float64]] = []
     for crossing in crossings:
         ends, total = _cells(h, rows[crossing.order], crossing)
         size, axes = crossing.size.reshape(crossing.shape), range(len(crossing.shape))
@@ -168,14 +167,14 @@ def _largest(
 
 
 def _cells(
-    h: NDArray[Any], rows: NDArray[np.int64], crossing: _Crossing
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    h: NDArray[np.float64], rows: NDArray[np.int64], crossing: _Crossing
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Largest values, of h and of -h (2, *shape, d), and sums (*shape, d) in each cell.
 
     Cells of one size go together. A cell without rows has the least values there are.
     """
     cells, d = len(crossing.size), h.shape[1]
-    ends, total = np.full((2, cells, d), -np.inf, h.dtype), np.zeros((cells, d), h.dtype)
+    ends, total = np.full((2, cells, d), -np.inf), np.zeros((cells, d))
     for count in np.unique(crossing.size[crossing.size > 0]).tolist():
         alike, step = np.flatnonzero(crossing.size == count), np.arange(count)[:, None]
         at_once = max(1, AT_ONCE // (count * d))
@@ -188,36 +187,43 @@ def _cells(
 
 
 def _quantiles(
-    h: NDArray[Any], rows: NDArray[np.int64], *, levels: NDArray[np.int64], quantile: float
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    h: NDArray[np.float64], rows: NDArray[np.int64], *, levels: NDArray[np.int64], quantile: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The largest deviation (d,), and the mean of a quantile over the levels of factors (d, k)."""
     moved = np.zeros((h.shape[1], levels.shape[1]))
     for j, column in enumerate(levels.T):
         order, start, _ = by_level(column)
         for own in np.split(rows[order], start[1:]):
             taken = torch.from_numpy(h.take(own, axis=0, mode="clip"))
-            away = taken.sub_(taken.mean(dim=0)).abs_()
+            away = taken.sub_(taken.mean(dim=0)).abs_().numpy()
             moved[:, j] += _upper_quantile(away, quantile) / len(start)
     mean = h.mean(axis=0)
     return np.maximum(h.max(axis=0) - mean, mean - h.min(axis=0)), moved
 
 
-def _upper_quantile(a: Tensor, share: float) -> NDArray[np.float64]:
-    """`np.quantile` of each column (m, d): of high ones the few largest are all that matter.
-
-    Rows are stacked a few deep; the largest are in the stacks of the largest maxima.
-    """
+def _upper_quantile(a: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """`np.quantile` of each column (m, d): of high ones the few largest are all that matter."""
     place = share * (len(a) - 1)
     below = int(place)
-    count, stacks = len(a) - below, len(a) // DEEP
-    if 2 * count < stacks:
-        stacked, rest = a[: DEEP * stacks].view(DEEP, stacks, -1), a[DEEP * stacks :].T.numpy()
-        best = stacked.amax(dim=0).T.topk(count, dim=1, sorted=False).indices.numpy()
-        few = stacked.numpy()[:, best, np.arange(a.shape[1])[:, None]].transpose(1, 0, 2)
-        largest = np.concatenate([few.reshape(len(best), -1), rest], axis=1)
-    else:
-        largest = a.T.numpy().copy()
+    count = len(a) - below
+    largest = a.T.copy() if len(a) < 2 * DEEP * count else _above(a, count)
     largest.partition(largest.shape[1] - count, axis=1)
     least = largest[:, -count]
     above = largest[:, 1 - count :].min(axis=1) if count > 1 else least
     return np.asarray(least + (place - below) * (above - least))
+
+
+def _above(a: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """The `count` largest of each column, and some more (d, most); a is not negative.
+
+    They reach the maxima of as many stacks of rows. Columns with fewer are filled up with 0.
+    """
+    stacks = len(a) // DEEP
+    maxima = a[: DEEP * stacks].reshape(DEEP, stacks, -1).max(axis=0).T.copy()
+    maxima.partition(stacks - count, axis=1)
+    reached = np.flatnonzero(a >= maxima[:, stacks - count])
+    column = reached % a.shape[1]
+    order, start, size = by_level(column, count=a.shape[1])
+    found = np.zeros((a.shape[1], size.max()))
+    found[column[order], np.arange(len(order)) - start[column[order]]] = a.ravel()[reached[order]]
+    return found
