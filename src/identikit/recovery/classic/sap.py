@@ -113,6 +113,6 @@ def _squared_correlation(numbers: Numbers) -> NDArray[np.float64]:
     z = np.ascontiguousarray(numbers.factors.T)
     z = z - z.mean(axis=1, keepdims=True)
     unit = z / z.std(axis=1, keepdims=True)
-    covariance = numbers.codes.T @ unit.T / z.shape[1]
+    covariance = numbers.codes.T @ unit.T / z.shape[1] - np.outer(numbers.mean, unit.mean(axis=1))
     scale = np.divide(1, numbers.size, out=np.zeros_like(numbers.size), where=numbers.alive)
     return np.asarray(np.square(covariance * scale[:, None]))
