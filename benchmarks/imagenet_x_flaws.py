@@ -14,13 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.stats import norm
 from torch import Tensor
 
 from identikit.files import write_json
-from identikit.report.tables import format_cell, write_table
 from identikit.studies.imagenet_x.published import published_read_out
 from identikit.studies.imagenet_x.readout import Procedure, ReadOut, read_out
 from identikit.studies.provenance import machine, versions
@@ -30,6 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 SHIFT = 2.0
 BEST = float(norm.cdf(SHIFT / 2))
 """Accuracy of the best read-out."""
+HEADER = ["flaw switched on", "measured on", "number", "truth", "mended", "with the flaw"]
 MENDED = Procedure(resamples=200)
 
 
@@ -300,13 +299,14 @@ def main() -> None:
     for effect in effects_of_all(options.data_sets):
         print(effect, flush=True)
         effects.append(effect)
-    frame = pd.DataFrame([asdict(effect) for effect in effects])
-    write_table(frame, options.out)
+    rows = [HEADER, ["---"] * len(HEADER)]
+    rows += [[v if isinstance(v, str) else f"{v:.3g}" for v in asdict(e).values()] for e in effects]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    options.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
     write_json(
         options.out.with_suffix(".json"),
         {"machine": machine(), "versions": versions(), "effects": [asdict(e) for e in effects]},
     )
-    print(frame.map(format_cell).to_string())
 
 
 if __name__ == "__main__":
