@@ -14,7 +14,7 @@ of the training rows with the penalty, over ours at a hundredth of our tolerance
 processor time for one thread; of the clock for more.
 
     OMP_NUM_THREADS=1 python benchmarks/probe_logistic.py
-    python benchmarks/probe_logistic.py --threads 4 --out benchmarks/results/probe_logistic_4.json
+    python benchmarks/probe_logistic.py --threads 4 --out four.json
 """
 
 import argparse
