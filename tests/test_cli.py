@@ -166,6 +166,15 @@ def test_every_recipe_can_be_asked_for() -> None:
     assert set(get_args(RecipeName)) == set(RECIPES)
 
 
+def test_a_recipe_for_images_brings_a_world_of_images(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "--recipe", "pixels", "--objective", "supervised", "--dim", "2"]
+    options = ["--steps", "2", "--test-samples", "64", "--out", "mine", "--json"]
+    cli.main([*words, *options])
+    assert json.loads(capsys.readouterr().out)["status"] == "completed"
+    config = json.loads(Path("mine/config.json").read_text())
+    assert '"sprites"' in json.dumps(config)
+
+
 def test_studies_are_listed_with_their_cost(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["reproduce", "--list"])
     listed = capsys.readouterr().out

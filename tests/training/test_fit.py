@@ -166,13 +166,14 @@ def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Pat
     assert same_bits(weights(*whole), weights(*again))
 
 
-@pytest.mark.parametrize("stop", [4, 24, 38])  # before folding, after it, and with rows untied
-def test_a_staged_head_resumes_to_the_same_bits(stop: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("walk", [0, 2])
+@pytest.mark.parametrize("stop", [4, 14, 24, 38])  # before folding, after it, with rows untied
+def test_a_staged_head_resumes_to_the_same_bits(stop: int, walk: int, tmp_path: Path) -> None:
     def model(seed: int = 0) -> tuple[MLP, StagedHead]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
         alike = AlikeLabels(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
-        config = HeadConfig(group=8, negatives=4, spare=2, share_rows=True)
+        config = HeadConfig(group=8, negatives=4, spare=2, walk=walk, share_rows=True)
         return encoder, StagedHead(config, LABELS, DIM, generator=generator, alike=alike)
 
     whole, part, again = model(), model(), model(seed=5)

@@ -27,6 +27,7 @@ from identikit.cli.terminal import ERR, show_error
 from identikit.errors import InputError, unknown_name
 from identikit.studies.simulation import SimulationConfig
 from identikit.training.recipes import RECIPES
+from identikit.worlds.world import WorldConfig
 
 
 @runtime_checkable
@@ -56,8 +57,12 @@ def _commands(words: Sequence[str]) -> Any:
     """All commands; a recipe among the words sets the defaults of `simulate`."""
     named = re.search(r"--recipe[= ](\S+)", " ".join(words))
     settings = RECIPES.get(named[1] if named else "fast", RECIPES["fast"])
+    images = settings.encoder.architecture == "cnn"
     config = SimulationConfig(
-        encoder=settings.encoder, head=settings.head, training=settings.training
+        world=WorldConfig(generator="sprites") if images else WorldConfig(),
+        encoder=settings.encoder,
+        head=settings.head,
+        training=settings.training,
     )
     named_commands = [
         Annotated[

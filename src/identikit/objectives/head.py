@@ -41,6 +41,9 @@ class HeadConfig:
     """Whether a normalised head is free for the first 80 % of training."""
     spare: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
+    walk: int = 0
+    """Steps that labels walk between classes that look alike, from 40 to 60 % of training, and one
+    step to 70 %; 0: none. DIET's labels never do."""
     share_rows: bool = False
     """Whether instances whose observations look alike share a row at first."""
     untie: float = 0.9
@@ -49,6 +52,8 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.spare < 0:
             raise InputError(f"head spare must be at least 0; got {self.spare}.")
+        if self.walk < 0:
+            raise InputError(f"head walk must be at least 0; got {self.walk}.")
         if not 0 < self.untie <= 1:
             raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
         if self.group < 1:

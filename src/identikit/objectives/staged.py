@@ -1,4 +1,4 @@
-"""Cross-entropy that starts easier than it ends: spare dimensions, no sphere, shared rows.
+"""Cross-entropy that starts easier than it ends: spare dimensions, walks, no sphere, shared rows.
 
 h = Q'y, logits of label i: w_g(i) . h + v_i . h. Parts of one training, each starting where the
 last one stood, and the last minimises the cross-entropy of `head` over all labels:
@@ -8,8 +8,10 @@ last one stood, and the last minimises the cross-entropy of `head` over all labe
    with spare ones the missing latent is simply taken up as well.
 2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
    the best approximation of rank d of the logits so far (Eckart and Young).
-3. A unit-norm head becomes one (see `sphere`).
-4. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
+3. If asked for, labels first take walks between classes that look alike (see `walk`), long ones and
+   then single steps, so that h = Q'y is laid out over the whole world before its details.
+4. A unit-norm head becomes one (see `sphere`).
+5. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
    n labels has the log-probability w . h + log n of all of them together, which is exactly the
    softmax over labels with equal rows.
 
@@ -24,9 +26,14 @@ from identikit.linalg import centred
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.objectives.sphere import LateSphereHead
+from identikit.objectives.walk import LabelWalk
 
+MEET = 0.3
+"""Share of training after which it is counted which labels look alike, until folding."""
 FOLD = 0.4
 """Share of training after which h has its own number of dimensions."""
+LONG_WALKS, WALKS = 0.6, 0.7
+"""Shares of training at which the long walks and the single steps of labels end."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
 
@@ -41,7 +48,7 @@ def build_head(
     alike: AlikeLabels | None = None,
 ) -> SoftmaxHead:
     """The head that a config asks for; arguments as for `StagedHead`."""
-    if config.spare or alike is not None:
+    if config.spare or config.walk or alike is not None:
         return StagedHead(
             config, n_labels, dim, generator=generator, label_prior=label_prior, alike=alike
         )
@@ -51,10 +58,10 @@ def build_head(
 
 
 class StagedHead(LateSphereHead):
-    """A head with spare dimensions and, given groups of labels, shared rows at first.
+    """A head with spare dimensions, labels that walk and, given groups of them, shared rows.
 
     Args:
-        config: As for `SoftmaxHead`, and the two stages.
+        config: As for `SoftmaxHead`, and the stages.
         n_labels: Number of labels.
         dim: Dimensions of h at the end; the encoder has `config.spare` more.
         generator: Draws the initial rows.
@@ -91,6 +98,7 @@ class StagedHead(LateSphereHead):
             self.register_buffer("log_count", count.log().to(wide))
         self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
+        self.walk = LabelWalk(n_labels).to(wide) if config.walk else None
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows of all labels, as wide as the features are at this point of training."""
@@ -109,6 +117,11 @@ class StagedHead(LateSphereHead):
             self._fold(y.detach())
         self._map_when_due(y, progress)
         h = self.features(y)
+        if self.walk is not None and MEET <= progress < FOLD:
+            self.walk.meet(self.logits(h))
+        if self.walk is not None and FOLD <= progress < WALKS:
+            steps = self.config.walk if progress < LONG_WALKS else 1
+            return self.walk.cross_entropy(self.logits(h), label, steps=steps)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
             group = self.group[label]
             of_group = self._full_cross_entropy(h, self._rows(), group, self.log_count)

@@ -320,9 +320,10 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Ob
 
 
 def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
-    share = config.head.share_rows and config.objective == "diet"  # classes all differ
+    diet = config.objective == "diet"
+    share = config.head.share_rows and diet  # classes all differ
     return build_head(
-        config.head,
+        replace(config.head, walk=0) if diet else config.head,  # too many labels to meet
         config.n_labels,
         config.dim,
         generator=stream(config.seed, "head"),
