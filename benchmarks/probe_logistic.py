@@ -180,7 +180,7 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Fit
         Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2)),
         judged,
         folds=FOLDS,
-        grid=grid[None],
+        grid=grid,
         correlations=correlations,
     )
     everything = Tasks(label=label[None], weight=torch.ones(1, len(x)), classes=torch.full((1,), 2))

@@ -2,7 +2,7 @@
 
 Logistic regression (`logistic`) in principal coordinates of the training part. Its penalty,
 lambda |W|² in units of each coordinate's variance or all in that of the first, is the one with
-the least log-loss on the folds, each left out once (`logistic.path`). The first kind is blind to
+the least log-loss on the folds, each left out once (`logistic.tuning`). The first kind is blind to
 any affine map of the features; where samples are few it lifts noise to the size of signal, so
 there is the second. A classifier names the level that gains most over its share,
 argmax_c p(c|h) / p(c): the best guess for balanced accuracy. x is (n, p); rows are samples.
@@ -63,7 +63,7 @@ def classify(
     """
     grid, correlations = _grid(size), Correlations.of(x)
     best, start = _best(x, labels, classes, grid, folds, correlations)
-    penalty = grid.flatten(0, 1)[best]
+    penalty = grid[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
     found = logistic.fit(
         x,
@@ -86,9 +86,9 @@ def classify(
 
 
 def _grid(size: Tensor) -> Tensor:
-    """Penalties on the squared weight of each coordinate, (2, 6, p)."""
+    """Penalties on the squared weight of each coordinate, (2 x 6, p)."""
     square, strength = size.square(), size.new_tensor(PENALTIES)[:, None]
-    return torch.stack([strength * square, strength * square[:1].expand_as(square)])
+    return torch.cat([strength * square, strength * square[:1].expand_as(square)])
 
 
 def _best(

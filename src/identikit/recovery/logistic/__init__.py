@@ -5,13 +5,13 @@
 A problem is a task (labels y and weights u of the rows: a factor, a fold, a repetition) with
 penalties q. Two classes are one logit, as in scikit-learn; more are a softmax over all classes, in
 which classes without weight are masked. x is (n, p). `problem` says what goes in and comes out,
-`batch` makes losses, gradients and a preconditioner, `search` finds the optimum, `path` the
+`batch` makes losses, gradients and a preconditioner, `search` finds the optimum, `tuning` the
 penalty with the least held-out loss.
 """
 
 from identikit.recovery.logistic.batch import Correlations
-from identikit.recovery.logistic.path import chosen
 from identikit.recovery.logistic.problem import Fitted, Start, Tasks, losses
 from identikit.recovery.logistic.search import TOLERANCE, fit
+from identikit.recovery.logistic.tuning import chosen
 
 __all__ = ["TOLERANCE", "Correlations", "Fitted", "Start", "Tasks", "chosen", "fit", "losses"]

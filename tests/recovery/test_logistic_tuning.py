@@ -1,4 +1,4 @@
-"""Penalties chosen along the path against scikit-learn's losses on the whole grid."""
+"""The penalties chosen against scikit-learn's losses on the whole grid."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 from torch import Tensor
 
 from identikit.recovery import logistic
-from identikit.recovery.logistic import Tasks, path
+from identikit.recovery.logistic import Tasks, tuning
 
 N, P, FOLDS = 240, 12, 3
 GRID = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -31,7 +31,7 @@ def problem() -> tuple[Tensor, Tasks, Tensor, Tensor]:
         weight=1 - judged,
         classes=torch.tensor(classes).repeat_interleave(FOLDS),
     )
-    grid = torch.tensor(GRID, dtype=torch.float64)[None, :, None].expand(1, -1, P)
+    grid = torch.tensor(GRID, dtype=torch.float64)[:, None].expand(-1, P)
     return x, tasks, judged, grid
 
 
@@ -64,58 +64,50 @@ def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
             classes=tasks.classes[::FOLDS],
         ),
         task=torch.arange(3),
-        penalty=grid[0, found],
+        penalty=grid[found],
     )
     nearer = (start.weight - again.weight).norm(dim=(1, 2)) / again.weight.norm(dim=(1, 2))
     assert (nearer < 0.5).all()
 
 
-def test_every_step_of_a_walk_is_fitted_though_it_starts_where_the_last_one_ended(
+def test_blocks_change_nothing(
     problem: tuple[Tensor, Tasks, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, tasks, judged, grid = problem
-    monkeypatch.setattr(path, "RISEN", 1e9)
-    walks = torch.cartesian_prod(torch.arange(3), torch.arange(1))
-    loss, *_ = path._walked(
-        x,
-        tasks,
-        judged,
-        walks=walks,
-        grid=grid,
-        folds=FOLDS,
-        correlations=logistic.Correlations.of(x),
-    )
-    np.testing.assert_allclose(loss * FOLDS / N, reference(x, tasks, judged), rtol=0.05)
-
-
-def test_kinds_are_walked_each_on_its_own_and_blocks_change_nothing(
-    problem: tuple[Tensor, Tasks, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x, tasks, judged, grid = problem
-    whole, _ = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
-    worse = torch.full_like(grid, 1e3)
-    both, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=torch.cat([worse, grid]))
-    assert (both - len(GRID)).tolist() == whole.tolist()
-    monkeypatch.setattr(path, "BUDGET", 1)
-    blocks, other = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=torch.cat([worse, grid]))
-    assert blocks.tolist() == both.tolist()
+    whole, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    monkeypatch.setattr(tuning, "BUDGET", 1)
+    blocks, other = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    assert blocks.tolist() == whole.tolist()
     torch.testing.assert_close(other.weight, start.weight, rtol=0.05, atol=0.02)
 
 
-def test_a_walk_ends_where_the_loss_has_risen(
-    problem: tuple[Tensor, Tasks, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+def test_a_signal_of_little_variance_is_found_behind_noise_of_much() -> None:
+    """The loss rises by a tenth before it falls to a sixth: no search may end on its way."""
+    generator = torch.Generator().manual_seed(0)
+    n, noise = 600, 100
+    label = (torch.arange(n) < n // 2).long()
+    x = torch.randn(n, noise + 40, generator=generator)
+    x[:, :noise] *= 3
+    x[:, noise:] *= 0.1
+    x[:, noise] += 0.3 * (2 * label - 1)
+    judged = (
+        torch.randint(FOLDS, (n,), generator=generator) == torch.arange(FOLDS)[:, None]
+    ).float()
+    tasks = Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2))
+    grid = torch.logspace(2, -4, 7)[:, None].expand(-1, x.shape[1])
+    best, _ = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    assert best.tolist() == [6]
+
+
+def test_a_search_that_starts_warm_ends_where_a_cold_one_does(
+    problem: tuple[Tensor, Tasks, Tensor, Tensor],
 ) -> None:
-    x, tasks, judged, grid = problem
-    fitted: list[float] = []
-    fit = path.fit
-
-    def recorded(*args: object, **kwargs: object) -> object:
-        fitted.extend(kwargs["penalty"][:, 0].tolist())  # type: ignore[index]
-        return fit(*args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(path, "fit", recorded)
-    logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
-    often = [fitted.count(pytest.approx(penalty)) for penalty in GRID]
-    assert often[:3] == [9, 9, 9]
-    assert 0 < often[4] < 9
-    assert often == sorted(often, reverse=True)
+    """A start that suits a strong penalty promises little by the Hessian's bound."""
+    x, tasks, _, grid = problem
+    task, rough = torch.arange(len(tasks)), 3e-4
+    strong = logistic.fit(x, tasks, task=task, penalty=grid[5].repeat(len(tasks), 1))
+    weak = {"task": task, "penalty": grid[6].repeat(len(tasks), 1)}
+    start = logistic.Start(strong.weight, strong.bias)
+    found = logistic.fit(x, tasks, **weak, start=start, tolerance=rough)
+    exact = logistic.fit(x, tasks, **weak, tolerance=1e-9)
+    assert (found.objective / exact.objective).max() < 1.05
