@@ -23,9 +23,11 @@ def test_vectors_are_whitened_and_images_are_vectors_of_pixels_to_an_mlp() -> No
 
 def test_a_cnn_fits_the_images_and_has_a_hidden_layer() -> None:
     x = torch.rand(5, 2, 16, 16)
-    encoder = build(x, architecture="cnn", width=32, depth=2)
+    encoder = build(x, architecture="cnn", width=32, depth=2, negative_slope=0.3)
     assert isinstance(encoder, CNN)
     assert encoder(x).shape == (5, 3)
     convolutions = [m for m in encoder.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [(m.in_channels, m.out_channels) for m in convolutions] == [(2, 8), (8, 16)]
     assert encoder.out.in_features == 32
+    slopes = [m.negative_slope for m in encoder.modules() if isinstance(m, torch.nn.LeakyReLU)]
+    assert slopes == [0.3] * 3

@@ -31,6 +31,7 @@ def build_encoder(
             width=config.width // 4,
             layers=config.depth,
             hidden=config.width,
+            negative_slope=config.negative_slope,
             out_dim=out_dim,
             side=x.shape[-1],
             channels=x.shape[1],

@@ -37,6 +37,7 @@ class CNN(nn.Module):
         channels: int = 1,
         layers: int = _LAYERS,
         hidden: int | None = None,
+        negative_slope: float = _NEGATIVE_SLOPE,
     ) -> None:
         """Weights come from the generator.
 
@@ -48,6 +49,7 @@ class CNN(nn.Module):
             channels: Of an image.
             layers: How many convolutions.
             hidden: Units of the hidden layer; None for no such layer.
+            negative_slope: Of the leaky ReLUs, below zero.
         """
         super().__init__()
         reduction = 2**layers
@@ -66,13 +68,13 @@ class CNN(nn.Module):
             parts += [
                 nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),  # the norm shifts
                 nn.BatchNorm2d(after),
-                nn.LeakyReLU(_NEGATIVE_SLOPE),
+                nn.LeakyReLU(negative_slope),
             ]
         self.body = nn.Sequential(*parts, nn.Flatten())
         self.body.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
         last = widths[-1] * (side // reduction) ** 2
         if hidden is not None:
-            self.body.extend([nn.Linear(last, hidden), nn.LeakyReLU(_NEGATIVE_SLOPE)])
+            self.body.extend([nn.Linear(last, hidden), nn.LeakyReLU(negative_slope)])
         self.out = nn.Linear(last if hidden is None else hidden, out_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):

@@ -34,7 +34,7 @@ class EncoderConfig:
     depth: int = 3
     """Number of hidden layers (plain) or convolutions (cnn)."""
     negative_slope: float = 0.2
-    """Slope of the leaky ReLU below zero (plain, paper)."""
+    """Slope of the leaky ReLU below zero."""
     whiten: bool = True
     """Whether inputs are whitened, by moments fitted once before training (plain, paper)."""
 
