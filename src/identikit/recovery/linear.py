@@ -63,7 +63,9 @@ def equal_norm(moments: Moments, *, intercept: bool) -> tuple[Tensor, Tensor, Te
     alive = size > 4 * noise  # below this a column is its own rounding error
     unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
     worst = (noise * unit).max().item() if len(unit) else 0.0
-    return unit[:, None] * hh * unit, unit[:, None] * hy, unit[:, None], worst
+    gram = unit[:, None] * hh
+    gram *= unit
+    return gram, unit[:, None] * hy, unit[:, None], worst
 
 
 def ridge(

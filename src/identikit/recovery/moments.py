@@ -26,6 +26,8 @@ from identikit.recovery.split import Split
 
 BLOCK = 1 << 23
 """Numbers in float64 at a time."""
+SIDE = 512
+"""Rows of a matrix that are mirrored at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +146,25 @@ class PartMoments:
         below = off.T @ off[:, :d]
         for packed in chosen:
             below += packed[1:, 1 : 1 + d]
-        lower = below[:d].tril()
+        _mirror(below[:d])
         return Moments(
             n=round(total.item()),
             mean_h=mean[:d],
             mean_y=mean[d:],
-            hh=lower + lower.tril(-1).T,
+            hh=below[:d],
             hy=below[d:].T,
             yy=off[:, d:].square().sum(0) + sum(p.diagonal()[1 + d :] for p in chosen),
             eps=self.eps,
         )
+
+
+def _mirror(a: Tensor) -> None:
+    """Copy the lower half of a square matrix over its upper half, in place: it may be large."""
+    for start in range(0, len(a), SIDE):
+        stop = min(start + SIDE, len(a))
+        corner = a[start:stop, start:stop]
+        corner.copy_(corner.tril() + corner.tril(-1).T)
+        a[start:stop, stop:] = a[stop:, start:stop].T
 
 
 def merge(packed: Float[Tensor, "sets *parts side side"]) -> Float[Tensor, "*parts side side"]:
