@@ -118,7 +118,10 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
     assert torch.equal(loss(head, 0.95), loss(other, 0.95))
 
 
-@pytest.mark.parametrize("wrong", [{"spare": -1}, {"walk": -1}, {"untie": 0.0}, {"untie": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"spare": -1}, {"walk": -1}, {"walk": 1, "share_rows": True}, {"untie": 0.0}, {"untie": 1.5}],
+)
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"head {next(iter(wrong))}"):
         HeadConfig(**wrong)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Labels that walk between classes that look alike, against walks that are drawn."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -86,3 +87,27 @@ def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
         torch.testing.assert_close(found, walk.cross_entropy(logits, label, steps=steps))
     found, logits = loss(WALKS)
     torch.testing.assert_close(found, F.cross_entropy(logits, label))
+
+
+def test_folding_approximates_the_logits_of_long_walks() -> None:
+    generator = torch.Generator().manual_seed(4)
+    config = HeadConfig(negatives=None, spare=2, walk=2)
+    head = build_head(config, LABELS, 3, generator=generator).double()
+    with torch.no_grad():
+        head.wide.mul_(6)  # as if it had learned something
+    y = torch.randn(400, 5, generator=generator, dtype=torch.float64)
+    label = torch.arange(400) % LABELS
+    head.loss(y, label, generator=generator, progress=MEET)
+    q = torch.softmax(head.logits(y), 1).detach().numpy()
+    once = q.T @ q / (q.T @ q).sum(1, keepdims=True)
+    walked = np.log(q @ once @ once)
+    x = np.column_stack([y, np.ones(400)])
+    fitted = x @ np.linalg.lstsq(x, walked, rcond=None)[0]
+    fitted -= fitted.mean(1, keepdims=True)
+    u, s, vt = np.linalg.svd(fitted - fitted.mean(0), full_matrices=False)
+    head.loss(y, label, generator=generator, progress=FOLD)
+    found = head.logits(head.features(y)).detach().numpy()
+    found -= found.mean(1, keepdims=True)
+    assert s[3] > 1e-3 * s[0]
+    best = u[:, :3] * s[:3] @ vt[:3]
+    np.testing.assert_allclose(found - found.mean(0), best, atol=1e-6 * s[0])

@@ -173,8 +173,9 @@ def test_a_staged_head_resumes_to_the_same_bits(stop: int, walk: int, tmp_path: 
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
         alike = AlikeLabels(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
-        config = HeadConfig(group=8, negatives=4, spare=2, walk=walk, share_rows=True)
-        return encoder, StagedHead(config, LABELS, DIM, generator=generator, alike=alike)
+        config = HeadConfig(group=8, negatives=4, spare=2, walk=walk, share_rows=not walk)
+        groups = None if walk else alike
+        return encoder, StagedHead(config, LABELS, DIM, generator=generator, alike=groups)
 
     whole, part, again = model(), model(), model(seed=5)
     train(*whole)

@@ -54,6 +54,11 @@ class HeadConfig:
             raise InputError(f"head spare must be at least 0; got {self.spare}.")
         if self.walk < 0:
             raise InputError(f"head walk must be at least 0; got {self.walk}.")
+        if self.walk and self.share_rows:
+            raise InputError(
+                "head walk is for the labels of classes, share_rows for those of instances; "
+                "leave one of them out."
+            )
         if not 0 < self.untie <= 1:
             raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
         if self.group < 1:

@@ -9,7 +9,8 @@ last one stood, and the last minimises the cross-entropy of `head` over all labe
 2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
    the best approximation of rank d of the logits so far (Eckart and Young).
 3. If asked for, labels first take walks between classes that look alike (see `walk`), long ones and
-   then single steps, so that h = Q'y is laid out over the whole world before its details.
+   then single steps, so that h = Q'y is laid out over the whole world before its details; and Q is
+   chosen for the logits of the long walks, since those of the model know neighbours only.
 4. A unit-norm head becomes one (see `sphere`).
 5. Rows of labels that look alike (see `alike`) are no longer shared. Until then the shared row of
    n labels has the log-probability w . h + log n of all of them together, which is exactly the
@@ -22,7 +23,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from identikit.linalg import centred
+from identikit.linalg import centred, least_squares
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.objectives.sphere import LateSphereHead
@@ -147,10 +148,21 @@ class StagedHead(LateSphereHead):
     def _turned_rows(self) -> list[Tensor]:
         return [self.shared, self.weight] if self.tied else [self.weight]
 
+    def _walked_rows(self, h: Tensor) -> Tensor:
+        """Rows whose logits are nearest the log-probabilities of where the labels walk to."""
+        assert self.walk is not None
+        q = torch.softmax(self.logits(h.to(self.wide)), 1)
+        p = q @ self.walk.targets(self.config.walk)
+        return least_squares(h, p.double().clamp(min=1e-12).log()).coefficient.T
+
     @torch.no_grad()
     def _fold(self, y: Tensor) -> None:
-        """Go over to the best d of the m dimensions, by the variance of logits in this batch."""
-        h, rows = y.double(), self.wide.double()
+        """Go over to the best d of the m dimensions, by the variance of logits in this batch.
+
+        Where labels are about to walk, the logits are theirs.
+        """
+        h = y.double()
+        rows = self.wide.double() if self.walk is None else self._walked_rows(h)
         values, vectors = torch.linalg.eigh(torch.cov(h.T))
         spread = values.clamp(min=1e-10 * float(values[-1])).sqrt()
         root, inverse = (vectors * s @ vectors.T for s in (spread, 1 / spread))
