@@ -45,6 +45,6 @@ SWEEP = Sweep(
         *(_row("concentration", f"κ = {kappa:g}", kappa=kappa) for kappa in (3.0, 30.0)),
         *(_row("classes", f"C = {classes:,}", classes=classes) for classes in (10, 1_000)),
     ),
-    core_minutes=20,
+    core_minutes=18,
     seeds=(0, 1, 2),
 )
