@@ -27,7 +27,7 @@ from identikit.cli.terminal import ERR, show_error
 from identikit.errors import InputError, unknown_name
 from identikit.studies.simulation import SimulationConfig
 from identikit.training.recipes import RECIPES
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import WorldConfig
 
 
 @runtime_checkable

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from identikit.config import from_dict
 from identikit.files import write_json
 from identikit.linalg import centred, rounding
+from identikit.plain import from_plain
 from identikit.randomness import stream
 from identikit.studies.imagenet_x.published import published_read_out
 from identikit.studies.imagenet_x.readout import Procedure, read_out
@@ -72,7 +72,9 @@ class Reading:
         for each, count in zip(features, counts, strict=True):
             path = kept / f"{each.name.replace(':', '-').replace(' ', '-')}.json"
             if path.exists():
-                found.append(from_dict(Represented, json.loads(path.read_text())))
+                found.append(
+                    from_plain(Represented, json.loads(path.read_text()), writer="this study")
+                )
                 clock.skip(count)
                 continue
             found.append(self._read(each, clock))

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from identikit.config import from_dict
 from identikit.estimate import Estimate
+from identikit.plain import from_plain
 from identikit.recovery.permutation import holm
 from identikit.studies.imagenet_x.published import PublishedReadOut
 from identikit.studies.imagenet_x.readout import ReadOut
@@ -93,7 +93,7 @@ class ImageNetXResult:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> "ImageNetXResult":
         """The inverse of `to_dict`; other entries are passed over."""
-        return from_dict(cls, {name: plain[name] for name in cls.__dataclass_fields__})
+        return from_plain(cls, plain, writer="ImageNetXResult.to_dict")
 
 
 def accuracy(each: Represented | None, target: str) -> Estimate | None:
