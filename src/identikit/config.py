@@ -11,7 +11,7 @@ from identikit.errors import InputError, unknown_name
 
 C = TypeVar("C")
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Part of every hash: raised when a change of code changes the numbers of a run."""
 
 
