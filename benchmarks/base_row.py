@@ -21,11 +21,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from identikit.core.linalg import least_squares, procrustes, r2_score
+from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
-from identikit.linalg import least_squares, procrustes, r2_score
 from identikit.objectives.staged import build_head
-from identikit.randomness import stream
-from identikit.studies.provenance import machine, versions
+from identikit.runs.provenance import machine, versions
 from identikit.training.fit import Fit, fit
 from identikit.training.recipes import RECIPES, Recipe, recipe
 from identikit.worlds.world import ClusterWorld, WorldConfig

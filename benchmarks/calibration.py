@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from identikit.linalg import least_squares
-from identikit.recovery import measures
-from identikit.recovery.bootstrap import Bootstrap, Statistic
+from identikit.core.linalg import least_squares
+from identikit.statistics import measures
+from identikit.statistics.bootstrap import Bootstrap, Statistic
 
 POPULATION = 2_000_000
 RESULTS = Path(__file__).parent / "results" / "calibration.json"

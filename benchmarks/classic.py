@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from identikit.files import write_json
-from identikit.recovery import classic
-from identikit.recovery.classic.table import split_rows
-from identikit.studies.provenance import machine, versions
+from identikit import disentanglement as classic
+from identikit.core.files import write_json
+from identikit.disentanglement.table import split_rows
+from identikit.runs.provenance import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (5, 5, 5, 5, 4, 4)

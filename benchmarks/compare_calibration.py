@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from identikit.files import write_json
-from identikit.randomness import stream
-from identikit.recovery.paired import PairedRows, PairMoments, match_rows
-from identikit.recovery.resampling import Fit, Sums, resampled
-from identikit.recovery.similarity import Pair, Products, whole_space
-from identikit.recovery.split import group_folds, random_split
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.core.randomness import stream
+from identikit.runs.provenance import machine, versions
+from identikit.similarity.paired import PairedRows, PairMoments, match_rows
+from identikit.similarity.resampling import Fit, Sums, resampled
+from identikit.similarity.scores import Pair, Products, whole_space
+from identikit.statistics.split import group_folds, random_split
 
 RESULTS = Path(__file__).parent / "results" / "compare_calibration.json"
 LARGE = 10**9

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from identikit.files import write_json
-from identikit.recovery.compare import compare
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.runs.provenance import machine, versions
+from identikit.similarity.compare import compare
 from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "compare_models.json"

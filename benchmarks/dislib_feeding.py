@@ -22,12 +22,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from identikit.core.files import write_json
 from identikit.encoders.staged import staged_encoder
-from identikit.files import write_json
-from identikit.studies.dislib import CellConfig
-from identikit.studies.dislib.cell import Cell
-from identikit.studies.dislib.sources import image_grid
-from identikit.studies.provenance import machine, versions
+from identikit.runs.provenance import machine, versions
+from identikit.studies.paper.dislib import CellConfig
+from identikit.studies.paper.dislib.cell import Cell
+from identikit.studies.paper.dislib.sources import image_grid
 from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "dislib_feeding.json"

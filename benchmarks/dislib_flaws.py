@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from identikit.files import write_json
-from identikit.studies.dislib import CellConfig, pictures
-from identikit.studies.dislib.cell import Cell
-from identikit.studies.dislib.sources import image_grid
+from identikit.core.files import write_json
+from identikit.studies.paper.dislib import CellConfig, pictures
+from identikit.studies.paper.dislib.cell import Cell
+from identikit.studies.paper.dislib.sources import image_grid
 from identikit.worlds.grids.registry import DATA_SETS
 
 RESULTS = Path(__file__).parent / "results"

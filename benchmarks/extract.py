@@ -26,12 +26,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
+from identikit.core.files import write_json
 from identikit.encoders.adapters import load_model
 from identikit.features.shards import read_manifest, read_shard
-from identikit.files import write_json
+from identikit.runs.provenance import machine, versions
 from identikit.studies.extract import ExtractConfig, extract
 from identikit.studies.extract.busy import Busy
-from identikit.studies.provenance import machine, versions
 
 RESULTS = Path(__file__).parent / "results" / "extract.json"
 SIZE = (500, 375)  # ImageNet's usual

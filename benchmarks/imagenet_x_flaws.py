@@ -18,10 +18,10 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from identikit.files import write_json
-from identikit.studies.imagenet_x.published import published_read_out
-from identikit.studies.imagenet_x.readout import Procedure, ReadOut, read_out
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.runs.provenance import machine, versions
+from identikit.studies.paper.imagenet_x.published import published_read_out
+from identikit.studies.paper.imagenet_x.readout import Procedure, ReadOut, read_out
 from identikit.worlds.imagenet_x import ANIMAL, CLASS, FACTORS, ImageNetX, load_imagenet_x
 
 RESULTS = Path(__file__).parent / "results"

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from identikit.files import write_json
+from identikit.core.files import write_json
 from identikit.worlds.grids import registry
 from identikit.worlds.grids.data_set import DataSet
 from identikit.worlds.grids.dsprites import DSPRITES

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from identikit import Factors, score
-from identikit.factors import Factor, Kind
-from identikit.files import write_json
-from identikit.recovery.result import FactorScore
-from identikit.studies.provenance import machine, versions
+from identikit.core.factors import Factor, Kind
+from identikit.core.files import write_json
+from identikit.probing.result import FactorScore
+from identikit.runs.provenance import machine, versions
 
 RESULTS = Path(__file__).parent / "results" / "probe_calibration.json"
 N, DIM, SHUFFLES, LEVEL = 200, 4, 200, 0.05

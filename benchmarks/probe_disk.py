@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from identikit.files import write_json
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.runs.provenance import machine, versions
 from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "probe_disk.json"

@@ -27,11 +27,11 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 
-from identikit.files import write_json
-from identikit.recovery import linear
-from identikit.recovery.moments import FoldMoments, PartMoments
-from identikit.recovery.split import Split
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.probing import linear
+from identikit.probing.moments import FoldMoments, PartMoments
+from identikit.runs.provenance import machine, versions
+from identikit.statistics.split import Split
 from memory import peak_mib
 
 RESULTS = Path(__file__).parent / "results" / "probe_linear.json"

@@ -29,10 +29,10 @@ import torch
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from torch import Tensor
 
-from identikit.files import write_json
-from identikit.recovery import logistic
-from identikit.recovery.logistic import Correlations, Fitted, Start, Tasks
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.probing import logistic
+from identikit.probing.logistic import Correlations, Fitted, Start, Tasks
+from identikit.runs.provenance import machine, versions
 
 PENALTIES = (1e2, 1e1, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 """On the mean loss."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from base_row import BaseRow
-from identikit.files import write_json
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.runs.provenance import machine, versions
 from identikit.training.fit import Progress
 from identikit.training.recipes import recipe
 

@@ -22,8 +22,8 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from identikit.randomness import stream
-from identikit.studies.provenance import machine, versions
+from identikit.core.randomness import stream
+from identikit.runs.provenance import machine, versions
 from identikit.worlds.rendered.renderer import Renderer
 from identikit.worlds.rendered.rooms import Rooms
 from identikit.worlds.rendered.sprites import Sprites

@@ -19,8 +19,8 @@ import torch
 import protocol
 import vmf_sampling
 from base_row import encoder_share, measure, medians, with_settings
-from identikit.files import write_json
-from identikit.studies.provenance import machine, versions
+from identikit.core.files import write_json
+from identikit.runs.provenance import machine, versions
 from identikit.training.recipes import recipe
 
 RESULTS = Path(__file__).parent / "results"

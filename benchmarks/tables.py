@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from identikit.core.estimate import Spread
+from identikit.core.files import write_json
+from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
-from identikit.estimate import Spread
-from identikit.files import write_json
 from identikit.objectives.head import SoftmaxHead
-from identikit.randomness import stream
 from identikit.report.tables import format_cell
-from identikit.studies.provenance import machine, versions
+from identikit.runs.provenance import machine, versions
+from identikit.runs.store import Run
+from identikit.studies.catalogue import sweep_named
 from identikit.studies.simulation import SimulationConfig
-from identikit.studies.store import Run
-from identikit.studies.sweeps.catalogue import sweep_named
 from identikit.studies.sweeps.summary import summarise
 from identikit.training.fit import CHUNK, fit
 from identikit.training.recipes import recipe

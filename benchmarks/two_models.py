@@ -20,13 +20,13 @@ import numpy as np
 import torch
 
 import identikit
+from identikit.core.files import write_json
+from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.files import write_json
 from identikit.objectives.head import HeadConfig
 from identikit.objectives.staged import build_head
-from identikit.randomness import stream
-from identikit.recovery.comparison import Comparison
-from identikit.studies.provenance import machine, versions
+from identikit.runs.provenance import machine, versions
+from identikit.similarity.comparison import Comparison
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit
 from identikit.worlds.world import ClusterWorld, WorldConfig

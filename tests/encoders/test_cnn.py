@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from identikit.core.errors import InputError
 from identikit.encoders.cnn import CNN
-from identikit.errors import InputError
 
 
 def cnn(seed: int = 0, *, side: int = 32) -> CNN:

@@ -6,8 +6,8 @@ import torch
 from tests.cases import mixing
 from torch import nn
 
+from identikit.core.errors import InputError
 from identikit.encoders.mlp import GAIN, MLP, EncoderConfig
-from identikit.errors import InputError
 
 PLAIN = EncoderConfig()
 PAPER = EncoderConfig(architecture="paper")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from identikit.core.errors import InputError
 from identikit.encoders.staged import ENCODERS, WIDTH, staged_encoder
-from identikit.errors import InputError
 
 
 def generator(seed: int = 0) -> torch.Generator:

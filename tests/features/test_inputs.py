@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.features.inputs import as_factors, as_features
 
 N = 40

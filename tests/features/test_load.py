@@ -15,9 +15,10 @@ import torch
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as torch_save_file
 
-from identikit import load_features, mapped
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit import load_features
+from identikit.core import memory_mapped as mapped
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.features import Loaded
 from identikit.features.shards import (
     Manifest,

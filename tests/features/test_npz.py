@@ -7,8 +7,8 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.features import load_npz
 
 N = 30

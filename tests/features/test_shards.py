@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
+from identikit.core.files import file_digest
 from identikit.features.shards import (
     Manifest,
     describe_shard,
@@ -19,7 +20,6 @@ from identikit.features.shards import (
     write_manifest,
     write_shard,
 )
-from identikit.files import file_digest
 
 MANIFEST = Manifest(
     finished=True,

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from identikit.core.randomness import stream
 from identikit.objectives.alike import find_alike
-from identikit.randomness import stream
 
 
 def source(centres: Tensor, *, seed: int = 0, noise: float = 1.0):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
 FULL = HeadConfig(negatives=None)

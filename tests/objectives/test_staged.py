@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.objectives.sphere import MAP, LateSphereHead

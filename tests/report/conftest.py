@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from identikit.estimate import Estimate
+from identikit.core.estimate import Estimate
 from identikit.report import figures
 from identikit.report.page import (
     ComparisonRow,

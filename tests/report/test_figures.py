@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from identikit.errors import InputError
-from identikit.estimate import Estimate
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate
 from identikit.report import figures, style
 from identikit.report.style import Figure, image_bytes, position_colours, thinned
 

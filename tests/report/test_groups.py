@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.container import BarContainer
 
-from identikit.estimate import Estimate
+from identikit.core.estimate import Estimate
 from identikit.report.figures import BarSeries, grouped_bars
 
 TRAINED = BarSeries(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.report.page import Page, render, save_figures, write_page
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from identikit.errors import InputError
-from identikit.estimate import Estimate
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate
 from identikit.report.figures import Spectrum, spectrum
 from identikit.report.style import image_bytes
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from identikit.estimate import Estimate
+from identikit.core.estimate import Estimate
 from identikit.report.tables import format_cell, write_table
 
 

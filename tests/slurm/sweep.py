@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from tests.studies.jobs import (
+from tests.runs.jobs import (
     BAD,
     LONG,
     SHORT,
@@ -20,9 +20,9 @@ from tests.studies.jobs import (
     wait_for,
 )
 
+from identikit.runs.slurm import slurm
+from identikit.runs.study import make
 from identikit.studies.simulation import SIMULATE
-from identikit.studies.slurm import slurm
-from identikit.studies.study import make
 
 OPTIONS = ("partition=work", "time=10", "cpus=1")
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.studies.jobs import LONG, SHORT
+from tests.runs.jobs import LONG, SHORT
 
+from identikit.runs.study import make
 from identikit.studies.simulation import SIMULATE
-from identikit.studies.study import make
 
 
 @pytest.fixture(scope="session")

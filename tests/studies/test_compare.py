@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from tests.commands import refused
 
 from identikit import cli
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.report.page import Page
+from identikit.runs.study import make
 from identikit.studies.compare import COMPARE, CompareConfig, compare_files
-from identikit.studies.study import make
 
 Arrays = dict[str, NDArray[Any]]
 

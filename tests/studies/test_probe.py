@@ -12,7 +12,7 @@ import torch
 from tests.cases import rotation
 
 from identikit import cli
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.features import as_factors
 from identikit.studies.probe import ProbeConfig, probe
 from identikit.studies.probe.classic import classic_scores

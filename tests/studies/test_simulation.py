@@ -10,14 +10,14 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from identikit.config import from_dict, to_dict
+from identikit.core.config import from_dict, to_dict
+from identikit.core.errors import InputError
 from identikit.encoders.mlp import EncoderConfig
-from identikit.errors import InputError
 from identikit.objectives.head import HeadConfig
-from identikit.studies.provenance import command_line
+from identikit.runs.provenance import command_line
+from identikit.runs.study import perform
 from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
 from identikit.studies.simulation.page import simulation_page
-from identikit.studies.study import perform
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
 from identikit.worlds.world import WorldConfig

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 import identikit
+from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP, EncoderConfig
 from identikit.objectives.head import HeadConfig
 from identikit.objectives.staged import build_head
-from identikit.randomness import stream
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit
 from identikit.worlds.world import ClusterWorld, WorldConfig

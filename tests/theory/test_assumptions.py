@@ -2,7 +2,7 @@ import pytest
 import torch
 from tests.theory.conftest import make_world
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory.assumptions import check_assumptions
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 

@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.special import log_softmax
 from tests.theory.conftest import make_world
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory.bayes import bayes_loss, excess_loss
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory.coverage import class_rows, covered_subspace
 
 

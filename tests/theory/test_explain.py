@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory.assumptions import SPAN, AssumptionCheck
 from identikit.theory.explain import Cause, explain
 from identikit.theory.sensitivity import Sensitivity

@@ -4,7 +4,7 @@ import torch
 from scipy.optimize import minimize
 from tests.theory.conftest import make_world
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory import optimum as module
 from identikit.theory.optimum import draw, make_task, rank_optimum, solve_features
 

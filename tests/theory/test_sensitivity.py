@@ -3,7 +3,7 @@ import torch
 from scipy.optimize import minimize
 from tests.theory.conftest import make_world
 
-from identikit.linalg import least_squares, r2_score
+from identikit.core.linalg import least_squares, r2_score
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.sensitivity import (
     distortion_features,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.training.checkpoint import FILE, load, save
 
 STATE: dict[str, Any] = {

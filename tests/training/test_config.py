@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.training.config import TrainingConfig
 
 SCHEDULES = ("linear", "cosine", "constant")

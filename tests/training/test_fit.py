@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError
 from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.errors import InputError
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.objectives.staged import StagedHead

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.training.recipes import RECIPES, Recipe, recipe
 
 

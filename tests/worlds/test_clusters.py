@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.clusters import draw_cluster_vectors
 from identikit.worlds.projected import ProjectedLaplace
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.worlds.coil20 import load_coil20
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "coil20.mat"

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.conditionals import Gaussian, TruncatedLaplace, random_covariances
 
 

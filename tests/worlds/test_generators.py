@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.generators import (
     IdentityGenerator,
     InvertibleMLP,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.image_folder import find_images, image_batches
 
 PIL = pytest.importorskip("PIL.Image")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds import imagenet_x
 from identikit.worlds.imagenet_images import find_validation_images
 from identikit.worlds.imagenet_x import FACTORS, file_name_of, load_imagenet_x, number_of

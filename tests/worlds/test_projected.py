@@ -9,7 +9,7 @@ import torch
 from scipy import special, stats
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.conditionals import Conditional
 from identikit.worlds.projected import (
     ProjectedGeneralizedNormal,

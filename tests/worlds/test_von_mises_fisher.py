@@ -8,7 +8,7 @@ import torch
 from scipy import integrate, special, stats
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.von_mises_fisher import VonMisesFisher, log_normalizer
 
 DIMS = [2, 3, 5, 16, 1024]

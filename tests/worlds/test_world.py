@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy import stats
 
-from identikit.errors import InputError
-from identikit.randomness import stream
+from identikit.core.errors import InputError
+from identikit.core.randomness import stream
 from identikit.worlds.world import ClusterWorld, WorldConfig
 
 SMALL: dict[str, Any] = {"dim": 3, "classes": 8, "generator": "identity"}

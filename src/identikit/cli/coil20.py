@@ -6,8 +6,7 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.options import Output, perform_and_show
-from identikit.studies.coil20 import Coil20Config
-from identikit.studies.registry import COIL20
+from identikit.studies.paper.coil20 import COIL20, Coil20Config
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import tyro
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from identikit.cli.terminal import ERR, OUT
-from identikit.plain import plain_table
+from identikit.core.serialization import plain_table
 from identikit.worlds.grids.check import check_files
 from identikit.worlds.grids.data_set import DataSet, Watch
 from identikit.worlds.grids.download import fetch

@@ -10,12 +10,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from identikit.cli.options import Execution, Output, show_finished
 from identikit.cli.terminal import ERR, say
-from identikit.studies.dislib import DisLibConfig
-from identikit.studies.dislib.study import dislib_study
-from identikit.studies.dislib.table import Standing
-from identikit.studies.options import chosen_device
-from identikit.studies.store import DEFAULT_ROOT
-from identikit.studies.study import perform
+from identikit.runs.options import chosen_device
+from identikit.runs.store import DEFAULT_ROOT
+from identikit.runs.study import perform
+from identikit.studies.paper.dislib import DisLibConfig
+from identikit.studies.paper.dislib.study import dislib_study
+from identikit.studies.paper.dislib.table import Standing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.options import Output, perform_and_show
-from identikit.studies.imagenet_x import IMAGENET_X, ImageNetXConfig
+from identikit.studies.paper.imagenet_x import IMAGENET_X, ImageNetXConfig
 
 
 @dataclass(frozen=True, kw_only=True)

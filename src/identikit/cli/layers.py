@@ -8,7 +8,7 @@ import tyro
 from rich.markup import escape
 
 from identikit.cli.terminal import OUT
-from identikit.plain import plain_table
+from identikit.core.serialization import plain_table
 from identikit.studies.extract import LayersConfig, Readable, list_layers
 
 

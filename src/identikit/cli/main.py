@@ -24,7 +24,7 @@ from identikit.cli.report import Report
 from identikit.cli.reproduce import Reproduce
 from identikit.cli.simulate import Demo, Simulate, Theory
 from identikit.cli.terminal import ERR, show_error
-from identikit.errors import InputError, unknown_name
+from identikit.core.errors import InputError, unknown_name
 from identikit.studies.simulation import SimulationConfig
 from identikit.training.recipes import RECIPES
 from identikit.worlds.config import WorldConfig

@@ -9,9 +9,9 @@ from typing import Any
 
 from identikit.cli.terminal import ERR, progress_line, show_outcome
 from identikit.report.page import Page
-from identikit.studies.executors import ExecutorName, open_executor
-from identikit.studies.store import Run
-from identikit.studies.study import Study, perform
+from identikit.runs.executors import ExecutorName, open_executor
+from identikit.runs.store import Run
+from identikit.runs.study import Study, perform
 
 
 @dataclass(frozen=True, kw_only=True)

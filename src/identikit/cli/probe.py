@@ -6,8 +6,7 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.options import Output, perform_and_show
-from identikit.studies.probe import ProbeConfig
-from identikit.studies.registry import PROBE
+from identikit.studies.probe import PROBE, ProbeConfig
 
 
 @dataclass(frozen=True, kw_only=True)

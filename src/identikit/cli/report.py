@@ -7,9 +7,9 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.terminal import progress_count, show_outcome
-from identikit.studies.registry import page_of
-from identikit.studies.store import Run
-from identikit.studies.study import draw
+from identikit.runs.registry import page_of
+from identikit.runs.store import Run
+from identikit.runs.study import draw
 from identikit.studies.sweeps.study import draw_runs
 
 

@@ -8,10 +8,10 @@ import tyro
 from identikit.cli.experiments import EXPERIMENTS
 from identikit.cli.options import Execution, Output, show_finished
 from identikit.cli.terminal import progress_board, show_catalogue
-from identikit.errors import unknown_name
-from identikit.studies.store import DEFAULT_ROOT
-from identikit.studies.study import perform
-from identikit.studies.sweeps.catalogue import sweeps
+from identikit.core.errors import unknown_name
+from identikit.runs.store import DEFAULT_ROOT
+from identikit.runs.study import perform
+from identikit.studies.catalogue import sweeps
 from identikit.studies.sweeps.run import SweepConfig
 from identikit.studies.sweeps.study import sweep_study
 

@@ -8,8 +8,7 @@ import tyro
 
 from identikit.cli.options import Output, perform_and_show
 from identikit.cli.terminal import show_prediction
-from identikit.studies.registry import DEMO, SIMULATE
-from identikit.studies.simulation import SimulationConfig, predict
+from identikit.studies.simulation import DEMO, SIMULATE, SimulationConfig, predict
 
 RecipeName = Literal["fast", "flat", "wide", "crowded", "pixels", "paper"]
 

@@ -18,13 +18,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from identikit.plain import plain_table
+from identikit.core.serialization import plain_table
 from identikit.report.page import Page
 from identikit.report.tables import format_cell
-from identikit.studies.runner import Outcome
+from identikit.runs.jobs import Outcome
+from identikit.runs.store import Run
+from identikit.runs.study import PAGE_FILE, Watch
 from identikit.studies.simulation import Prediction
-from identikit.studies.store import Run
-from identikit.studies.study import PAGE_FILE, Watch
 from identikit.studies.sweeps.run import Board
 from identikit.studies.sweeps.summary import RowSummary, ceiling_of, recovered, word_for
 from identikit.studies.sweeps.sweep import Sweep

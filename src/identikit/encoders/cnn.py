@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError
 from identikit.encoders.mlp import default_weights
-from identikit.errors import InputError
 
 _LAYERS = 3
 _NEGATIVE_SLOPE = 0.01

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from identikit.errors import InputError
-from identikit.linalg import whitening
+from identikit.core.errors import InputError
+from identikit.core.linalg import whitening
 
 Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
 GAIN = 1.2

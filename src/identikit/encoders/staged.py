@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError, optional_module, unknown_name
 from identikit.encoders.mlp import default_weights
-from identikit.errors import InputError, optional_module, unknown_name
 
 WIDTH = 512
 """Dimensions of h, and of the hidden layers, of every encoder that learns."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.features.read import Columns, read_array, read_file, require_format
 
 HEAD = ("W", "head_class", "class_vectors")

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.errors import InputError, unknown_name
-from identikit.factors import Factor, Factors, Kind
-from identikit.mapped import adopt, gathered, not_finite
+from identikit.core.errors import InputError, unknown_name
+from identikit.core.factors import Factor, Factors, Kind
+from identikit.core.memory_mapped import adopt, gathered, not_finite
 
 FEW_LEVELS = 20
 

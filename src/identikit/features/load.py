@@ -15,15 +15,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.errors import InputError, unknown_name
+from identikit.core.errors import InputError, unknown_name
+from identikit.core.memory_mapped import gathered
+from identikit.core.representation import Representation
 from identikit.features.head import read_head
 from identikit.features.inputs import as_factors, as_features
 from identikit.features.paths import Paths
 from identikit.features.read import Columns
 from identikit.features.rows import KEYS, Rows, read_rows
 from identikit.features.table import as_keys, examples, match, read_table
-from identikit.mapped import gathered
-from identikit.representation import Representation
 
 OBSERVATIONS = ("x", "pixels")
 """Controls of these names are the observations themselves."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.features.read import FEATURES, SUFFIXES
 
 Paths = str | Path | Sequence[str | Path]

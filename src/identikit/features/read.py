@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.mapped import adopt, forget, map_array, row_blocks, scratch
+from identikit.core.errors import InputError
+from identikit.core.memory_mapped import adopt, forget, map_array, row_blocks, scratch
 
 FEATURES = ("h", "features")
 MATRICES = (*FEATURES, "x")

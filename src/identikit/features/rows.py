@@ -14,7 +14,9 @@ from jaxtyping import Num
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
+from identikit.core.files import file_digest
+from identikit.core.memory_mapped import forget, not_finite, row_blocks, scratch
 from identikit.features.head import HEAD, read_head
 from identikit.features.paths import Paths, files_in, grouped, listed
 from identikit.features.read import (
@@ -30,8 +32,6 @@ from identikit.features.read import (
 )
 from identikit.features.shards import FORMAT, MANIFEST_FILE, Manifest, read_keys, read_manifest
 from identikit.features.table import read_table
-from identikit.files import file_digest
-from identikit.mapped import forget, not_finite, row_blocks, scratch
 
 KEYS = ("key", "keys")
 

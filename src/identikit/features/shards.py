@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from identikit.config import from_dict, to_dict
-from identikit.errors import InputError
-from identikit.files import file_digest, write_atomically, write_json
+from identikit.core.config import from_dict, to_dict
+from identikit.core.errors import InputError
+from identikit.core.files import file_digest, write_atomically, write_json
 
 FORMAT: Final = "identikit-features"
 VERSION: Final = 1

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from identikit.errors import InputError, unknown_name
+from identikit.core.errors import InputError, unknown_name
 from identikit.features.read import (
     Columns,
     UnreadableError,

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.linalg import whitening
+from identikit.core.linalg import whitening
 
 CLEAR = 1.5
 """Least separation at which groups are taken for real."""

@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.objectives.objective import Objective
 
 

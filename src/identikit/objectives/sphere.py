@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.linalg import sphere_centre, spherical_frame, whitening
+from identikit.core.linalg import sphere_centre, spherical_frame, whitening
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 
 MAP = 0.8

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from identikit.linalg import centred, least_squares
+from identikit.core.linalg import centred, least_squares
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.objectives.sphere import LateSphereHead

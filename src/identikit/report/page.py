@@ -20,9 +20,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from identikit.errors import InputError
-from identikit.estimate import Estimate, Spread, format_number
-from identikit.files import write_atomically
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, Spread, format_number
+from identikit.core.files import write_atomically
 from identikit.report.style import Figure, data_address, image_bytes
 from identikit.report.tables import Links, format_cell, write_table
 

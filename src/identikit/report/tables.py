@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from identikit.estimate import Estimate, Spread, format_number
-from identikit.files import write_atomically
+from identikit.core.estimate import Estimate, Spread, format_number
+from identikit.core.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

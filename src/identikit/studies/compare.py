@@ -9,21 +9,21 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 import tyro
 
-from identikit.errors import unknown_name
-from identikit.estimate import Estimate
+from identikit.core.errors import unknown_name
+from identikit.core.estimate import Estimate
+from identikit.core.files import file_digest
 from identikit.features.head import read_head
 from identikit.features.paths import files_of
 from identikit.features.rows import KEYS, Rows, read_rows
-from identikit.files import file_digest
-from identikit.recovery.compare import compare
-from identikit.recovery.comparison import MEASURES, Comparison, SpaceScores
-from identikit.recovery.explain_similarity import explain_similarity, predicted
 from identikit.report.figures import BarSeries, Figure, Spectrum, grouped_bars, spectrum
 from identikit.report.page import ComparisonRow, Page, Section, Table
 from identikit.report.style import COVERED, RECOVERED, REST
+from identikit.runs.store import Draft, Run
+from identikit.runs.study import Outcome, Study, Watch
+from identikit.similarity.compare import compare
+from identikit.similarity.comparison import MEASURES, Comparison, SpaceScores
+from identikit.similarity.explain import explain_similarity, predicted
 from identikit.studies.pages import provenance
-from identikit.studies.store import Draft, Run
-from identikit.studies.study import Outcome, Study, Watch
 
 COLOURS = {"whole": RECOVERED, "covered": COVERED, "rest": REST}
 CLOSE = 0.98

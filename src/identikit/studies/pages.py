@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from identikit.estimate import Estimate
-from identikit.recovery.result import FactorScore as Score
-from identikit.recovery.result import Recovery
+from identikit.core.estimate import Estimate
+from identikit.probing.result import FactorScore as Score
+from identikit.probing.result import Recovery
 from identikit.report.figures import FactorScore, Figure, factor_bars
 from identikit.report.page import Provenance
-from identikit.studies.store import Run
+from identikit.runs.store import Run
 
 
 def recovery_bars(recovery: Recovery, *, measure: str) -> Figure:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.linalg import principal_axes
+from identikit.core.errors import InputError
+from identikit.core.linalg import principal_axes
 from identikit.worlds.conditionals import Gaussian
 from identikit.worlds.generators import Generator, InvertibleGenerator, InvertibleMLP
 from identikit.worlds.von_mises_fisher import VonMisesFisher

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.world import ClusterWorld
 
 CHUNK = 2**22  # numbers held at once where a matrix (samples, labels) would not fit

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
+from identikit.core.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
 from identikit.theory.optimum import (
     SOLVED,
     Optimum,

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.linalg import centred, rounding
+from identikit.core.errors import InputError
+from identikit.core.linalg import centred, rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.theory.assumptions import SPAN, AssumptionCheck
 from identikit.theory.sensitivity import Sensitivity
 

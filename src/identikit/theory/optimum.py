@@ -22,8 +22,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from identikit.errors import InputError
-from identikit.linalg import sphere_centre, spherical_frame
+from identikit.core.errors import InputError
+from identikit.core.linalg import sphere_centre, spherical_frame
 from identikit.worlds.world import ClusterWorld
 
 MAX_CLASSES = 1000

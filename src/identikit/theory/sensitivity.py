@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.linalg import centred, least_squares
+from identikit.core.linalg import centred, least_squares
 from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.worlds.world import ClusterWorld
 

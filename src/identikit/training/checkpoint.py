@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from identikit.errors import InputError
-from identikit.files import write_atomically
+from identikit.core.errors import InputError
+from identikit.core.files import write_atomically
 
 FILE = "state.pt"
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

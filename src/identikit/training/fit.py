@@ -20,9 +20,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
+from identikit.core.randomness import stream
 from identikit.objectives.objective import Objective
-from identikit.randomness import stream
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
 from identikit.training.optimizers import Optimizers

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.errors import unknown_name
+from identikit.core.errors import unknown_name
 from identikit.worlds.conditionals import Conditional
 from identikit.worlds.projected import (
     ProjectedGeneralizedNormal,

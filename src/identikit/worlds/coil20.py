@@ -18,8 +18,8 @@ from jaxtyping import Float, Int
 from scipy.io import loadmat, matlab
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.factors import Factor, Factors, Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Factor, Factors, Kind
 
 OBJECTS = 20
 AZIMUTHS = 72

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 
 class Conditional(ABC):

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from identikit.errors import InputError, unknown_name
+from identikit.core.errors import InputError, unknown_name
 from identikit.worlds.von_mises_fisher import MAX_CONCENTRATION
 
 ClusterKind = Literal["uniform", "normal", "laplace", "generalized-normal"]

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 _MAX_DRAWS = 25_000
 _SVD_BUDGET = 4e8  # draws times d^3: 25,000 draws to d = 25, 3,200 at 50, 400 at 100

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from identikit.errors import InputError, optional_module
+from identikit.core.errors import InputError, optional_module
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)

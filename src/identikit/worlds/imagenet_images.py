@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.imagenet_x import file_name_of
 
 _NAME = re.compile(r"ILSVRC2012_val_(\d{8})(?:_n\d{8})?\.jpe?g", re.IGNORECASE)

@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from identikit.errors import InputError, missing_package
-from identikit.factors import Factor, Factors, Kind
-from identikit.files import file_digest
+from identikit.core.errors import InputError, missing_package
+from identikit.core.factors import Factor, Factors, Kind
+from identikit.core.files import file_digest
 
 Annotation = Literal["multi", "top"]
 

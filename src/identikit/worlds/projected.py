@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.conditionals import Conditional, of_component, scale_parameter
 from identikit.worlds.radial import Rays
 

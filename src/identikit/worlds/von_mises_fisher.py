@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from scipy.special import ndtri, xlogy
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.conditionals import Conditional, parameter
 
 MAX_CONCENTRATION = 10_000.0

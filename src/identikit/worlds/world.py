@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from identikit.errors import InputError
-from identikit.randomness import stream
+from identikit.core.errors import InputError
+from identikit.core.randomness import stream
 from identikit.worlds.clusters import draw_cluster_vectors
 from identikit.worlds.conditionals import (
     Conditional,

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters.layers import Tap, Tokens, pooled, trace
-from identikit.errors import InputError
 
 NO_TOKENS = Tokens(prefix=0, classifies=False)
 CLASS_TOKEN = Tokens(prefix=1, classifies=True)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters import VisionModel, load_model
-from identikit.errors import InputError
 
 timm = pytest.importorskip("timm")
 torchvision = pytest.importorskip("torchvision")

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters.weights import load_weights, read_weights, weights_digest
-from identikit.errors import InputError
 
 
 def network(seed: int = 0) -> nn.Module:

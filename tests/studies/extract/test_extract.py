@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from tests.studies.extract.models import SIDE, Net, prepare
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.features.shards import read_keys, read_manifest, read_shard
 from identikit.studies.extract import ExtractConfig, extract
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from identikit.config import from_dict, to_dict
-from identikit.errors import InputError
+from identikit.core.config import from_dict, to_dict
+from identikit.core.errors import InputError
+from identikit.studies.catalogue import sweep_named, sweeps
 from identikit.studies.simulation import SimulationConfig
 from identikit.studies.sweeps import catalogue
-from identikit.studies.sweeps.catalogue import sweep_named, sweeps
 from identikit.studies.sweeps.sweep import Sweep
 
 STUDIES = (
@@ -74,7 +74,7 @@ def test_rows_differ_in_what_is_simulated(sweep: Sweep) -> None:
 def test_a_new_file_is_found_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = """
 from dataclasses import replace
-from identikit.studies.sweeps.catalogue.table3 import SWEEP as TABLE
+from identikit.studies.catalogue.table3 import SWEEP as TABLE
 SWEEP = replace(TABLE, name="brand-new")
 """
     (tmp_path / "brand_new.py").write_text(source, encoding="utf-8")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.report.page import render
+from identikit.runs.store import Run, RunStore
+from identikit.runs.study import make, perform
 from identikit.studies.simulation import SIMULATE, SimulationConfig
-from identikit.studies.store import Run, RunStore
-from identikit.studies.study import make, perform
 from identikit.studies.sweeps import run as sweep_run
 from identikit.studies.sweeps.run import Board, SweepConfig
 from identikit.studies.sweeps.study import sweep_study

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.worlds.grids.originals import SMALL, WRITERS
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids import registry
 from identikit.worlds.grids.check import check_files, recognised
 from identikit.worlds.grids.registry import DATA_SETS, load_grid

@@ -13,8 +13,8 @@ import torch
 from tests.worlds.grids import originals
 from tests.worlds.grids.originals import SMALL, WRITERS
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.worlds.grids import registry
 from identikit.worlds.grids.data_set import DataSet
 from identikit.worlds.grids.registry import DATA_SETS, load_grid

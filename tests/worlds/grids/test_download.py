@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids import download, unpacking
 from identikit.worlds.grids.data_set import DataSet, Original
 from identikit.worlds.grids.download import fetch, verify

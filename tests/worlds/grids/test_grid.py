@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.worlds.grids.grid import Grid, GridFactor, levelled
 
 TURN = torch.linspace(0, 2 * math.pi, 7, dtype=torch.float64)[:-1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids.grid import Grid, levelled
 from identikit.worlds.grids.split import split_rows
 

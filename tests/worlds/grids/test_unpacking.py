@@ -13,7 +13,7 @@ import pytest
 import torch
 from tests.worlds.grids.originals import SMALL, write_shapes3d
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids import unpacking
 from identikit.worlds.grids.data_set import Bytes, DataSet, Stream
 from identikit.worlds.grids.unpacking import cache_file, open_images, record_of

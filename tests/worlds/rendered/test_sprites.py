@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from identikit.errors import InputError
-from identikit.randomness import stream
+from identikit.core.errors import InputError
+from identikit.core.randomness import stream
 from identikit.worlds.rendered import distances
 from identikit.worlds.rendered.sprites import RADIUS, Sprites
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError, optional_module
 from identikit.encoders.adapters.reach import reaching
 from identikit.encoders.adapters.source import Built
-from identikit.errors import InputError, optional_module
 
 
 @dataclass(frozen=True, slots=True)

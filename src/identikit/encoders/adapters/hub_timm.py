@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from identikit.core.errors import InputError, optional_module, unknown_name
 from identikit.encoders.adapters.reach import reaching
 from identikit.encoders.adapters.source import Built
-from identikit.errors import InputError, optional_module, unknown_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 Pool = Literal["auto", "mean", "cls", "flatten"]
 OUTPUT = "output"

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from identikit.core.errors import InputError, optional_module
 from identikit.encoders.adapters.hub_huggingface import HuggingFace
 from identikit.encoders.adapters.hub_timm import Timm
 from identikit.encoders.adapters.hub_torchvision import Torchvision
@@ -17,7 +18,6 @@ from identikit.encoders.adapters.model import VisionModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source
 from identikit.encoders.adapters.weights import load_weights, read_weights
-from identikit.errors import InputError, optional_module
 
 HUBS: dict[str, Callable[[str], Source]] = {
     "timm": Timm,

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from identikit.core.errors import InputError, unknown_name
 from identikit.encoders.adapters.layers import INPUT, Layer, Pool, Tap, Tokens
 from identikit.encoders.adapters.weights import weights_digest
-from identikit.errors import InputError, unknown_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

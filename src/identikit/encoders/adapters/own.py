@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from identikit.core.errors import InputError, optional_module, unknown_name
 from identikit.encoders.adapters.source import Built, Transform
-from identikit.errors import InputError, optional_module, unknown_name
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

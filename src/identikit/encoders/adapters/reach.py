@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from urllib.request import getproxies
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 _PATIENCE = 5.0  # seconds
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """What data-parallel, compiled and Lightning modules put before every name."""

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from identikit.estimate import Estimate, as_text, with_ends
+from identikit.core.estimate import Estimate, as_text, with_ends
 from identikit.report.style import (
     CONTROL,
     CONTROL_MARK,

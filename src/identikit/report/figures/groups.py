@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from matplotlib.figure import Figure as Canvas
 
-from identikit.estimate import Estimate, with_ends
+from identikit.core.estimate import Estimate, with_ends
 from identikit.report.style import PREDICTED, Figure, canvas, interactive, plain, verbatim
 
 ROOM = 0.84

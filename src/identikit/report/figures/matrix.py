@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from identikit.estimate import fixed
+from identikit.core.estimate import fixed
 from identikit.report.style import Figure, canvas, interactive, plain, verbatim
 
 _SCALE = "Blues"

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from identikit.estimate import fixed
+from identikit.core.estimate import fixed
 from identikit.report.style import (
     MOST_POINTS,
     PREDICTED,

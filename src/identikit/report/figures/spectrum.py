@@ -14,8 +14,8 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from identikit.errors import InputError
-from identikit.estimate import Estimate, as_text, with_ends
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, as_text, with_ends
 from identikit.report.style import CURVES, Figure, canvas, interactive, plain, verbatim
 
 BAND = 0.18

@@ -15,8 +15,8 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from identikit.errors import InputError
-from identikit.estimate import Estimate, Spread, as_text, format_number, with_ends
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, Spread, as_text, format_number, with_ends
 from identikit.report.style import (
     CURVE_MARKS,
     CURVES,

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
-from identikit.errors import InputError
-from identikit.estimate import format_number, power_of_ten
+from identikit.core.errors import InputError
+from identikit.core.estimate import format_number, power_of_ten
 from identikit.report.style import PREDICTED, RECOVERED, Figure, canvas, interactive, menu
 
 _LABELS = {

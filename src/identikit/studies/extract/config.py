@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters import Pool
-from identikit.errors import InputError
 from identikit.features.shards import Storage
-from identikit.studies.options import chosen_device, require_device
+from identikit.runs.options import chosen_device, require_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters import HUBS, Layer, Pool, VisionModel, load_model
-from identikit.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.features.shards import shard_file, write_shard
 from identikit.studies.extract.busy import Busy
 from identikit.studies.extract.outputs import Output

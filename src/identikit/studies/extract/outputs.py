@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
+from identikit.core.files import write_atomically
 from identikit.features.shards import (
     HEAD_FILE,
     MANIFEST_FILE,
@@ -26,8 +27,7 @@ from identikit.features.shards import (
     write_keys,
     write_manifest,
 )
-from identikit.files import write_atomically
-from identikit.studies.provenance import versions
+from identikit.runs.provenance import versions
 from identikit.worlds.image_folder import Images
 
 _PACKAGES = ("torchvision", "timm", "transformers", "pillow")

@@ -9,14 +9,14 @@ from typing import Any
 
 from torch.nn.functional import adaptive_avg_pool2d
 
+from identikit.core.errors import InputError
 from identikit.encoders.adapters import VisionModel, load_model
-from identikit.errors import InputError
 from identikit.features.table import as_keys, read_table
+from identikit.runs.store import locked
 from identikit.studies.extract.busy import Busy
 from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.one_pass import OnePass
 from identikit.studies.extract.outputs import Output
-from identikit.studies.store import locked
 from identikit.worlds.image_folder import Images, find_images
 
 UNTRAINED, PIXELS = "untrained", "pixels"

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.factors import Factors, Kind
-from identikit.randomness import stream
-from identikit.recovery import classic
-from identikit.recovery.classic.table import cut
+from identikit import disentanglement as classic
+from identikit.core.errors import InputError
+from identikit.core.factors import Factors, Kind
+from identikit.core.randomness import stream
+from identikit.disentanglement.table import cut
 
 BINS = 20
 """Levels of equal mass that factors of numbers are cut into."""

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import tyro
 
-from identikit.config import digest
-from identikit.errors import InputError
+from identikit.core.config import digest
+from identikit.core.errors import InputError
+from identikit.core.files import file_digest
 from identikit.features.paths import files_of
-from identikit.files import file_digest
-from identikit.studies.options import named_values
+from identikit.runs.options import named_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

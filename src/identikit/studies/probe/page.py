@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from identikit.estimate import format_number
-from identikit.recovery.explain import explain_factor
-from identikit.recovery.result import FactorScore, Recovery
+from identikit.core.estimate import format_number
+from identikit.probing.explain import explain_factor
+from identikit.probing.result import FactorScore, Recovery
 from identikit.report.page import ComparisonRow, Page, Section, Table
+from identikit.runs.store import Run
 from identikit.studies.pages import provenance, recovery_figures
-from identikit.studies.store import Run
 
 LEVEL = 0.05
 """Of the corrected p-values."""

@@ -8,18 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.factors import Factor, Kind
+from identikit.core.factors import Factor, Kind
+from identikit.core.memory_mapped import projected
+from identikit.core.randomness import stream
+from identikit.core.representation import Representation
 from identikit.features import load_features
-from identikit.mapped import projected
-from identikit.randomness import stream
-from identikit.recovery.result import Recovery
-from identikit.recovery.score import score
-from identikit.representation import Representation
+from identikit.probing.result import Recovery
+from identikit.probing.score import score
+from identikit.runs.store import Draft
+from identikit.runs.study import Outcome, Study, Watch
 from identikit.studies.probe.classic import ClassicScore, classic_scores
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.page import probe_page
-from identikit.studies.store import Draft
-from identikit.studies.study import Outcome, Study, Watch
 
 MOST_OBSERVED = 2048
 """Dimensions of observations, or samples of them, from which a random projection stands for

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from identikit.runs.store import Draft
+from identikit.runs.study import Outcome, Study, Watch
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
 from identikit.studies.simulation.run import Prediction, Simulation, predict, simulate
-from identikit.studies.store import Draft
-from identikit.studies.study import Outcome, Study, Watch
 from identikit.worlds.world import WorldConfig
 
 __all__ = [

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from identikit.core.errors import InputError
 from identikit.encoders.mlp import EncoderConfig
-from identikit.errors import InputError
 from identikit.objectives.head import HeadConfig
-from identikit.studies.options import require_device
+from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
 from identikit.worlds.config import RENDERED
 from identikit.worlds.world import ClusterWorld, WorldConfig

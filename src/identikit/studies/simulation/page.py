@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from identikit.estimate import format_number
-from identikit.recovery.result import MapScores, Recovery, Scores
+from identikit.core.estimate import Scores, format_number
+from identikit.probing.result import MapScores, Recovery
 from identikit.report.figures import (
     Figure,
     head_scatter,
@@ -16,8 +16,8 @@ from identikit.report.figures import (
     training_curves,
 )
 from identikit.report.page import ComparisonRow, Page, Section, Table
+from identikit.runs.store import Run
 from identikit.studies.pages import provenance, recovery_bars
-from identikit.studies.store import Run
 from identikit.theory.explain import CLOSE, Cause
 from identikit.worlds.config import OFF_THE_SPHERE
 

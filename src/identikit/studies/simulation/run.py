@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from identikit.core.factors import Factors
+from identikit.core.linalg import least_squares, r2_score
+from identikit.core.randomness import stream
+from identikit.core.representation import Representation
 from identikit.encoders.build import build_encoder
-from identikit.factors import Factors
-from identikit.linalg import least_squares, r2_score
 from identikit.objectives.alike import AlikeLabels, find_alike
 from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
-from identikit.randomness import stream
-from identikit.recovery.result import Recovery
-from identikit.recovery.score import held_out_predictions, score
-from identikit.representation import Representation
+from identikit.probing.result import Recovery
+from identikit.probing.score import held_out_predictions, score
+from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.threads import processor_threads
 from identikit.theory.assumptions import AssumptionCheck, check_assumptions
 from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import Ceiling, recovery_ceiling

@@ -8,9 +8,9 @@ import pandas as pd
 from identikit.report.figures import Curve, Figure, sweep
 from identikit.report.page import ComparisonRow, Page, Section, Table
 from identikit.report.tables import Links
+from identikit.runs.store import Run
+from identikit.runs.study import PAGE_FILE
 from identikit.studies.pages import provenance
-from identikit.studies.store import Run
-from identikit.studies.study import PAGE_FILE
 from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
 from identikit.theory.explain import CLOSE
 

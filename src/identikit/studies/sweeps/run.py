@@ -15,13 +15,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from identikit.config import digest, to_dict
-from identikit.errors import InputError
-from identikit.studies.runner import Job, Outcome, run_jobs, seconds_left
+from identikit.core.config import digest, to_dict
+from identikit.core.errors import InputError
+from identikit.runs.jobs import Job, Outcome, run_jobs, seconds_left
+from identikit.runs.store import Draft, Run
+from identikit.runs.study import Outcome as Result
+from identikit.studies.catalogue import sweep_named
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.store import Draft, Run
-from identikit.studies.study import Outcome as Result
-from identikit.studies.sweeps.catalogue import sweep_named
 from identikit.studies.sweeps.summary import KEPT, RowSummary, summarise, typical_run
 from identikit.studies.sweeps.sweep import Row, Sweep, with_seed
 from identikit.theory.explain import CLOSE

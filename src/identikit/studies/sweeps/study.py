@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from identikit.errors import InputError
-from identikit.studies.executors import processes
-from identikit.studies.runner import Outcome
+from identikit.core.errors import InputError
+from identikit.runs.executors import processes
+from identikit.runs.jobs import Outcome
+from identikit.runs.store import Draft, Run
+from identikit.runs.study import PAGE_FILE, Study, Watch, draw
+from identikit.runs.study import Outcome as Result
 from identikit.studies.simulation import SIMULATE
-from identikit.studies.store import Draft, Run
-from identikit.studies.study import PAGE_FILE, Study, Watch, draw
-from identikit.studies.study import Outcome as Result
 from identikit.studies.sweeps.page import sweep_page
 from identikit.studies.sweeps.run import Board, SweepConfig, compute
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from identikit.estimate import Spread
+from identikit.core.estimate import Spread
 from identikit.theory.explain import CLOSE, Cause
 
 Record = Mapping[str, Any]

@@ -6,7 +6,7 @@ that names its sweep SWEEP.
 
 from dataclasses import dataclass, replace
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.studies.simulation.config import SimulationConfig
 
 SEEDS = (0, 1, 2, 3, 4)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids.data_set import DataSet
 from identikit.worlds.grids.download import verify
 from identikit.worlds.grids.registry import DATA_SETS, data_set

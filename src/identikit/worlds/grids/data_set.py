@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.grids.grid import Grid, ImageGrid
 
 Watch = Callable[[int, int], None]

@@ -19,8 +19,8 @@ from typing import Any
 import pooch
 from filelock import FileLock
 
-from identikit.errors import InputError
-from identikit.files import file_digest, write_atomically
+from identikit.core.errors import InputError
+from identikit.core.files import file_digest, write_atomically
 from identikit.worlds.grids.data_set import DataSet, Original, Watch
 from identikit.worlds.grids.unpacking import require_space
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from identikit.factors import Kind
+from identikit.core.factors import Kind
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
 from identikit.worlds.grids.grid import Grid, GridFactor, continuous, levelled
 from identikit.worlds.grids.npz import open_member, small_array

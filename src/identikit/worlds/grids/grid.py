@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from identikit.errors import InputError, unknown_name
-from identikit.factors import Factor, Factors, Kind
+from identikit.core.errors import InputError, unknown_name
+from identikit.core.factors import Factor, Factors, Kind
 
 _BY_INDEX = (Kind.CATEGORICAL, Kind.BINARY, Kind.ORDINAL)
 

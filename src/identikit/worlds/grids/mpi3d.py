@@ -7,7 +7,7 @@ Disentanglement Dataset*, NeurIPS 2019. Rendered simply (toy), realistically, an
 
 from pathlib import Path
 
-from identikit.factors import Kind
+from identikit.core.factors import Kind
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
 from identikit.worlds.grids.grid import Grid, continuous, levelled
 from identikit.worlds.grids.npz import open_member

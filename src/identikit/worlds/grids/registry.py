@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pooch
 
-from identikit.errors import unknown_name
+from identikit.core.errors import unknown_name
 from identikit.worlds.grids.cars3d import CARS3D
 from identikit.worlds.grids.data_set import DataSet, StoredGrid, Watch
 from identikit.worlds.grids.dsprites import DSPRITES

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.randomness import stream
+from identikit.core.errors import InputError
+from identikit.core.randomness import stream
 from identikit.worlds.grids.grid import Grid
 
 HELD_OUT = 0.1

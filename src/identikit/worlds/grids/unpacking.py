@@ -17,8 +17,8 @@ from typing import Any, cast
 import numpy as np
 from filelock import FileLock
 
-from identikit.errors import InputError
-from identikit.files import write_json
+from identikit.core.errors import InputError
+from identikit.core.files import write_json
 from identikit.worlds.grids.data_set import DAMAGED, Bytes, DataSet, Stream, Watch
 
 SPARE = 64 * 2**20

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from identikit.errors import InputError
+from identikit.core.errors import InputError
 from identikit.worlds.rendered.renderer import Renderer
 from identikit.worlds.rendered.rooms import Rooms
 from identikit.worlds.rendered.sprites import Sprites

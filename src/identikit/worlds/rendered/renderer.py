@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from identikit.errors import InputError
-from identikit.factors import Kind
+from identikit.core.errors import InputError
+from identikit.core.factors import Kind
 from identikit.worlds.grids.grid import Grid, ImageGrid
 
 _SHAPE = "shape"

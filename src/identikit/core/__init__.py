@@ -1,0 +1,1 @@
+"""What every room may use: errors, factors, estimates, linear algebra, files."""

@@ -1,0 +1,89 @@
+"""Scores of a classifier on held-out samples, beside their chance levels.
+
+binary       AUC; balanced accuracy, average precision, macro F1, correlation, accuracy
+categorical  balanced accuracy; one-against-rest AUC, the same others
+
+Chance levels are those of the same predictions with the held-out labels shuffled, in closed
+form: 1 / levels, the share of positives, and for macro F1 the mean over classes of
+2 a b / (a + b), a and b the shares of samples named and there. Correlation is that of the classes
+named and true (`measures.class_correlation`).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.core.factors import Factor, Kind
+from identikit.probing.classifier import Classifier
+from identikit.probing.result import FactorScore
+from identikit.statistics import measures
+from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.permutation import Pairing
+
+
+def score_classes(
+    factor: Factor,
+    fit: Classifier,
+    x: Float[Tensor, "n p"],
+    label: Int[Tensor, " n"],
+    bootstrap: Bootstrap,
+) -> tuple[FactorScore, Statistic, Pairing]:
+    """One factor's score, the statistic behind it and what its p-value needs.
+
+    Args:
+        factor: The factor.
+        fit: Its classifier.
+        x: Held-out samples in the classifier's coordinates.
+        label: Their levels.
+        bootstrap: Resamples of the samples.
+    """
+    gain = fit.gain(x)
+    named = gain.argmax(dim=1)
+    balanced = measures.balanced_accuracy(named, label)
+    others: dict[str, Statistic] = {
+        "macro_f1": measures.macro_f1(named, label),
+        "correlation": measures.class_correlation(named, label),
+    }
+    chances = {"macro_f1": _chance_of_f1(named, label), "correlation": 0.0}
+    levels = torch.unique(label)
+    if factor.kind is Kind.BINARY:
+        measure, chance = "AUC", 0.5
+        ranked = _score(gain)
+        statistic = measures.auc(ranked, label)
+        others |= {
+            "balanced_accuracy": balanced,
+            "average_precision": measures.average_precision(ranked, label),
+        }
+        chances |= {"balanced_accuracy": 0.5, "average_precision": label.double().mean().item()}
+        pairing = Pairing(u=measures.ranks(ranked)[:, None], v=label[:, None].double())
+    else:
+        measure, chance, statistic = "balanced accuracy", 1 / len(levels), balanced
+        posterior = fit.log_posterior(x)
+        one = [measures.auc(posterior[:, c], (label == c).long()) for c in levels.tolist()]
+        others["auc"] = lambda weights: torch.stack([each(weights) for each in one]).mean(dim=0)
+        chances["auc"] = 0.5
+        u, v = torch.nn.functional.one_hot(torch.stack([named, label])).double()
+        pairing = Pairing(u=u, v=v / v.sum(dim=0).clamp(min=1))
+    extras = {name: bootstrap.value(each).item() for name, each in others.items()}
+    score = FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure=measure,
+        estimate=bootstrap.estimates(statistic)[0],
+        chance=chance,
+        extras=extras | {"accuracy": (named == label).double().mean().item()},
+        chances=chances,
+    )
+    return score, statistic, pairing
+
+
+def _score(gain: Tensor) -> Tensor:
+    """By how much the second level is preferred; levels that training lacks never are."""
+    return torch.nan_to_num(gain[:, 1] - gain[:, 0])
+
+
+def _chance_of_f1(named: Tensor, label: Tensor) -> float:
+    count = int(torch.maximum(named, label).max()) + 1
+    a, b = (torch.bincount(x, minlength=count).double() / len(label) for x in (named, label))
+    there = a + b > 0
+    return (2 * a * b / (a + b))[there].mean().item()

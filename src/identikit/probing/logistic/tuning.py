@@ -1,0 +1,65 @@
+"""The penalty with the least held-out log-loss.
+
+All penalties of all folds of all groups (a factor, a repetition) are problems of one batch, and all
+are solved: held-out loss may rise along the grid, while directions of much variance are
+overfitted, and fall again, when the signal in one of little variance comes through.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.probing.logistic.batch import BUDGET, Correlations
+from identikit.probing.logistic.problem import Start, Tasks, losses
+from identikit.probing.logistic.search import fit
+
+ROUGH = 3e-4
+"""Tolerance of the fits."""
+
+
+def chosen(
+    x: Float[Tensor, "n p"],
+    tasks: Tasks,
+    judged: Float[Tensor, "tasks n"],
+    *,
+    folds: int,
+    grid: Float[Tensor, "penalties p"],
+    correlations: Correlations | None = None,
+) -> tuple[Int[Tensor, " groups"], Start]:
+    """Where in the grid each group's held-out loss is least.
+
+    And the mean of the folds' solutions there, from which a fit to all rows starts.
+
+    Args:
+        x: Features.
+        tasks: The folds of each group one after the other, weighted on the rows to fit.
+        judged: Weights of the rows that each fold holds out.
+        folds: Tasks of a group.
+        grid: Penalties of each coordinate.
+        correlations: As for `fit`.
+    """
+    groups, size = len(tasks) // folds, len(x) * int(tasks.classes.max())
+    at_once = max(1, BUDGET // (folds * len(grid) * size))
+    correlations = correlations or Correlations.of(x)
+    best: list[Tensor] = []
+    weight: list[Tensor] = []
+    bias: list[Tensor] = []
+    for first in range(0, groups, at_once):
+        own = torch.arange(first * folds, min(first + at_once, groups) * folds)
+        task = own.repeat_interleave(len(grid))
+        found = fit(
+            x,
+            tasks,
+            task=task,
+            penalty=grid.repeat(len(own), 1),
+            tolerance=ROUGH,
+            correlations=correlations,
+        )
+        each = losses(found.logits(x), tasks.label[task], judged[task]).double()
+        each = each.view(-1, folds, len(grid)) * judged[own].sum(dim=1).view(-1, folds, 1)
+        best.append(each.sum(dim=1).argmin(dim=1))
+        group = torch.arange(len(best[-1]))
+        for parts, of_all in ((weight, found.weight), (bias, found.bias)):
+            of_folds = of_all.view(len(group), folds, len(grid), *of_all.shape[1:])
+            parts.append(of_folds[group, :, best[-1]].mean(dim=1))
+    return torch.cat(best), Start(torch.cat(weight), torch.cat(bias))

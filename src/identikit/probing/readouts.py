@@ -1,0 +1,309 @@
+"""The linear read-out and the score that fit each kind of factor, on held-out samples.
+
+continuous   regress z on h                            R²; r
+circular     regress (cos, sin) of the angle together  pooled R²; cosine, median of the error
+ordinal      regress the rank of the level             Spearman; R²
+categorical  logistic regression                       balanced accuracy; see `class_scores`
+binary       logistic regression                       AUC; the same
+
+Regressions are ordinary least squares, as in the paper, unless cross-validation inside the
+training part finds that they overfit; then they are ridge, and the status says so. Every
+choice is made inside the training part: the held-out part is for scores, their intervals
+(`bootstrap`) and their p-values (`permutation`).
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from identikit.core.errors import InputError
+from identikit.core.factors import Factor, Factors, Kind
+from identikit.core.linalg import r2_score
+from identikit.core.memory_mapped import blocks, scratch
+from identikit.probing import linear
+from identikit.probing.class_scores import score_classes
+from identikit.probing.classifier import classify
+from identikit.probing.moments import FoldMoments
+from identikit.probing.regression import Narrowed, Regression, fit_each, predict_each, within
+from identikit.probing.result import OK, FactorScore
+from identikit.statistics import measures
+from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.permutation import Pairing, Permutations, benjamini_hochberg, holm
+from identikit.statistics.split import Split
+
+CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Which samples fit, which choose penalties, which score; the same for all features."""
+
+    split: Split
+    folds: list[Split]
+    """Of positions within `split.train`, on which penalties are chosen."""
+    bootstrap: Bootstrap
+    """Resamples of `split.test`."""
+    permutations: Permutations
+    """Shuffles of `split.test`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """One set of features with the statistics that every linear read-out of it needs."""
+
+    features: Narrowed
+    statistics: FoldMoments
+    """Of the trial's split, then of its folds; targets are those of the regressed factors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A factor's score with what is needed to resample it beside another."""
+
+    score: FactorScore
+    statistic: Statistic
+    pairing: Pairing
+
+
+def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gathered:
+    """One pass over the features.
+
+    Raises:
+        InputError: a factor that does not vary in one of the two parts, or has no level in both.
+    """
+    for factor in factors.values():
+        require_both_parts(factor, trial.split)
+    features = Narrowed.of(h)
+    y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
+    splits = [trial.split, *within(trial.split, trial.folds)]
+    joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)
+    statistics = features.statistics(joined, splits=splits)
+    return Gathered(features=features, statistics=statistics)
+
+
+def read_out(gathered: Gathered, factors: Factors, *, trial: Trial) -> tuple[FactorScore, ...]:
+    """Score every factor from the gathered features, with p-values."""
+    return with_p_values(read_each(gathered, factors, trial=trial), trial=trial)
+
+
+def with_p_values(readings: list[Reading], *, trial: Trial) -> tuple[FactorScore, ...]:
+    """The scores, each with its p-value among all of them."""
+    p = trial.permutations.p_values([reading.pairing for reading in readings])
+    corrected = zip(readings, p, holm(p), benjamini_hochberg(p), strict=True)
+    return tuple(
+        replace(reading.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
+        for reading, each, by_holm, by_fdr in corrected
+    )
+
+
+def read_each(gathered: Gathered, factors: Factors, *, trial: Trial) -> list[Reading]:
+    """Score every factor from the gathered features."""
+    readings: dict[str, Reading] = {}
+    regressed = [f for f in factors.values() if f.kind not in CLASSES]
+    if regressed:
+        readings |= _regressions(gathered, regressed, trial)
+    classified = [f for f in factors.values() if f.kind in CLASSES]
+    if classified:
+        readings |= _classifications(gathered, classified, trial)
+    return [readings[name] for name in factors]
+
+
+def with_control_task(
+    scores: tuple[FactorScore, ...],
+    readings: list[Reading],
+    *,
+    controls: list[Reading],
+    trial: Trial,
+) -> tuple[FactorScore, ...]:
+    """Add each factor's score for random values of the items, and the difference.
+
+    Args:
+        scores: Those of the factors.
+        readings: Where they are from.
+        controls: Those of the factors with random values for items (Hewitt and Liang 2019).
+        trial: Splits and resamples.
+    """
+    both = zip(scores, readings, controls, strict=True)
+    return tuple(
+        replace(
+            score,
+            control_task=other.score.estimate,
+            selectivity=trial.bootstrap.estimates(_difference(own.statistic, other.statistic))[0],
+        )
+        for score, own, other in both
+    )
+
+
+def _difference(a: Statistic, b: Statistic) -> Statistic:
+    return lambda weights: a(weights) - b(weights)
+
+
+def targets(factor: Factor) -> Float[Tensor, "n k"]:
+    """What is regressed: the values, or cosine and sine of the angle."""
+    if factor.kind is not Kind.CIRCULAR:
+        return factor.values.double()[:, None]
+    angle = _angle(factor)
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+def require_both_parts(factor: Factor, split: Split) -> None:
+    """Refuse a factor that the split leaves without anything to fit or to score.
+
+    Raises:
+        InputError: one value only in a part, or no level in common.
+    """
+    for part, rows in (("training", split.train), ("held-out", split.test)):
+        values = factor.values[rows]
+        if bool((values == values[0]).all()):
+            raise InputError(
+                f"factor {factor.name!r} has one value only in the {part} part "
+                f"({len(rows)} samples). Give more samples, split by other groups, "
+                "or leave the factor out."
+            )
+    test = factor.values[split.test]
+    if factor.kind in CLASSES and not torch.isin(test, factor.values[split.train]).any():
+        raise InputError(
+            f"factor {factor.name!r} has no level in both parts, so no classifier can be "
+            "scored. Hold out other groups, or leave the factor out."
+        )
+
+
+def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
+    """All regressions in one solve."""
+    split = trial.split
+    y = [targets(f) for f in factors]
+    fits = fit_each(gathered.statistics, widths=[t.shape[1] for t in y])
+    predictions = predict_each(fits, gathered.features.h, split=split)
+    held_out = {
+        f.name: (f, prediction, t[split.test])
+        for f, prediction, t in zip(factors, predictions, y, strict=True)
+    }
+    plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
+    readings = _continuous(plain, trial.bootstrap) if plain else {}
+    for name, (factor, prediction, target) in held_out.items():
+        if factor.kind is Kind.ORDINAL:
+            readings[name] = _ordinal(factor, prediction, target, trial.bootstrap)
+        elif factor.kind is Kind.CIRCULAR:
+            readings[name] = _circular(factor, prediction, target, trial.bootstrap)
+    for factor, fit in zip(factors, fits, strict=True):
+        reading = readings[factor.name]
+        score = replace(reading.score, status=_status(gathered, fit))
+        readings[factor.name] = replace(reading, score=score)
+    return readings
+
+
+def _continuous(
+    parts: dict[str, tuple[Factor, Tensor, Tensor]], bootstrap: Bootstrap
+) -> dict[str, Reading]:
+    """All in one pass over the resamples."""
+    prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
+    target = torch.cat([target for _, _, target in parts.values()], dim=1)
+    estimates = bootstrap.estimates(measures.r2(prediction, target))
+    r = bootstrap.value(measures.correlation(prediction, target)).tolist()
+    readings = {}
+    for (name, (_, p, t)), estimate, each in zip(parts.items(), estimates, r, strict=True):
+        score = FactorScore(
+            name=name,
+            kind=Kind.CONTINUOUS,
+            measure="R²",
+            estimate=estimate,
+            chance=0.0,
+            extras={"r": each},
+        )
+        readings[name] = Reading(score=score, statistic=_r2(p, t), pairing=Pairing(u=p, v=t))
+    return readings
+
+
+def _r2(prediction: Tensor, target: Tensor) -> Statistic:
+    """Made ready only when it is asked for, which for most factors it never is."""
+    return lambda weights: measures.r2(prediction, target)(weights)
+
+
+def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
+    statistic = measures.spearman(prediction[:, 0], target[:, 0])
+    score = FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure="Spearman",
+        estimate=bootstrap.estimates(statistic)[0],
+        chance=0.0,
+        extras={"r2": r2_score(prediction, target).item()},
+    )
+    u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
+    return Reading(score=score, statistic=statistic, pairing=Pairing(u=u, v=v))
+
+
+def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
+    error = torch.atan2(prediction[:, 1], prediction[:, 0])
+    error = error - torch.atan2(target[:, 1], target[:, 0])
+    error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
+    turn = (factor.period or math.tau) / math.tau
+    statistic = measures.r2(prediction, target, pooled=True)
+    score = FactorScore(
+        name=factor.name,
+        kind=factor.kind,
+        measure="circular R²",
+        estimate=bootstrap.estimates(statistic)[0],
+        chance=0.0,
+        extras={
+            "mean_cosine": error.cos().mean().item(),
+            "median_error": error.abs().median().item() * turn,
+        },
+    )
+    return Reading(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
+
+
+def _classifications(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
+    """All classifiers in one batch, in principal coordinates of the training part."""
+    split = trial.split
+    train, test, size = _coordinates(gathered, split)
+    found = [torch.unique(f.values, return_inverse=True) for f in factors]
+    y = torch.stack([label for _, label in found])
+    classes = torch.tensor([len(levels) for levels, _ in found])
+    fits = classify(train, size, y[:, split.train], classes=classes, folds=trial.folds)
+    readings = {}
+    for factor, fit, label in zip(factors, fits, y, strict=True):
+        score, statistic, pairing = score_classes(
+            factor, fit, test, label[split.test], trial.bootstrap
+        )
+        unseen = int((~torch.isin(label[split.test], label[split.train])).sum())
+        status = OK if fit.converged else "the classifier did not converge"
+        if unseen:
+            status = f"{unseen} held-out samples have levels that training lacks"
+        readings[factor.name] = Reading(
+            score=replace(score, status=status), statistic=statistic, pairing=pairing
+        )
+    return readings
+
+
+def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tensor]:
+    """Both parts in principal coordinates of the first, and their sizes there, the first 1."""
+    axes = linear.principal_axes(gathered.statistics.train(0))
+    h, dtype = gathered.features.h, gathered.features.dtype
+    if not len(axes.size):  # nothing varies
+        nought = torch.zeros(len(h), 1, dtype=dtype)
+        return nought[split.train], nought[split.test], torch.ones(1, dtype=torch.float64)
+    unit, parts = axes.size[0], []
+    for rows in (split.train, split.test):
+        part, start = scratch((len(rows), len(axes.size)), dtype), 0
+        for block in blocks(h, rows):
+            part[start : start + len(block)] = axes.coordinates(block) / unit
+            start += len(block)
+        parts.append(part)
+    return parts[0], parts[1], axes.size / unit
+
+
+def _status(gathered: Gathered, fit: Regression) -> str:
+    if fit.rank == 0:
+        return "the features do not vary"
+    if not fit.penalty:
+        return OK
+    n, d = gathered.statistics.train(0).n, gathered.features.dim
+    return f"ridge: least squares overfits {d} dimensions with {n} samples"
+
+
+def _angle(factor: Factor) -> Tensor:
+    return factor.values.double() * (math.tau / (factor.period or math.tau))

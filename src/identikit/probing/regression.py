@@ -1,0 +1,189 @@
+"""Regression for read-outs: least squares, unless it overfits; then ridge.
+
+Least squares is the paper's choice and needs samples that outnumber dimensions, and
+features of which none is at rest in training and moves in the held-out part. Cross-validation
+inside the training part, by whole groups, says where that fails: ridge,
+
+    min_{A, b} |Y - (H A + b)|² + penalty |Hc|² |A|²,  Hc = H less its mean,
+
+replaces it for a factor where its squared error is less than 0.95 of that of least squares.
+The penalty, in units of |Hc|² of the training part, is the one with the least such error. One
+pass over the rows gathers the statistics (`moments`) that all of this needs, one more
+predicts. h is (n, d), y (n, k).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.core.linalg import above_cut_off, relative_rounding, require_rows, rounding
+from identikit.core.memory_mapped import blocks
+from identikit.probing import linear
+from identikit.probing.moments import FoldMoments, Moments
+from identikit.statistics.split import Split
+
+PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-16, 3))
+GAIN = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regression:
+    """The map to one factor's targets."""
+
+    coefficient: Float[Tensor, "d k"]
+    intercept: Float[Tensor, " k"]
+    penalty: float
+    """Of ridge, on |A|²; 0 for least squares."""
+    rank: int
+    """Directions of the training features above the cut-off."""
+    condition_number: float
+    """Of the training features with equal-norm columns, over these directions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """Features in at most as many columns as rows, with the same inner products."""
+
+    h: Float[Tensor, "n r"]
+    eps: float
+    """Relative rounding of the features as they came."""
+    basis: Float[Tensor, "d r"] | None = None
+    """Orthonormal directions whose coordinates h are; None where nothing had to be done."""
+
+    @classmethod
+    def of(
+        cls, h: Float[Tensor, "n d"], *, fitted: Int[Tensor, " n_fitted"] | None = None
+    ) -> "Narrowed":
+        """The features as they are, or their coordinates in the span of the rows fitted on.
+
+        Linear maps of least norm lie in that span, so no read-out changes; statistics of
+        16,384 pixels of 1,440 images would be a hundred times as many numbers.
+
+        Args:
+            h: Features.
+            fitted: Rows whose span is enough; all of them if not given.
+
+        Raises:
+            InputError: no rows, NaN or infinity.
+        """
+        n, d = len(h) if fitted is None else len(fitted), h.shape[1]
+        if n >= d:
+            return cls(h=h, eps=relative_rounding(h))
+        require_rows(h, h)
+        rows = (h if fitted is None else h[fitted]).double()
+        values, vectors = torch.linalg.eigh(rows @ rows.T)
+        worst = rounding(h).max().item()
+        kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
+        size = values[kept].sqrt()
+        basis = rows.T @ (vectors[:, kept] / size)
+        coordinates = vectors[:, kept] * size if fitted is None else h.double() @ basis
+        return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis)
+
+    def statistics(self, y: Float[Tensor, "n k"], *, splits: list[Split]) -> FoldMoments:
+        """One pass over the rows."""
+        return FoldMoments.of(self.h, y, splits=splits, eps=self.eps)
+
+    @property
+    def dim(self) -> int:
+        """Columns of the features as they came."""
+        return self.h.shape[1] if self.basis is None else len(self.basis)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of iterative read-outs: float64 where the features came in it, else float32."""
+        return torch.float64 if self.eps < 1e-12 else torch.float32
+
+    def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
+        """A map from these columns, or their products with targets, for the columns that came."""
+        return a if self.basis is None else self.basis @ a
+
+    def narrowed(self, a: Float[Tensor, "d k"]) -> Float[Tensor, "r k"]:
+        """A map from the columns that came, for these."""
+        return a if self.basis is None else self.basis.T @ a
+
+    def sizes(self, moments: Moments) -> Float[Tensor, " d"]:
+        """Standard deviation of each column that came; infinite where it is but rounding."""
+        if self.basis is None:
+            size = (moments.hh.diagonal() / moments.n).sqrt()
+            return size.where(size > 4 * moments.noise(), torch.inf)
+        size = ((self.basis @ moments.hh) * self.basis).sum(1).clamp(min=0).sqrt()
+        return torch.where(size > 1e-7 * size.max(), size / moments.n**0.5, torch.inf)
+
+
+def regress(
+    h: Float[Tensor, "n d"],
+    targets: list[Float[Tensor, "n _"]],
+    *,
+    split: Split,
+    folds: list[Split],
+) -> list[Float[Tensor, "n_test _"]]:
+    """Predictions of each factor's columns for the rows that the split holds out.
+
+    Args:
+        h: Features.
+        targets: Columns of each factor for the same rows.
+        split: Rows to fit on, rows to predict.
+        folds: Splits of positions within `split.train`, on which ridge and its penalty are
+            chosen.
+    """
+    features = Narrowed.of(h, fitted=split.train)
+    y = torch.cat(targets, dim=1)
+    statistics = features.statistics(y, splits=[split, *within(split, folds)])
+    fits = fit_each(statistics, widths=[target.shape[1] for target in targets])
+    return predict_each(fits, features.h, split=split)
+
+
+def within(split: Split, folds: list[Split]) -> list[Split]:
+    """Folds of positions within the training rows as folds of rows."""
+    rows = split.train
+    return [Split(train=rows[fold.train], test=rows[fold.test]) for fold in folds]
+
+
+def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
+    """Choose within the training part, then fit to all of it.
+
+    Args:
+        statistics: Of the split itself, then of the folds inside its training part.
+        widths: Number of columns of each factor.
+    """
+    train = statistics.train(0)
+    trace = train.hh.trace().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
+    penalties = trace * trace.new_tensor(PENALTIES)
+    plain_error, ridge_error = linear.cross_validated(statistics.folds(), penalties=penalties)
+    plain_errors = torch.stack([e.sum() for e in torch.split(plain_error, widths)])
+    ridge_errors = torch.stack([e.sum(1) for e in torch.split(ridge_error, widths, dim=1)])
+    least, best = ridge_errors.min(dim=1)
+    ridged = (least < GAIN * plain_errors).tolist()
+    plain = linear.least_squares(train)
+    own = penalties[best].repeat_interleave(torch.tensor(widths))
+    maps = linear.ridge_each(train, penalties=own) if any(ridged) else None
+    fits, start = [], 0
+    for width, is_ridged, index in zip(widths, ridged, best.tolist(), strict=True):
+        columns = slice(start, start + width)
+        start += width
+        a, b, penalty = plain.coefficient, plain.intercept, 0.0
+        if is_ridged and maps is not None:
+            a, b, penalty = *maps, penalties[index].item()
+        fits.append(
+            Regression(
+                coefficient=a[:, columns],
+                intercept=b[columns],
+                penalty=penalty,
+                rank=plain.rank,
+                condition_number=plain.condition_number,
+            )
+        )
+    return fits
+
+
+def predict_each(
+    fits: list[Regression], h: Float[Tensor, "n d"], *, split: Split
+) -> list[Float[Tensor, "n_test _"]]:
+    """The maps at the held-out rows, block by block in float64."""
+    a = torch.cat([fit.coefficient for fit in fits], dim=1)
+    b = torch.cat([fit.intercept for fit in fits])
+    prediction = torch.cat([block @ a + b for block in blocks(h, split.test)])
+    widths = [fit.coefficient.shape[1] for fit in fits]
+    return list(torch.split(prediction, widths, dim=1))

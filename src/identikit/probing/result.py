@@ -1,0 +1,202 @@
+"""What `score` returns: numbers with their intervals, what they compare with, and a status.
+
+Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, Scores
+from identikit.core.factors import Kind
+from identikit.core.files import write_json
+from identikit.core.serialization import as_text, from_plain, to_plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorScore:
+    """How well one factor is read out of one set of features, on held-out samples."""
+
+    name: str
+    kind: Kind
+    measure: str
+    """R², circular R², Spearman, balanced accuracy or AUC."""
+    estimate: Estimate
+    chance: float
+    """What features that know nothing of the factor are expected to reach."""
+    p_value: float | None = None
+    """Share of permutations of the held-out factor under which the same read-out scores as
+    well or better, itself counted."""
+    p_holm: float | None = None
+    """Corrected for the number of factors: if all below 0.05 are taken for real, the chance
+    that any is not is at most 0.05 (Holm)."""
+    p_fdr: float | None = None
+    """The same for the expected share of wrong ones (Benjamini and Hochberg)."""
+    control_task: Estimate | None = None
+    """The score for random values of the items shown: what is memorised, not read."""
+    selectivity: Estimate | None = None
+    """The score less that of the control task."""
+    extras: Mapping[str, float] = field(default_factory=dict)
+    """Further held-out numbers; errors of circular factors in the factor's own unit."""
+    chances: Mapping[str, float] = field(default_factory=dict)
+    """Of the extras whose chance level is known, what it is for these held-out samples."""
+    covered: Estimate | None = None
+    """From the part of h inside the head's row space: what theory speaks of."""
+    rest: Estimate | None = None
+    """From the part of h outside it: inductive bias, not guaranteed."""
+    status: str = OK
+    """`ok`, or why the number needs care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapScores:
+    """How nearly h is an affine, linear or orthogonal image of z, on held-out points."""
+
+    names: tuple[str, ...]
+    """The columns of z, in the order of `per_factor`."""
+    affine: Scores
+    """R² of least squares with intercept."""
+    linear: Scores
+    """R² of least squares without intercept."""
+    procrustes: Scores
+    """R² of the best scaled rotation, no shift."""
+    mcc_weak: Scores
+    """Correlation of each factor with its affine prediction."""
+    mcc_strong: Scores
+    """Correlation of each factor with the one column of h assigned to it."""
+    isometry_error: Estimate | None
+    """Mean |s - mean s| / mean s over the singular values s of the affine map from z to h,
+    0 for a scaled isometry; None where h does not vary, points are too few or factors more than
+    64."""
+    map_condition_number: float | None
+    """Largest over smallest of these singular values; None where some are zero."""
+    rank: int
+    """Directions of h above the relative cut-off, of the training points."""
+    condition_number: float | None
+    """Of the standardised training h, over the directions kept; None for rank 0."""
+    coefficient: tuple[tuple[float, ...], ...]
+    """The fitted affine map, d_h rows of d_z (of the last fold, where there are several)."""
+    intercept: tuple[float, ...]
+    n_train: int
+    """Independent points that fitted the map: samples, or classes for a head."""
+    n_test: int
+    status: str = OK
+    """`ok`, or why the numbers need care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What was recovered of each factor, beside what could be and what needs no learning."""
+
+    factors: tuple[FactorScore, ...]
+    latents: MapScores | None = None
+    """From h to all factors at once, where all are continuous."""
+    head: MapScores | None = None
+    """From head rows to class vectors, split by class."""
+    controls: Mapping[str, tuple[FactorScore, ...]] = field(default_factory=dict)
+    """The same read-outs of other features; `x` is the identity baseline."""
+    ceiling: float | None = None
+    """The R² that theory allows (mean over factors), where it is known."""
+    n_train: int
+    n_test: int
+    dim: int
+    """Dimensions of h."""
+    rank: int | None = None
+    """Directions in which the training part of h varies, above the relative cut-off."""
+    condition_number: float | None = None
+    """Of its columns at equal norm, over these directions; None where there are none."""
+    status: str = OK
+    """`ok`, or how many of the dimensions are dead, duplicated or beyond precision."""
+
+    def mean(self, control: str | None = None) -> float:
+        """Mean over the factors of their scores, for h or for the control of that name."""
+        scores = self.factors if control is None else self.controls[control]
+        return sum(score.estimate.value for score in scores) / len(scores)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per factor and feature set ("h", "h covered", "h rest", each control)."""
+        rows: list[dict[str, object]] = []
+        for features, scores in {"h": self.factors, **self.controls}.items():
+            for score in scores:
+                parts = {
+                    features: score.estimate,
+                    f"{features} covered": score.covered,
+                    f"{features} rest": score.rest,
+                }
+                rows += [
+                    {
+                        "factor": score.name,
+                        "kind": str(score.kind),
+                        "features": part,
+                        "measure": score.measure,
+                        **asdict(estimate),
+                        "chance": score.chance,
+                        "p_holm": score.p_holm if part == features else None,
+                        "status": score.status,
+                    }
+                    for part, estimate in parts.items()
+                    if estimate is not None
+                ]
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
+        """The result that `to_dict` came from.
+
+        Raises:
+            InputError: a dictionary that is not such a result.
+        """
+        return from_plain(cls, plain, writer="Recovery.to_dict or Recovery.save")
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, whole or not at all.
+
+        Raises:
+            InputError: a place that cannot be written.
+        """
+        write_json(Path(path), self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recovery":
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: a file that is missing or not a saved recovery.
+        """
+        try:
+            plain = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read {path} as a saved recovery: {error}. Pass a file that "
+                "Recovery.save wrote."
+            ) from None
+        return cls.from_dict(plain)
+
+    def plot(self) -> "Figure":
+        """Bars with intervals per factor, controls beside them, the ceiling as a line."""
+        from identikit.probing.plot import bars
+
+        return bars(self)
+
+    def __rich__(self) -> "RenderableType":
+        from identikit.probing.table import render
+
+        return render(self)
+
+    def __str__(self) -> str:
+        return as_text(self)

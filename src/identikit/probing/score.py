@@ -1,0 +1,288 @@
+"""`score(H, Z)`: what is linearly in a representation, how sure that is, and beside what.
+
+One random split serves every read-out, every control and the identity baseline, and one
+set of resamples every interval, so that numbers side by side differ by the features alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.core.errors import InputError
+from identikit.core.factors import Factors, Kind
+from identikit.core.linalg import least_squares, rounding, spread
+from identikit.core.memory_mapped import projected
+from identikit.core.randomness import stream
+from identikit.core.representation import Representation
+from identikit.features.inputs import as_factors, as_features
+from identikit.probing.linear import least_squares as least_squares_of
+from identikit.probing.maps import map_scores
+from identikit.probing.readouts import (
+    Gathered,
+    Trial,
+    gather,
+    read_each,
+    read_out,
+    targets,
+    with_control_task,
+    with_p_values,
+)
+from identikit.probing.regression import Narrowed
+from identikit.probing.result import OK, FactorScore, MapScores, Recovery
+from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.permutation import Permutations, control_factors
+from identikit.statistics.split import Split, class_folds, numbered, random_split, training_folds
+from identikit.theory.coverage import class_rows, covered_subspace
+
+LEAST = 8
+IDENTITY = "x"
+
+
+def score(
+    H: Any,
+    Z: Any = None,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    head: Any = None,
+    head_class: Any = None,
+    class_vectors: Any = None,
+    x: Any = None,
+    controls: Mapping[str, Any] | None = None,
+    groups: Any = None,
+    items: Any = None,
+    train_mask: Any = None,
+    ceiling: float | None = None,
+    seed: int = 0,
+    train_share: float = 0.5,
+    resamples: int = 1000,
+) -> Recovery:
+    """Read the factors Z out of the representation H, on held-out samples.
+
+    Args:
+        H: Features (n, d_h), NumPy or torch, or a `Representation` that brings its factors,
+            head and observations with it.
+        Z: Factors: a matrix (n, d_z), a mapping or data frame of columns, or `Factors`.
+        kinds: Kind per factor, such as {"azimuth": "circular:360"}, where inference would
+            guess wrong (see `identikit.features.inputs`).
+        head: Rows W (labels, d_h) of the classifier trained on H: adds the part of each
+            score that lies inside its row space, and outside.
+        head_class: Class of each row, where several rows belong to one class.
+        class_vectors: Cluster vectors (classes, d_z): adds the recovery of head rows.
+        x: Observations (n, ...): the identity baseline.
+        controls: Other features of the same samples by name: pixels, an untrained twin.
+        groups: Labels (n); samples of a group are held out, and resampled, together.
+        items: Labels (n) of what each sample shows, such as its object or word: adds scores for
+            random values of the items (control tasks), and what is left above them.
+        train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
+        ceiling: R² that theory allows, to stand beside the scores.
+        seed: Of the split and the resamples.
+        train_share: Share of samples, or of groups, to fit on.
+        resamples: Bootstrap resamples behind each interval, and permutations behind each
+            p-value.
+
+    Raises:
+        InputError: anything that cannot be scored, with what would do.
+    """
+    if isinstance(H, Representation):
+        if Z is not None:
+            raise InputError("H is a Representation and brings its factors; leave Z out.")
+        Z, head = H.factors, H.head if head is None else head
+        head_class = H.head_class if head_class is None else head_class
+        class_vectors = H.class_vectors if class_vectors is None else class_vectors
+        x, H = H.x if x is None else x, H.h
+    if Z is None:
+        raise InputError("Z is missing: pass the factors of the samples in H.")
+    h, factors = as_features(H, name="H"), as_factors(Z, kinds=kinds)
+    features = {IDENTITY: x} if x is not None else {}
+    if IDENTITY in (controls or {}) and x is not None:
+        raise InputError("a control is named 'x', which stands for the observations; rename it.")
+    features |= dict(controls or {})
+    others = {name: as_features(v, name=f"control {name!r}") for name, v in features.items()}
+    _require_length("Z", factors.n_samples, len(h))
+    for name, other in others.items():
+        _require_length(f"control {name!r}", len(other), len(h))
+    if len(h) < LEAST:
+        raise InputError(f"H has {len(h)} samples; at least {LEAST} are needed to split.")
+
+    group = _labels(groups, "groups", len(h))
+    split = _split(group, train_mask, train_share, seed)
+    trial = Trial(
+        split=split,
+        folds=training_folds(group[split.train], seed=seed),
+        bootstrap=Bootstrap(
+            group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
+        ),
+        permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
+    )
+    gathered = gather(h, factors, trial=trial)
+    readings = read_each(gathered, factors, trial=trial)
+    scores = with_p_values(readings, trial=trial)
+    if items is not None:
+        shown = _labels(items, "items", len(h))
+        shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
+        task = read_each(gather(h, shuffled, trial=trial), shuffled, trial=trial)
+        scores = with_control_task(scores, readings, controls=task, trial=trial)
+    rows = None if head is None else as_features(head, name="head")
+    head_scores = _head(rows, head_class, class_vectors, resamples, seed)
+    if rows is not None:
+        scores = _with_coverage(scores, h, _independent(rows, head_class), factors, trial)
+    fit = least_squares_of(gathered.statistics.train(0))
+    return Recovery(
+        factors=scores,
+        latents=_latents(gathered, factors, group, trial),
+        head=head_scores,
+        controls={
+            name: read_out(gather(v, factors, trial=trial), factors, trial=trial)
+            for name, v in others.items()
+        },
+        ceiling=ceiling,
+        n_train=len(split.train),
+        n_test=len(split.test),
+        dim=h.shape[1],
+        rank=fit.rank,
+        condition_number=fit.condition_number if fit.rank else None,
+        status=_status(fit.rank, h.shape[1], len(split.train)),
+    )
+
+
+def held_out_predictions(
+    H: Float[Tensor, "n d_h"],
+    Z: Float[Tensor, "n d_z"],
+    *,
+    seed: int = 0,
+    train_share: float = 0.5,
+) -> tuple[Float[Tensor, "n_test d_z"], Float[Tensor, "n_test d_z"]]:
+    """Affine predictions and true latents of the held-out samples of `score`, for figures."""
+    split = _split(torch.arange(len(H)), None, train_share, seed)
+    fit = least_squares(H[split.train], Z[split.train])
+    return fit.predict(H[split.test]), Z[split.test].double()
+
+
+def _latents(gathered: Gathered, factors: Factors, group: Tensor, trial: Trial) -> MapScores | None:
+    if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
+        return None
+    return map_scores(
+        gathered.features,
+        torch.cat([targets(factor) for factor in factors.values()], dim=1),
+        names=tuple(factors),
+        folds=[trial.split],
+        statistics=gathered.statistics,
+        groups=group,
+        bootstrap=trial.bootstrap,
+    )
+
+
+def _head(
+    rows: Tensor | None, row_class: Any, vectors: Any, resamples: int, seed: int
+) -> MapScores | None:
+    """Head rows against the cluster vector of each row's class, split by class."""
+    if rows is None or vectors is None:
+        return None
+    v = as_features(vectors, name="class_vectors")
+    if row_class is None:
+        if len(rows) != len(v):
+            raise InputError(
+                f"the head has {len(rows)} rows and class_vectors {len(v)}; pass head_class, "
+                "the class of each row."
+            )
+        row_class = torch.arange(len(rows))
+    label = torch.as_tensor(row_class).cpu().long()
+    _require_length("head_class", len(label), len(rows))
+    if label.min() < 0 or label.max() >= len(v):
+        raise InputError(
+            f"head_class must number the rows of class_vectors, 0 to {len(v) - 1}; got "
+            f"{int(label.min())} to {int(label.max())}."
+        )
+    if len(torch.unique(label)) < 2:
+        raise InputError("head_class names one class only; nothing can be held out.")
+    folds = class_folds(label, dim=rows.shape[1], generator=stream(seed, "classes"))
+    features = Narrowed.of(rows)
+    return map_scores(
+        features,
+        v[label],
+        names=tuple(f"v{j + 1}" for j in range(v.shape[1])),
+        folds=folds,
+        statistics=features.statistics(v[label], splits=folds),
+        groups=label,
+        bootstrap=Bootstrap(
+            label[torch.cat([fold.test for fold in folds])],
+            resamples=resamples,
+            generator=stream(seed, "bootstrap of classes"),
+        ),
+    )
+
+
+def _independent(rows: Tensor, row_class: Any) -> Tensor:
+    """One row per class where classes are known, else the rows as they are."""
+    return (
+        rows if row_class is None else class_rows(rows, _labels(row_class, "head_class", len(rows)))
+    )
+
+
+def _with_coverage(
+    scores: tuple[FactorScore, ...], h: Tensor, rows: Tensor, factors: Factors, trial: Trial
+) -> tuple[FactorScore, ...]:
+    """Add the score of h inside the head's row space, and outside where that is not empty."""
+    if rows.shape[1] != h.shape[1]:
+        raise InputError(
+            f"the head must have one column per dimension of H ({h.shape[1]}); "
+            f"got shape {tuple(rows.shape)}. Pass W as (labels, d_h)."
+        )
+    coverage = covered_subspace(rows)
+    if coverage.rank == h.shape[1]:  # the part is the whole, turned
+        return tuple(replace(s, covered=s.estimate) for s in scores)
+    dtype = torch.float64 if h.dtype == torch.float64 else torch.float32
+    inside, outside = (projected(h, a, dtype=dtype) for a in (coverage.basis, coverage.complement))
+    # what rounding h left outside is no information, however well a regression can scale it
+    noise = 4 * rounding(h).square().sum().sqrt()
+    outside[:, spread(outside) <= noise] = 0
+    covered, rest = (
+        read_each(gather(part, factors, trial=trial), factors, trial=trial)
+        for part in (inside, outside)
+    )
+    return tuple(
+        replace(s, covered=c.score.estimate, rest=r.score.estimate)
+        for s, c, r in zip(scores, covered, rest, strict=True)
+    )
+
+
+def _split(group: Tensor, train_mask: Any, train_share: float, seed: int) -> Split:
+    if train_mask is None:
+        return random_split(group, train_share=train_share, generator=stream(seed, "split"))
+    mask = torch.as_tensor(train_mask).cpu().bool()
+    _require_length("train_mask", len(mask), len(group))
+    split = Split(train=mask.nonzero().flatten(), test=(~mask).nonzero().flatten())
+    if min(len(split.train), len(split.test)) < 2:
+        raise InputError(
+            f"train_mask leaves {len(split.train)} samples to fit and {len(split.test)} to "
+            "score; each part needs at least two."
+        )
+    return split
+
+
+def _status(rank: int, dim: int, n_train: int) -> str:
+    if rank == min(dim, n_train - 1):
+        return OK
+    return (
+        f"h varies in {rank} of its {dim} dimensions: the others are constant, combinations of "
+        "these, or below the precision of the numbers"
+    )
+
+
+def _labels(groups: Any, name: str, n: int) -> Int[Tensor, " n"]:
+    if groups is None:
+        return torch.arange(n)
+    _require_length(name, len(groups), n)
+    return numbered(groups)
+
+
+def _require_length(name: str, got: int, n: int) -> None:
+    if got != n:
+        raise InputError(
+            f"{name} and H must have the same number of rows; got {got} and {n}. "
+            "Pass values of the same samples."
+        )

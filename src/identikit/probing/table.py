@@ -1,0 +1,99 @@
+"""A recovery as a table: predicted, recovered, explained."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from identikit.core.estimate import Estimate, Scores
+from identikit.core.serialization import plain_table
+from identikit.probing.explain import explain_factor
+from identikit.probing.result import OK, MapScores, Recovery
+
+
+def render(recovery: Recovery) -> RenderableType:
+    """The factors' table, with the maps of latents and head below it where they exist."""
+    parts: list[RenderableType] = [_factors(recovery)]
+    maps = {"latents": recovery.latents, "head rows": recovery.head}
+    if any(maps.values()):
+        parts.append(_maps({name: m for name, m in maps.items() if m is not None}))
+    doubtful = [
+        score.name for score in recovery.factors if score.p_holm is not None and score.p_holm > 0.05
+    ]
+    if doubtful:
+        parts.append(Text(f"could be chance (p > 0.05 after Holm): {', '.join(doubtful)}"))
+    if recovery.status != OK:
+        parts.append(Text(recovery.status))
+    parts.append(
+        Text(
+            f"held out: {recovery.n_test} samples, fitted on {recovery.n_train}, "
+            f"d_h = {recovery.dim}; [95 % interval] given the fitted map",
+            style="dim",
+        )
+    )
+    return Group(*parts)
+
+
+def _factors(recovery: Recovery) -> Table:
+    split = any(score.covered is not None for score in recovery.factors)
+    table = plain_table()
+    table.add_column("factor", no_wrap=True)
+    table.add_column("measure")
+    table.add_column("predicted", justify="right")
+    table.add_column("recovered", justify="right", no_wrap=True)
+    tasks = any(score.control_task is not None for score in recovery.factors)
+    for name in (
+        *(("covered", "rest") if split else ()),
+        *(("random items",) if tasks else ()),
+        *recovery.controls,
+        "chance",
+    ):
+        table.add_column(name, justify="right")
+    table.add_column("explained")
+    controls = list(zip(*recovery.controls.values(), strict=True))
+    for j, score in enumerate(recovery.factors):
+        inside = (_brief(score.covered), _brief(score.rest)) if split else ()
+        beside = (f"{c.estimate.value:.3f}" for c in (controls[j] if controls else ()))
+        predicted = recovery.ceiling if score.measure == "R²" else None
+        table.add_row(
+            score.name,
+            score.measure,
+            "-" if predicted is None else f"{predicted:.3f}",
+            str(score.estimate),
+            *inside,
+            *((_brief(score.control_task),) if tasks else ()),
+            *beside,
+            f"{score.chance:.3g}",
+            explain_factor(score),
+        )
+    return table
+
+
+def _maps(maps: dict[str, MapScores]) -> Table:
+    table = plain_table()
+    table.add_column("mean over dimensions", no_wrap=True)
+    for name in maps:
+        table.add_column(name, no_wrap=True, justify="right")
+    rows: dict[str, str] = {
+        "affine R²": "affine",
+        "linear R² (no intercept)": "linear",
+        "Procrustes R²": "procrustes",
+        "MCC weak (after the affine map)": "mcc_weak",
+        "MCC strong (one column each)": "mcc_strong",
+    }
+    for label, attribute in rows.items():
+        means: list[Scores] = [getattr(m, attribute) for m in maps.values()]
+        table.add_row(label, *(str(scores.mean) for scores in means))
+    errors = [str(m.isometry_error) if m.isometry_error else "-" for m in maps.values()]
+    table.add_row("deviation from a scaled isometry", *errors)
+    table.add_row("rank of d_h", *(f"{m.rank} of {len(m.coefficient)}" for m in maps.values()))
+    table.add_row(
+        "independent points: fitted on, held out",
+        *(f"{m.n_train}, {m.n_test}" for m in maps.values()),
+    )
+    if any(m.status != OK for m in maps.values()):
+        table.add_row("status", *(m.status for m in maps.values()))
+    return table
+
+
+def _brief(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.value:.3f}"

@@ -1,0 +1,1 @@
+"""Runs on disk, the jobs that make them and the one list of studies."""

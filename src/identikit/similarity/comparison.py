@@ -1,0 +1,167 @@
+"""What `compare` returns: every similarity on the whole spaces, the covered parts and the rest.
+
+Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Group
+from rich.text import Text
+
+from identikit.core.estimate import Estimate
+from identikit.core.serialization import as_text, from_plain, plain_table, to_plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+MEASURES: dict[str, str] = {
+    "r2_ab": "linear R², A → B",
+    "r2_ba": "linear R², B → A",
+    "r2_mean_ab": "mean linear R² of dimensions, A → B",
+    "r2_mean_ba": "mean linear R² of dimensions, B → A",
+    "procrustes_ab": "Procrustes R², A → B",
+    "procrustes_ba": "Procrustes R², B → A",
+    "cca": "mean canonical correlation",
+    "svcca": "SVCCA",
+    "cka": "CKA",
+    "cka_biased": "biased CKA",
+}
+"""From the names in Python to those in tables, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarity:
+    """One score of how alike two spaces are; 1 is alike up to the maps that it allows."""
+
+    measure: str
+    """A key of `MEASURES`."""
+    estimate: Estimate
+    """Held out, but for CKA, which fits nothing. The biased CKA has no interval of its own: its
+    ends are its value."""
+    chance: float | None
+    """Mean over shuffles of the rows of B, everything fitted again; None without shuffles."""
+    ceiling: float | None
+    """What the ranks (R²) or the spectra (Procrustes, CKA) of the two spaces allow at best,
+    whatever they hold; None where that is not known."""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+        return MEASURES[self.measure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceScores:
+    """How alike one part of A and the same part of B are."""
+
+    name: str
+    """`whole`, `covered` (by the heads) or `rest`."""
+    rank_a: int
+    """Directions in which this part of A varies, above rounding."""
+    rank_b: int
+    scores: tuple[Similarity, ...]
+    canonical: tuple[Estimate, ...]
+    """Held-out correlations of the pairs of directions, in the order of their fitted ones."""
+    canonical_fitted: tuple[float, ...]
+    """On the rows fitted: too high, the more so the fewer rows."""
+    singular_values: tuple[float, ...]
+    """Of the linear map from A to B over their root mean square; all 1 for a scaled rotation."""
+    penalties: tuple[float, float]
+    """Of the ridge from A to B and from B to A, as a share of the features' total variance; 0
+    where least squares did."""
+
+    def __getitem__(self, measure: str) -> Similarity:
+        """The score of that name.
+
+        Raises:
+            KeyError: it could not be determined, or there is no such measure.
+        """
+        return {score.measure: score for score in self.scores}[measure]
+
+    def get(self, measure: str) -> Similarity | None:
+        """The score of that name; None where there is none."""
+        return next((score for score in self.scores if score.measure == measure), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two representations of the same samples."""
+
+    names: tuple[str, str]
+    """Of A and of B."""
+    spaces: tuple[SpaceScores, ...]
+    """The whole; with both heads also what they cover, and the rest where both have one."""
+    n_train: int
+    n_test: int
+    dims: tuple[int, int]
+    """Columns of A and of B."""
+    unit_norm: bool | None
+    """Whether features and head rows of both have one norm each: then theory promises a scaled
+    rotation between the covered parts, not just a linear map. None without both heads."""
+    status: tuple[str, ...] = ()
+    """What to mind, one sentence each."""
+
+    def space(self, name: str) -> SpaceScores | None:
+        """The scores of `whole`, `covered` or `rest`; None where there are none."""
+        return next((space for space in self.spaces if space.name == name), None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per space and measure."""
+        return pd.DataFrame(
+            [
+                {
+                    "space": space.name,
+                    "measure": score.measure,
+                    **asdict(score.estimate),
+                    "chance": score.chance,
+                    "ceiling": score.ceiling,
+                }
+                for space in self.spaces
+                for score in space.scores
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Comparison":
+        """The result that `to_dict` came from.
+
+        Raises:
+            InputError: a dictionary that is not such a result.
+        """
+        return from_plain(cls, plain, writer="Comparison.to_dict")
+
+    def __rich__(self) -> "RenderableType":
+        return _rendered(self)
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+
+def _rendered(comparison: Comparison) -> Group:
+    a, b = comparison.names
+    table = plain_table()
+    table.add_column(f"A = {a}, B = {b}", no_wrap=True)
+    for space in comparison.spaces:
+        table.add_column(
+            f"{space.name} ({space.rank_a}, {space.rank_b})", justify="right", no_wrap=True
+        )
+    for measure, label in MEASURES.items():
+        found = [space.get(measure) for space in comparison.spaces]
+        table.add_row(label, *("-" if score is None else _cell(score) for score in found))
+    rule = (
+        f"held out: {comparison.n_test} samples, fitted on {comparison.n_train}; (directions of A, "
+        "of B), [95 % interval]"
+    )
+    return Group(table, Text(rule, style="dim"), *(Text(word) for word in comparison.status))
+
+
+def _cell(score: Similarity) -> str:
+    exact = score.estimate.low == score.estimate.high
+    return f"{score.estimate.value:.3f}" if exact else str(score.estimate)

@@ -1,0 +1,82 @@
+"""What theory predicts of two models' similarity, and why it is what it is, in plain words.
+
+Two networks trained with cross-entropy on the same labels share one posterior at the optimum,
+W_c h = V_c h' + const (centred heads W, V), so that the parts of h and h' that their heads cover
+are affine images of each other: linear R² 1 both ways; with unit norms of features and rows a
+scaled rotation, so that Procrustes R² and CKA are 1 too (Roeder, Metz and Kingma 2021,
+arXiv:2007.00810; arXiv:2410.21869). Of the rest, and so of whole spaces that have one, theory says
+nothing; nor of
+scores that weigh all covered directions alike: a head has up to (labels - 1) of them where the
+posterior needs fewer, and training leaves noise in the others.
+"""
+
+from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
+
+CLOSE = 0.02
+"""Of the prediction, within which a score counts as having met it."""
+LINEAR = ("r2_ab", "r2_ba")
+ROTATION = ("procrustes_ab", "procrustes_ba", "cka", "cka_biased")
+
+
+def predicted(comparison: Comparison, space: SpaceScores, measure: str) -> float | None:
+    """The score of two optima on the same labels; None where theory is silent.
+
+    Args:
+        comparison: Of two models.
+        space: One of its spaces.
+        measure: A score's name.
+    """
+    covered = comparison.space("covered")
+    if covered is None or (space.rank_a, space.rank_b) != (covered.rank_a, covered.rank_b):
+        return None
+    if space.name == "rest":
+        return None
+    allowed = LINEAR + (ROTATION if comparison.unit_norm else ())
+    return 1.0 if measure in allowed else None
+
+
+def explain_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
+    """One or two sentences."""
+    target, value = predicted(comparison, space, score.measure), score.estimate.value
+    if target is not None:
+        return _against(target, value, comparison, space)
+    if score.chance is not None and score.estimate.low <= score.chance:
+        return "No more than chance. " + _silence(score.measure, space, comparison)
+    capped = score.ceiling is not None and score.ceiling < 1 - CLOSE
+    cap = f" {_reason(score.measure)} allow {score.ceiling:.3f} at most." if capped else ""
+    return _silence(score.measure, space, comparison) + cap
+
+
+def _against(target: float, value: float, comparison: Comparison, space: SpaceScores) -> str:
+    if value >= target - CLOSE:
+        return "As two optima on the same labels must."
+    short = f"{target - value:.3f} less than two optima on the same labels would reach: "
+    if space.rank_a != space.rank_b:
+        return short + (
+            f"the heads cover {space.rank_a} and {space.rank_b} directions, so the models were "
+            "trained on different labels, or one has not enough dimensions."
+        )
+    if comparison.n_train < 10 * space.rank_a:
+        return short + (
+            f"{comparison.n_train} samples may be too few to fit a map of {space.rank_a} "
+            "directions."
+        )
+    return short + (
+        "one of the two is not at its optimum, or there are directions that its loss hardly feels."
+    )
+
+
+def _silence(measure: str, space: SpaceScores, comparison: Comparison) -> str:
+    if space.name == "rest":
+        return "Theory is silent: what agrees outside the heads is not the loss's doing."
+    if comparison.space("covered") is None:
+        return "Without both heads theory cannot say which part must agree."
+    if space.name == "covered" and measure in ROTATION:
+        return "Theory promises a linear map, which need not be a rotation."
+    if space.name == "covered":
+        return "Weak directions count as much as strong ones, and hold what training left over."
+    return "Mixes what the heads cover with what they do not; theory is silent."
+
+
+def _reason(measure: str) -> str:
+    return "The ranks" if measure.startswith("r2") else "The two spectra"

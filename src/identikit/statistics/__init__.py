@@ -1,0 +1,1 @@
+"""How sure a number is: resamples, permutations, corrections, splits, measures."""

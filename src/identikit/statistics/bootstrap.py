@@ -1,0 +1,92 @@
+"""95 % intervals by resampling the held-out points under a map that stays as it was fitted.
+
+A score is a function of weights on the held-out points: all one for the score itself,
+multinomial counts for a resample. The interval runs from the 2.5 to the 97.5 percentile
+over resamples. It speaks of the score that *this* map would get on the whole population;
+how much another training sample would move the map is not in it. Points that share a
+group are drawn together, so dependent points do not narrow the interval.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, Scores
+
+Statistic = Callable[[Tensor], Tensor]
+"""From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""
+
+TAIL = 0.025
+CHUNK = 1 << 21  # weights in float64 at a time
+
+
+class Bootstrap:
+    """The resamples of n held-out points, drawn once and shared by every score.
+
+    Raises:
+        InputError: fewer than 100 resamples, or fewer than two groups.
+    """
+
+    def __init__(
+        self,
+        groups: Int[Tensor, " n"],
+        *,
+        resamples: int,
+        generator: torch.Generator,
+    ) -> None:
+        if resamples < 100:
+            raise InputError(
+                f"resamples must be at least 100 for a 95 % interval; got {resamples}. "
+                "1000 is usual."
+            )
+        names, self._group = torch.unique(groups, return_inverse=True)
+        self.n, self.n_groups = len(groups), len(names)
+        if self.n_groups < 2:
+            raise InputError(
+                "the held-out part is one group, so resampling groups says nothing of how sure "
+                "a score is. Hold out two groups or more, or leave groups out."
+            )
+        counts = torch.zeros(resamples, self.n_groups, dtype=torch.uint8)
+        one = torch.ones(1, dtype=torch.uint8)
+        for row in torch.split(counts, max(1, CHUNK // self.n_groups)):
+            drawn = torch.randint(self.n_groups, row.shape, generator=generator)
+            row.scatter_add_(1, drawn, one.expand(row.shape))
+        self._counts = counts
+
+    def draws(self, statistic: Statistic) -> Float[Tensor, "b k"]:
+        """The statistic of every resample."""
+        chunks = torch.split(self._counts, max(1, CHUNK // self.n))
+        if self.n_groups < self.n:
+            return torch.cat([statistic(chunk[:, self._group].double()) for chunk in chunks])
+        return torch.cat([statistic(chunk.double()) for chunk in chunks])
+
+    def value(self, statistic: Statistic) -> Float[Tensor, " k"]:
+        """The statistic of the points as they are."""
+        return statistic(torch.ones(1, self.n, dtype=torch.float64))[0]
+
+    def estimates(self, statistic: Statistic) -> list[Estimate]:
+        """Value and percentile interval of each of the k scores."""
+        value = self.value(statistic)
+        tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
+        low, high = self.draws(statistic).nanquantile(tails, dim=0)
+        return [
+            Estimate(value=v, low=lo, high=hi)
+            for v, lo, hi in zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
+        ]
+
+    def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
+        """For each of several maps, whose k scores follow one another, these and their mean."""
+
+        def with_means(weights: Tensor) -> Tensor:
+            each = statistic(weights).view(len(weights), maps, -1)
+            return torch.cat([each, each.mean(dim=2, keepdim=True)], dim=2).flatten(1)
+
+        found = self.estimates(with_means)
+        width = len(found) // maps
+        return [
+            Scores(mean=own[-1], per_factor=tuple(own[:-1]))
+            for own in (found[start : start + width] for start in range(0, len(found), width))
+        ]

@@ -1,0 +1,233 @@
+"""Train x -> h with cross-entropy on COIL-20, and read azimuth and object from held-out arcs.
+
+Labels are objects, or single images (DIET, arXiv:2410.21869). Every azimuth is held out
+once, by encoders that have not seen it, so each score is over all 72 azimuths of each
+object. Controls: pixels, a random projection of them to d_h dimensions, the encoder before
+training, and a random subspace of h as large as the covered one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from identikit.core.randomness import stream
+from identikit.encoders.cnn import CNN
+from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.runs.threads import processor_threads
+from identikit.studies.paper.coil20.config import Coil20Config, Objective
+from identikit.studies.paper.coil20.readout import Readouts, symmetry_prediction
+from identikit.studies.paper.coil20.result import Coil20Result, Training
+from identikit.theory.coverage import covered_subspace
+from identikit.training.fit import Progress, fit
+from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, Coil20, load_coil20
+
+PIXELS = "pixels"
+EVALUATE_EVERY = 50
+"""Steps between two points of a training curve."""
+
+Features = dict[str, Tensor]
+"""Name to (1440, d)."""
+
+
+def run_coil20(
+    config: Coil20Config, *, on_progress: Callable[[Progress], None] | None = None
+) -> Coil20Result:
+    """Train every encoder, read it out beside its controls, and score.
+
+    Raises:
+        InputError: data that cannot be read, or training that cannot go on.
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    start = time.perf_counter()
+    data = load_coil20(Path(config.data))
+    with processor_threads(config.threads):
+        return _run(config, data, start, on_progress)
+
+
+def _run(
+    config: Coil20Config,
+    data: Coil20,
+    start: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> Coil20Result:
+    readouts: dict[str, Readouts] = {}
+    training = {str(objective): Training() for objective in config.objectives}
+    cells = config.seeds * config.folds
+    total = cells * sum(config.training(objective).steps for objective in config.objectives)
+    done = 0
+
+    def tell(progress: Progress) -> None:
+        if on_progress is not None:
+            step, seconds = done + progress.step, time.perf_counter() - start
+            left = seconds * (total - step) / step
+            whole = replace(progress, step=step, steps=total, seconds=seconds, seconds_left=left)
+            on_progress(replace(whole, record=None))  # a record counts its own encoder's steps
+
+    for seed in range(config.seeds):
+        for fold in range(config.folds):
+            cell = _Cell(config, data, seed, fold)
+            _read(readouts, cell, cell.controls())
+            for objective in config.objectives:
+                _read(readouts, cell, cell.train(objective, training[objective], tell))
+                done += config.training(objective).steps
+    return Coil20Result(
+        config=config,
+        readouts=readouts,
+        training=training,
+        symmetry=symmetry_prediction(data, config.parts),
+        fronts=(data.images[AZIMUTHS - 1 :: AZIMUTHS] * 255).round().byte(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _read(readouts: dict[str, Readouts], cell: "_Cell", features: Features) -> None:
+    for name, h in features.items():
+        if name not in readouts:
+            seeds = 1 if name == PIXELS else cell.config.seeds
+            readouts[name] = Readouts.empty(seeds=seeds, folds=cell.config.folds)
+        if cell.seed < len(readouts[name].azimuth):
+            readouts[name].fill(h, cell.data, cell.config.parts, seed=cell.seed, fold=cell.fold)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One seed and one held-out fold: an encoder per objective, from the same start."""
+
+    config: Coil20Config
+    data: Coil20
+    seed: int
+    fold: int
+
+    def stream(self, purpose: str) -> torch.Generator:
+        return stream(self.config.seed, f"coil20/{purpose}/{self.seed}/{self.fold}")
+
+    def encoder(self) -> CNN:
+        width, dim = self.config.width, self.config.dim
+        return CNN(width=width, out_dim=dim, generator=self.stream("encoder")).eval()
+
+    def features(self, encoder: CNN) -> Float[Tensor, "1440 d_h"]:
+        with torch.no_grad():
+            return cast(Tensor, encoder(self.data.images))
+
+    def controls(self) -> Features:
+        """What needs no training."""
+        pixels = self.data.images.flatten(1)
+        projection = torch.randn(
+            pixels.shape[1], self.config.dim, generator=self.stream("projection")
+        )
+        return {
+            PIXELS: pixels,
+            "random projection": pixels @ projection,
+            "untrained": self.features(self.encoder()),
+        }
+
+    def train(
+        self, objective: Objective, training: Training, tell: Callable[[Progress], None]
+    ) -> Features:
+        """Train one encoder; its features, whole and split by what its head covers."""
+        draw = Draws.of(self.config, self.data, fold=self.fold, objective=objective)
+        encoder = self.encoder()
+        head = SoftmaxHead(
+            HeadConfig(negatives=None),
+            draw.labels,
+            self.config.dim,
+            generator=self.stream(f"{objective}/head"),
+        )
+        held_out = self.config.parts.held_out(self.fold).repeat(OBJECTS)
+
+        def accuracy() -> dict[str, float]:
+            named = head.logits(encoder(self.data.images[held_out])).argmax(1)
+            return {"accuracy": float((named == self.data.object[held_out]).double().mean())}
+
+        fitted = fit(
+            encoder,
+            head,
+            draw=draw,
+            config=self.config.training(objective),
+            seed=self.stream(f"{objective}/batches").initial_seed(),
+            evaluate=accuracy if objective == "supervised" else None,
+            evaluate_every=EVALUATE_EVERY,
+            on_progress=tell,
+        )
+        if fitted.status == "interrupted":
+            raise KeyboardInterrupt
+        h = self.features(encoder)
+        coverage = covered_subspace(head.rows().detach())
+        training.add(labels=draw.labels, rank=coverage.rank, history=fitted.history)
+        if coverage.rank == self.config.dim:
+            return {objective: h}
+        raw = torch.randn(
+            self.config.dim,
+            coverage.rank,
+            generator=self.stream(f"{objective}/subspace"),
+            dtype=torch.float64,
+        )
+        return {
+            objective: h,
+            f"{objective}, covered": coverage.covered(h),
+            f"{objective}, rest": coverage.rest(h),
+            f"{objective}, random part": h.double() @ torch.linalg.qr(raw).Q,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """Training pairs of one objective from the images that one fold leaves to be seen."""
+
+    images: Float[Tensor, "n side side"]
+    """By object, then by azimuth."""
+    label: Int[Tensor, " n"]
+    labels: int
+    """How many there are."""
+    turn: Float[Tensor, "views views"] | None
+    """Row i: how often view j of an object is drawn for the label of its view i."""
+    shift: int
+    brightness: float
+
+    @classmethod
+    def of(cls, config: Coil20Config, data: Coil20, *, fold: int, objective: Objective) -> "Draws":
+        """The images seen, with an object or themselves as label."""
+        seen = config.parts.seen(fold)
+        rows = seen.repeat(OBJECTS)
+        n = int(rows.sum())
+        supervised = objective == "supervised"
+        circle = data.circle()[:AZIMUTHS][seen]
+        return cls(
+            images=data.images[rows],
+            label=data.object[rows] if supervised else torch.arange(n),
+            labels=OBJECTS if supervised else n,
+            turn=(config.turn_kappa * (circle @ circle.T - 1)).exp()
+            if objective == "diet-turned"
+            else None,
+            shift=config.shift,
+            brightness=config.brightness,
+        )
+
+    def __call__(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """N images, each turned, moved and brightened at random, and their labels."""
+        row = torch.randint(len(self.images), (n,), generator=generator)
+        source = row
+        if self.turn is not None:
+            views = len(self.turn)
+            view = torch.multinomial(self.turn[row % views], 1, generator=generator)[:, 0]
+            source = row - row % views + view
+        x = shifted(self.images[source], by=self.shift, generator=generator)
+        gain = 1 + self.brightness * (2 * torch.rand(n, 1, 1, generator=generator) - 1)
+        return x * gain, self.label[row]
+
+
+def shifted(
+    images: Float[Tensor, "n side side"], *, by: int, generator: torch.Generator
+) -> Float[Tensor, "n side side"]:
+    """Each image moved by up to `by` pixels down and across; black comes in."""
+    n, side, _ = images.shape
+    padded = F.pad(images, (by,) * 4)
+    down, across = torch.randint(2 * by + 1, (2, n, 1), generator=generator) + torch.arange(side)
+    return padded[torch.arange(n)[:, None, None], down[:, :, None], across[:, None, :]]

@@ -1,0 +1,195 @@
+"""Every factor from h by linear maps, the paper's way and ours, from one pass and one more.
+
+Targets are the values of a factor, cosine and sine on a circle, indicators of nominal levels. The
+first pass gathers additive statistics (`moments`) of the training and the validation part, from
+which all maps follow; the second predicts for the test part.
+
+    paper   least squares with a constant                Pearson's r, mean over a factor's columns
+    ours    ridge where it does better on validation     R², circular R², Spearman, and balanced
+                                                         accuracy (`discriminant`)
+
+Ours is repeated for the covered part of h, B'h with B a basis of the centred head's rows
+(`coverage`), and for the rest; their statistics are those of h, multiplied by B on both sides.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from identikit.core.factors import Kind
+from identikit.probing import linear
+from identikit.probing.discriminant import Discriminant, discriminant
+from identikit.probing.moments import FoldMoments, PartMoments
+from identikit.probing.readouts import CLASSES
+from identikit.probing.regression import fit_each
+from identikit.probing.result import FactorScore
+from identikit.statistics import measures
+from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.studies.paper.dislib.pictures import Seen
+from identikit.theory.coverage import Coverage
+from identikit.worlds.grids.grid import Grid, GridFactor
+
+PAPER = "paper"
+OURS = "h"
+MEASURES = {
+    Kind.CONTINUOUS: "R²",
+    Kind.CIRCULAR: "circular R²",
+    Kind.ORDINAL: "Spearman",
+    Kind.CATEGORICAL: "balanced accuracy",
+    Kind.BINARY: "balanced accuracy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is regressed for each factor, by its level."""
+
+    axes: tuple[GridFactor, ...]
+    tables: tuple[Float[Tensor, "_ _"], ...]
+
+    @classmethod
+    def of(cls, grid: Grid) -> "Targets":
+        """Values, cosine and sine, or indicators."""
+        return cls(grid.axes, tuple(_table(factor) for factor in grid.axes))
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns of each factor."""
+        return [table.shape[1] for table in self.tables]
+
+    @property
+    def columns(self) -> list[slice]:
+        """Where the columns of each factor stand."""
+        ends = torch.tensor(self.widths).cumsum(0).tolist()
+        return [slice(end - width, end) for end, width in zip(ends, self.widths, strict=True)]
+
+    def at(self, index: Int[Tensor, "n factors"]) -> Float[Tensor, "n columns"]:
+        """The columns of samples with these levels."""
+        columns = [table[level] for table, level in zip(self.tables, index.T, strict=True)]
+        return torch.cat(columns, dim=1)
+
+
+def _table(factor: GridFactor) -> Tensor:
+    if factor.kind in CLASSES:
+        return torch.eye(factor.size, dtype=torch.float64)
+    if factor.kind is Kind.ORDINAL:
+        return torch.arange(factor.size, dtype=torch.float64)[:, None]
+    if factor.period is None:
+        return factor.values[:, None]
+    angle = factor.values * (2 * torch.pi / factor.period)
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """All linear maps from h, side by side."""
+
+    coefficient: Float[Tensor, "d_h maps_columns"]
+    intercept: Float[Tensor, " maps_columns"]
+    names: tuple[str, ...]
+    """Of the groups of columns: the paper's, ours, ours of the covered part and of the rest."""
+    discriminants: dict[tuple[str, int], Discriminant]
+    """For each group but the paper's, and each nominal factor by its position."""
+    rank: int
+    """Directions of the training features above the cut-off."""
+
+
+def gather(seen: Seen, targets: Targets) -> FoldMoments:
+    """Statistics of the training part, and of the validation part as its one fold."""
+    pictures = seen.pictures
+    moments = PartMoments.empty(
+        parts=2, d=seen.encoder.dim, k=sum(targets.widths), device=pictures.device
+    )
+    for part, places in enumerate(pictures.parts[:2]):
+        for block, h in seen.blocks(places):
+            y = targets.at(pictures.index[block]).to(pictures.device)
+            moments.add(h, y, part=torch.full((len(block),), part))
+    train = torch.tensor([[True, False]] * 2)
+    return FoldMoments(moments=moments, training=train, testing=~train)
+
+
+def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | None) -> Maps:
+    """The paper's map, ours, and ours of what a head covers and of the rest, if there is one."""
+    plain = linear.least_squares(statistics.train(0))
+    coefficients, intercepts, names = [plain.coefficient], [plain.intercept], [PAPER]
+    discriminants: dict[tuple[str, int], Discriminant] = {}
+    for name, basis in _bases(coverage):
+        own = statistics if basis is None else statistics.projected(basis)
+        fits = fit_each(own, widths=targets.widths)
+        for j, (factor, fit) in enumerate(zip(targets.axes, fits, strict=True)):
+            if factor.kind in CLASSES:
+                discriminants[name, j] = discriminant(
+                    own.train(0), fit.coefficient, fit.intercept, columns=targets.columns[j]
+                )
+        coefficient = torch.cat([fit.coefficient for fit in fits], dim=1)
+        coefficients.append(coefficient if basis is None else basis.to(coefficient) @ coefficient)
+        intercepts.append(torch.cat([fit.intercept for fit in fits]))
+        names.append(name)
+    return Maps(
+        torch.cat(coefficients, dim=1),
+        torch.cat(intercepts),
+        tuple(names),
+        discriminants,
+        plain.rank,
+    )
+
+
+def _bases(coverage: Coverage | None) -> Iterator[tuple[str, Tensor | None]]:
+    yield OURS, None
+    if coverage is not None:
+        yield "covered", coverage.basis
+        if coverage.complement.shape[1]:
+            yield "rest", coverage.complement
+
+
+def predict(seen: Seen, maps: Maps) -> Float[Tensor, "n_test maps_columns"]:
+    """What all maps say of the test part."""
+    a, b = maps.coefficient.to(seen.pictures.device), maps.intercept.to(seen.pictures.device)
+    blocks = seen.blocks(seen.pictures.parts[2])
+    return torch.cat([(h.double() @ a + b).cpu() for _, h in blocks])
+
+
+def read_out(
+    seen: Seen, targets: Targets, *, coverage: Coverage | None, bootstrap: Bootstrap
+) -> tuple[tuple[FactorScore, ...], int]:
+    """Score every factor, with Pearson's r of the paper's protocol among the extras; the rank."""
+    maps = fit_maps(gather(seen, targets), targets, coverage=coverage)
+    index = seen.pictures.index[seen.pictures.parts[2]]
+    target = targets.at(index)
+    whole = torch.split(predict(seen, maps), target.shape[1], dim=1)
+    predictions = dict(zip(maps.names, whole, strict=True))
+    r = bootstrap.value(measures.correlation(predictions.pop(PAPER), target))
+    scores = []
+    for j, (factor, own) in enumerate(zip(targets.axes, targets.columns, strict=True)):
+        found = {
+            name: bootstrap.estimates(
+                _statistic(factor, p[:, own], target[:, own], maps.discriminants.get((name, j)))
+            )[0]
+            for name, p in predictions.items()
+        }
+        scores.append(
+            FactorScore(
+                name=factor.name,
+                kind=factor.kind,
+                measure=MEASURES[factor.kind],
+                estimate=found[OURS],
+                chance=1 / factor.size if factor.kind in CLASSES else 0.0,
+                covered=found.get("covered"),
+                rest=found.get("rest"),
+                extras={"r": r[own].mean().item()},
+            )
+        )
+    return tuple(scores), maps.rank
+
+
+def _statistic(
+    factor: GridFactor, prediction: Tensor, target: Tensor, classes: Discriminant | None
+) -> Statistic:
+    if classes is not None:
+        return measures.balanced_accuracy(classes.named(prediction), target.argmax(dim=1))
+    if factor.kind is Kind.ORDINAL:
+        return measures.spearman(prediction[:, 0], target[:, 0])
+    return measures.r2(prediction, target, pooled=factor.kind is Kind.CIRCULAR)

@@ -1,0 +1,93 @@
+"""Least squares where it is well posed, ridge where it overfits."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression, Ridge
+from tests.cases import rotation
+from torch import Tensor
+
+from identikit.probing import regression
+from identikit.probing.regression import PENALTIES, Narrowed, fit_each, regress, within
+from identikit.statistics.split import Split, group_folds
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def run(train: Tensor, *targets: Tensor, test: Tensor) -> tuple[list[Tensor], list[bool]]:
+    """Predictions for the test rows, and whether each factor's are by ridge."""
+    n, m = len(train), len(test)
+    split = Split(train=torch.arange(n), test=torch.arange(n, n + m))
+    folds = group_folds(torch.arange(n), n_folds=5, generator=torch.Generator().manual_seed(0))
+    h = torch.cat([train, test])
+    y = [torch.cat([target, target.new_zeros(m, target.shape[1])]) for target in targets]
+    statistics = Narrowed.of(h).statistics(torch.cat(y, 1), splits=[split, *within(split, folds)])
+    fits = fit_each(statistics, widths=[target.shape[1] for target in targets])
+    return regress(h, y, split=split, folds=folds), [fit.penalty > 0 for fit in fits]
+
+
+def test_plenty_of_samples_are_plain_least_squares() -> None:
+    train, test, y = normal(500, 5), normal(20, 5, seed=1), normal(500, 2, seed=2)
+    (found,), (ridged,) = run(train, y, test=test)
+    assert not ridged
+    wanted = LinearRegression().fit(train.numpy(), y.numpy()).predict(test.numpy())
+    np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (40, 40), (30, 80)])
+@pytest.mark.parametrize("penalty", PENALTIES[8:])
+def test_ridge_agrees_with_scikit_learn(
+    shape: tuple[int, int], penalty: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regression, "PENALTIES", (penalty,))
+    monkeypatch.setattr(regression, "GAIN", float("inf"))
+    train, test, y = normal(*shape) + 3, normal(9, shape[1], seed=1), normal(shape[0], 2, seed=2)
+    (found,), _ = run(train, y, test=test)
+    size = (train - train.mean(0)).square().sum().item()
+    reference = Ridge(alpha=penalty * size, solver="svd").fit(train.numpy(), y.numpy())
+    np.testing.assert_allclose(found, reference.predict(test.numpy()), atol=1e-8)
+
+
+def test_each_factor_chooses_for_itself() -> None:
+    train = normal(60, 40)
+    exact = train @ normal(40, 1, seed=1)
+    noise = normal(60, 2, seed=2)
+    found, ridged = run(train, exact, noise, test=train[:5])
+    assert ridged == [False, True]
+    torch.testing.assert_close(found[0], exact[:5])
+
+
+def test_ridge_is_indifferent_to_scale_shift_and_rotation() -> None:
+    train, test, y = normal(50, 60), normal(9, 60, seed=1), normal(50, 1, seed=2)
+    turn = rotation(60, torch.Generator().manual_seed(3))
+    (plain,), _ = run(train, y, test=test)
+    (moved,), _ = run(1e6 * train @ turn + 1e4, 1e-6 * y - 7, test=1e6 * test @ turn + 1e4)
+    torch.testing.assert_close((moved + 7) * 1e6, plain, rtol=0, atol=1e-5)
+
+
+def test_a_feature_at_rest_in_all_but_one_training_sample_ruins_no_prediction() -> None:
+    """Pixels at an image's edge: least squares gives them any weight and extrapolates.
+
+    Predictions of COIL-20's azimuth from every eighth pixel had an R² of -199 that way.
+    """
+    generator = torch.Generator().manual_seed(0)
+    h = normal(600, 20)
+    rare = (torch.rand(600, 100, generator=generator) < 0.004).double()
+    rare[:300] *= 0.01  # faint in training
+    y = h[:, :1] + 0.3 * normal(600, 1, seed=1)
+    h = torch.cat([h, rare], dim=1)
+    (found,), (ridged,) = run(h[:300], y[:300], test=h[300:])
+    error = (found - y[300:]).square().mean()
+    plain = LinearRegression().fit(h[:300].numpy(), y[:300].numpy()).predict(h[300:].numpy())
+    assert ridged
+    assert error < 0.3
+    assert ((plain - y[300:].numpy()) ** 2).mean() > 10
+
+
+@pytest.mark.parametrize("n", [3, 50])
+def test_features_that_do_not_vary_predict_the_mean(n: int) -> None:
+    y = normal(n, 1)
+    (found,), _ = run(torch.full((n, 9), 0.1), y, test=torch.ones(2, 9))
+    torch.testing.assert_close(found, y.mean().expand(2, 1))

@@ -1,0 +1,180 @@
+"""Runs are written whole or not at all, found again, and never written over."""
+
+import fcntl
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from identikit.core.errors import InputError
+from identikit.runs.store import Draft, Run, RunStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    seed: int = 0
+
+
+def finish(store: RunStore, config: Config, status: str = "completed", **kwargs: object) -> Run:
+    with store.draft("simulate", config, **kwargs) as draft:  # type: ignore[arg-type]
+        assert isinstance(draft, Draft)
+        draft.checkpoint.mkdir(exist_ok=True)
+        (draft.checkpoint / "state").write_text(status)
+        draft.write({"status": status, "r2": float("nan")}, {"h": np.eye(2)})
+        return draft.publish()
+
+
+def test_a_finished_run_is_found_again_and_reads_back(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    made = finish(store, Config())
+    with store.draft("simulate", Config()) as found:
+        assert isinstance(found, Run)
+        assert found.path == made.path
+    assert found.config == {"seed": 0}
+    assert found.result == {"status": "completed", "r2": None}
+    np.testing.assert_array_equal(found.arrays()["h"], np.eye(2))
+    assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
+
+
+def test_other_configs_get_other_runs(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    assert finish(store, Config()).path != finish(store, Config(seed=1)).path
+
+
+def test_a_crash_leaves_no_run_but_a_draft_that_is_taken_over(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    with store.draft("simulate", Config()) as draft:
+        assert isinstance(draft, Draft)
+        draft.checkpoint.mkdir()
+        (draft.checkpoint / "state").write_text("half way")  # and the process dies here
+    assert not store.path_of("simulate", Config()).exists()
+    with store.draft("simulate", Config()) as again:
+        assert isinstance(again, Draft)
+        assert (again.checkpoint / "state").read_text() == "half way"
+
+
+def test_refused_input_leaves_nothing_behind(tmp_path: Path) -> None:
+    def refuse() -> None:
+        with RunStore(tmp_path).draft("simulate", Config()):
+            raise InputError("no such file")
+
+    with pytest.raises(InputError, match="no such file"):
+        refuse()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_is_resumed_and_then_replaced(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    finish(store, Config(), status="interrupted")
+    with store.draft("simulate", Config()) as draft:
+        assert isinstance(draft, Draft)
+        assert (draft.checkpoint / "state").read_text() == "interrupted"
+        assert Run.load(draft.target).interrupted  # still there until the new one is whole
+        draft.write({"status": "completed"}, {"h": np.eye(2)})
+        draft.publish()
+    assert not Run.load(store.path_of("simulate", Config())).interrupted
+
+
+def test_an_existing_folder_is_never_written_over(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    finish(RunStore(tmp_path), Config(), out=out)
+    with pytest.raises(InputError, match="already exists"):
+        finish(RunStore(tmp_path), Config(), out=out)
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(InputError, match="already exists"):
+        finish(RunStore(tmp_path), Config(), out=tmp_path / "notes")
+
+
+def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:
+    try:
+        with RunStore(root).draft("simulate", Config()):
+            queue.put("entered")
+    except InputError as error:
+        queue.put(str(error))
+
+
+def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    with RunStore(tmp_path).draft("simulate", Config()):
+        process = context.Process(target=_try_draft, args=(tmp_path, queue))
+        process.start()
+        assert "another process is writing" in queue.get(timeout=60)
+        process.join()
+
+
+def _count(root: Path, times: int) -> None:
+    for _ in range(times):
+        with RunStore(root).draft("simulate", Config(), wait=True) as draft:
+            assert isinstance(draft, Draft)
+            counter = root / "counter"
+            counter.write_text(str(int(counter.read_text()) + 1))
+
+
+def test_processes_that_wait_for_each_other_are_never_in_a_draft_together(tmp_path: Path) -> None:
+    (tmp_path / "counter").write_text("0")
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_count, args=(tmp_path, 100))
+    other.start()
+    _count(tmp_path, 100)
+    other.join()
+    assert other.exitcode == 0
+    assert (tmp_path / "counter").read_text() == "200"
+
+
+def test_who_wins_the_lock_of_a_file_that_is_gone_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, first, flock = RunStore(tmp_path), ExitStack(), fcntl.flock
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(first.enter_context, store.draft("simulate", Config())).result()
+
+        def flock_after_the_first_has_left(fd: int, operation: int) -> None:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            pool.submit(first.close).result()  # the file was opened, and is removed now
+            flock(fd, operation)
+
+        monkeypatch.setattr(fcntl, "flock", flock_after_the_first_has_left)
+        with store.draft("simulate", Config(), wait=True):
+            assert fcntl.flock is flock
+            assert store.being_written("simulate", Config())
+
+
+def test_a_finished_run_is_looked_up_without_a_lock(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    assert store.find("simulate", Config()) is None
+    finish(store, Config(), status="interrupted")
+    assert store.find("simulate", Config()) is None
+    made = finish(store, Config())
+    assert store.find("simulate", Config()) == made
+    (made.path / "result.json").write_text("{")
+    assert store.find("simulate", Config()) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "is not a run: it has no config.json"),
+        ({"config.json": "{}"}, "is not a run: it has no result.json"),
+        ({"config.json": "{", "result.json": "{}"}, "damaged"),
+        ({"config.json": "{}", "result.json": "{}"}, "damaged"),
+    ],
+)
+def test_folders_that_are_no_runs_are_refused(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        Run.load(tmp_path)
+
+
+def test_damaged_arrays_are_an_input_error(tmp_path: Path) -> None:
+    run = finish(RunStore(tmp_path), Config())
+    (run.path / "arrays.safetensors").write_bytes(b"\x00" * 12)
+    with pytest.raises(InputError, match=r"arrays.safetensors cannot be read"):
+        run.arrays()

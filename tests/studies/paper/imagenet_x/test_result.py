@@ -1,0 +1,90 @@
+"""Which targets count as found, and how a page speaks of them."""
+
+from dataclasses import replace
+
+import pytest
+
+from identikit.core.estimate import Estimate
+from identikit.studies.paper.imagenet_x.page import _explained, _image_section
+from identikit.studies.paper.imagenet_x.readout import ReadOut
+from identikit.studies.paper.imagenet_x.result import ImageNetXResult, Represented, Role
+
+
+def read_out(value: float, *, p: float, n_test: int = 200) -> ReadOut:
+    own = Estimate(value, value - 0.02, value + 0.02)
+    return ReadOut(
+        scores=((value,) * 7,) * 2,
+        estimates=(own,) * 7,
+        stretched=(1.0,) * 7,
+        p_value=p,
+        p_plain=p,
+        n_train=2 * n_test,
+        n_test=n_test,
+        penalties=(1.0, 1.0),
+        converged=True,
+    )
+
+
+def represented(role: Role, accuracies: dict[str, ReadOut], model: str = "net") -> Represented:
+    return Represented(
+        name=f"{model} {role}", role=role, model=model, dim=5, mended=accuracies, published={}
+    )
+
+
+RESULT = ImageNetXResult(
+    images=900,
+    annotated=1000,
+    damaged=(),
+    positives={"pose": 400, "color": 300, "style": 20},
+    left_out=(),
+    represented=(
+        represented(
+            "trained",
+            {
+                "pose": read_out(0.9, p=1e-5),
+                "color": read_out(0.6, p=0.02),
+                "style": read_out(0.9, p=1e-6, n_test=50),
+            },
+        ),
+        represented("covered", {"pose": read_out(0.8, p=1e-4)}),
+        represented("class", {"pose": read_out(0.7, p=1e-4), "color": read_out(0.5, p=1.0)}, ""),
+    ),
+)
+
+
+def test_found_is_below_the_level_after_holm_and_from_images_enough() -> None:
+    first = RESULT.of("trained")
+    assert first is not None
+    assert RESULT.corrected[first.name, "style"] == pytest.approx(6e-6)  # six tests
+    assert RESULT.corrected[first.name, "color"] == pytest.approx(0.04)
+    found = [target for target in first.mended if RESULT.found(first, target)]
+    assert found == ["pose", "color"]
+    assert RESULT.share == 0.9
+    assert RESULT.of("rest", "net") is None
+    assert RESULT.of("covered", "net") is RESULT.represented[1]
+
+
+def test_words_hold_the_score_against_what_the_class_gives_away() -> None:
+    first = RESULT.represented[0]
+    pose = " ".join(_explained(RESULT, first, "pose"))
+    assert pose.startswith("More than the class gives away")
+    assert "inside what the head reads 0.80" in pose
+    assert "outside" not in pose
+    style = " ".join(_explained(RESULT, first, "style"))
+    assert style.startswith("Only 50 test images: no conclusion.")
+    same = replace(RESULT.represented[0], mended={"pose": read_out(0.7, p=1e-5)})
+    other = replace(RESULT, represented=(same, *RESULT.represented[1:]))
+    assert "As much as the class" in " ".join(_explained(other, same, "pose"))
+    less = replace(RESULT.represented[0], mended={"pose": read_out(0.6, p=1e-5)})
+    other = replace(RESULT, represented=(less, *RESULT.represented[1:]))
+    assert "Less than the class" in " ".join(_explained(other, less, "pose"))
+
+
+def test_results_go_to_json_and_back() -> None:
+    assert ImageNetXResult.from_dict(RESULT.to_dict()) == RESULT
+
+
+def test_the_page_names_files_that_could_not_be_read() -> None:
+    section = _image_section(replace(RESULT, damaged=("a.JPEG",)), images="val")
+    assert section.notes[0].startswith("1 files could not be read: a.JPEG.")
+    assert section.notes[1].startswith("Part of the set: 900 of 1,000")

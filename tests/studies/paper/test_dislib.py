@@ -1,0 +1,367 @@
+"""DisLib on a toy grid: cells and tables, found again, read out as an independent judge would."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate
+from identikit.core.factors import Kind
+from identikit.encoders import staged
+from identikit.encoders.staged import staged_encoder
+from identikit.report.page import render
+from identikit.runs.registry import page_of
+from identikit.runs.store import Run
+from identikit.runs.study import make
+from identikit.statistics.bootstrap import Bootstrap
+from identikit.studies.paper.dislib import DISLIB_CELL, CellConfig, DisLibConfig, sources, table
+from identikit.studies.paper.dislib import cell as cell_module
+from identikit.studies.paper.dislib import pictures as pictures_module
+from identikit.studies.paper.dislib.page import cell_page, dislib_page
+from identikit.studies.paper.dislib.pictures import Pictures, Seen
+from identikit.studies.paper.dislib.readout import Targets, gather, read_out
+from identikit.studies.paper.dislib.study import dislib_study
+from identikit.studies.paper.dislib.summary import lines_of, over_repetitions, transfer
+from identikit.theory.coverage import covered_subspace
+from identikit.training.fit import fit
+from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
+from identikit.worlds.grids.split import split_rows
+
+CPU = torch.device("cpu")
+WIDTH = 64
+in_a_thread = partial(ThreadPoolExecutor, 1)
+
+
+class Toy(ImageGrid):
+    """Shapes, sizes, ranks and angles that stand linearly in the pixels, by design."""
+
+    name = "toy"
+    shape = (3, 8, 8)
+    grid = Grid(
+        (
+            levelled("shape", 3),
+            GridFactor(name="size", kind=Kind.CONTINUOUS, values=torch.linspace(-1, 1, 5).double()),
+            levelled("rank", 4, kind=Kind.ORDINAL),
+            GridFactor(
+                name="angle",
+                kind=Kind.CIRCULAR,
+                values=torch.linspace(0, 300, 6).double(),
+                period=360.0,
+            ),
+        )
+    )
+    asked = 0
+
+    def images(self, rows: Tensor) -> Tensor:
+        self.asked = max(self.asked, len(rows))
+        index = self.grid.indices(rows)
+        mixing = torch.randn(7, 3 * 64, generator=torch.Generator().manual_seed(3))
+        pixels = Targets.of(self.grid).at(index).float() @ mixing
+        return (120 + 12 * pixels).round().clamp(0, 255).byte().view(-1, 3, 8, 8)
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    small(monkeypatch)
+
+
+def small(patch: pytest.MonkeyPatch) -> None:
+    """A toy world, and encoders that are quickly read out."""
+    patch.setitem(sources.RENDERED, "toy", Toy)
+    patch.setattr(staged, "WIDTH", WIDTH)
+
+
+TINY = CellConfig(
+    world="toy",
+    encoder="linear",
+    task="shape",
+    epochs=3,
+    batch_size=64,
+    analogies=20,
+    resamples=100,
+    stop_accuracy=1.1,
+)
+
+
+def made(root: Path, config: CellConfig = TINY) -> Run:
+    return make(DISLIB_CELL, config, root=root)[0]
+
+
+def scores_of(run: Run) -> dict[str, Any]:
+    return {score["name"]: score for score in run.result["recovery"]["factors"]}
+
+
+def seen(encoder: str = "pixels", *, size: int | None = None) -> Seen:
+    toy = Toy()
+    split = split_rows(toy.grid, task="shape", seed=0)
+    pictures = Pictures(toy, split, size=size, device=CPU)
+    generator = torch.Generator().manual_seed(0)
+    return Seen(pictures, staged_encoder(encoder, shape=pictures.shape, generator=generator)).eval()
+
+
+def test_pixels_of_a_linear_world_tell_everything(tmp_path: Path) -> None:
+    run = made(tmp_path, replace(TINY, encoder="pixels"))
+    for score in scores_of(run).values():
+        assert score["estimate"]["value"] > 0.95
+        assert score["extras"]["r"] > 0.95
+        assert score["covered"] is None
+    assert {f: round(s["h"]["value"], 2) for f, s in run.result["analogies"].items()} == {
+        name: pytest.approx(1, abs=0.05) for name in Toy.grid.names
+    }
+    assert run.result["training"] is None
+    assert run.result["few_shot"]["shape"] > 0.5
+
+
+def test_a_trained_cell_has_its_twin_its_parts_and_no_checkpoint(tmp_path: Path) -> None:
+    run = made(tmp_path, replace(TINY, epochs=30, batch_size=32))
+    scores, recovery = scores_of(run), run.result["recovery"]
+    assert run.result["covered_dimensions"] == 2
+    assert run.result["training"]["test_accuracy"] > 0.9
+    assert scores["shape"]["covered"]["value"] > 0.9
+    assert scores["size"]["covered"]["value"] < 0.6 < scores["size"]["rest"]["value"]
+    assert [score["name"] for score in recovery["controls"]["untrained"]] == list(scores)
+    assert (recovery["n_train"], recovery["n_test"], recovery["dim"]) == (288, 36, WIDTH)
+    assert not run.checkpoint.exists()
+    assert "one cell" in render(cell_page(run)).lower()
+    assert page_of(run).title == "toy, linear, taught the shape"
+
+
+def test_the_same_cell_is_found_and_another_repetition_is_another(tmp_path: Path) -> None:
+    first = made(tmp_path)
+    assert made(tmp_path).path == first.path
+    other = made(tmp_path, replace(TINY, repetition=1))
+    assert scores_of(other) != scores_of(first)
+
+
+def test_training_stops_when_it_is_accurate_enough(tmp_path: Path) -> None:
+    assert made(tmp_path, replace(TINY, stop_accuracy=0.0)).result["training"]["epochs"] == 1
+
+
+def test_a_cell_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: Any, **options: Any) -> Any:
+        """Ctrl-C after the first epoch."""
+
+        def interrupt(_: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        return fit(*args, **options | {"on_progress": interrupt})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cell_module, "fit", stopped)
+        assert made(tmp_path / "stopped").interrupted
+    again = made(tmp_path / "stopped")
+    assert again.result["status"] == "completed"
+    assert scores_of(again) == scores_of(made(tmp_path / "whole"))
+
+
+def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> None:
+    own = seen("mlp")
+    targets = Targets.of(Toy.grid)
+    bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
+    found, rank = read_out(own, targets, coverage=None, bootstrap=bootstrap)
+    train, _, test = own.pictures.parts
+    h, y = own.features(torch.arange(360)).double().numpy(), targets.at(own.pictures.index).numpy()
+    with_one = np.column_stack([h, np.ones(len(h))])
+    fit = np.linalg.lstsq(with_one[train], y[train], rcond=1e-6)[0]
+    prediction = with_one[test] @ fit
+    r = [np.corrcoef(prediction[:, j], y[test][:, j])[0, 1] for j in range(y.shape[1])]
+    for score, columns in zip(found, targets.columns, strict=True):
+        assert score.extras["r"] == pytest.approx(np.mean(r[columns]), abs=5e-3)
+    assert rank <= 288
+
+
+def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:
+    own, targets = seen("linear"), Targets.of(Toy.grid)
+    head = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
+    basis = covered_subspace(head).basis
+    found = gather(own, targets).projected(basis).train(0)
+    train = own.pictures.parts[0]
+    h = own.features(train).double() @ basis
+    y = targets.at(own.pictures.index[train])
+    torch.testing.assert_close(found.hh, (h - h.mean(0)).T @ (h - h.mean(0)))
+    torch.testing.assert_close(found.hy, (h - h.mean(0)).T @ (y - y.mean(0)))
+    torch.testing.assert_close(found.mean_h, h.mean(0))
+
+
+def test_pictures_are_the_same_held_or_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = torch.tensor([3, 300, 7])
+    held = seen().pictures
+    monkeypatch.setattr(pictures_module, "HELD", 0)
+    monkeypatch.setattr(pictures_module, "BLOCK", 10)
+    streamed = seen()
+    assert torch.equal(held[places], streamed.pictures[places])
+    assert torch.equal(held[places], Toy().images(held.rows[places]))
+    streamed.features(torch.arange(50))
+    source: Any = streamed.pictures.source
+    assert source.asked <= 10  # never more than a block at once
+
+
+def test_pictures_are_averaged_down() -> None:
+    small = seen(size=4).pictures
+    whole = Toy().images(small.rows[:5]).float()
+    means = whole.view(5, 3, 4, 2, 4, 2).mean(dim=(3, 5))
+    assert torch.equal(small[torch.arange(5)], means.round().byte())
+    with pytest.raises(InputError, match="whole multiples"):
+        seen(size=3)
+
+
+TABLE = DisLibConfig(
+    budget="full",
+    worlds=("toy",),
+    encoders=("pixels", "linear"),
+    tasks=("shape", "size"),
+    repetitions=2,
+    epochs=2,
+    device="cpu",
+)
+
+
+def table_of(root: Path, config: DisLibConfig = TABLE) -> tuple[Run, list[table.Standing]]:
+    told: list[table.Standing] = []
+    study = dislib_study(root=root, open_executor=in_a_thread, on_cell=told.append)
+    return make(study, config, root=root)[0], told  # not drawn
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[table.Standing]]:
+    with pytest.MonkeyPatch.context() as patch:
+        small(patch)
+        return table_of(tmp_path_factory.mktemp("table"))
+
+
+def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.Standing]]) -> None:
+    run, told = whole
+    cells = [(c["encoder"], c["task"], c["repetition"]) for c in run.result["cells"]]
+    assert cells == [
+        (encoder, task, repetition)
+        for repetition in (0, 1)
+        for encoder, task in (("pixels", "shape"), ("linear", "shape"), ("linear", "size"))
+    ]
+    assert run.result["status"] == "completed"
+    assert [(s.done, s.cells) for s in told] == [(k, 6) for k in range(7)]
+    assert told[-1].seconds_left == 0
+    page = dislib_page(run)
+    words = render(page)
+    assert {figure.name for figure in page.figures} == {
+        "toy-linear",
+        "tasks-toy-linear",
+        "transfer",
+        "images-toy",
+    }
+    assert "toy, 360 images" not in words
+    assert "toy, all 360 images at 8 x 8 pixels" in words
+    assert run.result["provenance"]["command"].startswith(
+        "identikit reproduce dislib --budget full"
+    )
+
+
+def test_a_cell_has_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = replace(TABLE, device="auto")
+    cell = config.cell(config.sources[0], encoder="linear", task="size", repetition=0)
+    assert cell.device == "cpu"
+
+
+def test_cells_that_were_made_are_found(
+    whole: tuple[Run, list[table.Standing]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = whole
+    monkeypatch.setattr(table, "SECONDS_PER_IMAGE", dict.fromkeys(table.SECONDS_PER_IMAGE, 1.0))
+    more = replace(TABLE, tasks=("shape", "size", "rank"))
+    again, told = table_of(run.path.parent, more)
+    assert again.result["found"] == 6
+    assert len(again.result["cells"]) == 8
+    assert told[6].seconds_left is None  # found cells say nothing of the time left
+
+
+def test_lines_are_means_over_repetitions(whole: tuple[Run, list[table.Standing]]) -> None:
+    run, _ = whole
+    lines = lines_of(run.result["cells"])
+    assert len(lines) == 3 * 4
+    line = next(x for x in lines if (x.encoder, x.task, x.factor) == ("linear", "size", "size"))
+    values = [
+        scores_of(Run.load(run.path.parent / cell["path"]))["size"]["estimate"]["value"]
+        for cell in run.result["cells"]
+        if (cell["encoder"], cell["task"]) == ("linear", "size")
+    ]
+    assert line.score.value == pytest.approx(np.mean(values))
+    assert line.gained is not None
+    found = transfer(lines)
+    assert found is not None
+    assert -1 <= found.low <= found.value <= found.high <= 1
+
+
+def test_the_interval_over_repetitions_is_students() -> None:
+    found = over_repetitions([Estimate(v, 0.0, 1.0) for v in (1.0, 2.0, 3.0)])
+    assert (found.value, found.high) == (2.0, pytest.approx(2 + 4.302653 / 3**0.5))
+    alone = Estimate(0.5, 0.4, 0.6)
+    assert over_repetitions([alone]) == alone
+
+
+def test_a_failed_cell_is_told_of_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str, path: str = "") -> ImageGrid:
+        raise InputError("the disk is gone")
+
+    monkeypatch.setattr("identikit.studies.paper.dislib.cell.image_grid", broken)
+    run, _ = table_of(tmp_path, replace(TABLE, encoders=("pixels",), tasks=()))
+    assert (run.result["status"], run.result["failed"]) == ("incomplete", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"budget": "laptob"}, "Did you mean 'laptop'"),
+        ({"encoders": ("resnet",)}, "Did you mean 'resnet18'"),
+        ({"repetitions": 0}, "repetitions must be at least 1"),
+        ({"encoders": ()}, "needs an encoder"),
+        ({"device": "cuda"}, "no CUDA device is at hand"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(
+    options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match=words):
+        replace(TABLE, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tasks": ("shap",)}, "Did you mean 'shape'"),
+        ({"worlds": ("sprite",)}, "Did you mean 'sprites'"),
+        ({"worlds": ("shapes3d",)}, "--data shapes3d=PATH"),
+        ({"images": 20}, "too few images for the split"),
+    ],
+)
+def test_worlds_and_factors_are_looked_at_before_anything_is_made(
+    options: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        table_of(tmp_path, replace(TABLE, **options))
+
+
+def test_files_are_given_by_name_and_known_by_their_content(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="NAME=PATH"):
+        replace(TABLE, data=("shapes3d",)).with_digests()
+    folder = tmp_path / "norb"
+    folder.mkdir()
+    (folder / "a.mat").write_bytes(b"one")
+    config = replace(TABLE, data=(f"smallnorb={folder}",))
+    before = config.with_digests()
+    assert before.sources[-1][:2] == ("smallnorb", str(folder))
+    (folder / "a.mat").write_bytes(b"two")
+    assert config.with_digests().digests != before.digests
