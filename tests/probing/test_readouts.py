@@ -13,7 +13,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
-from identikit.probing.readouts import Trial, gather, read_out, targets
+from identikit.probing.readouts import EvaluationPlan, gather, read_out, targets
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.permutation import Permutations
@@ -26,9 +26,9 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def trial(n: int, n_train: int | None = None) -> Trial:
+def plan(n: int, n_train: int | None = None) -> EvaluationPlan:
     n_train = n_train or n // 2
-    return Trial(
+    return EvaluationPlan(
         split=Split(train=torch.arange(n_train), test=torch.arange(n_train, n)),
         folds=group_folds(
             torch.arange(n_train), n_folds=5, generator=torch.Generator().manual_seed(1)
@@ -42,12 +42,12 @@ def trial(n: int, n_train: int | None = None) -> Trial:
 
 def read(h: Tensor, values: Tensor, kind: Kind, *, period: float | None = None) -> FactorScore:
     factor = Factor(name="f", kind=kind, values=values.double(), period=period)
-    (score,) = read_all(h, Factors([factor]), trial(len(h)))
+    (score,) = read_all(h, Factors([factor]), plan(len(h)))
     return score
 
 
-def read_all(h: Tensor, factors: Factors, how: Trial) -> tuple[FactorScore, ...]:
-    return read_out(gather(h, factors, trial=how), factors, trial=how)
+def read_all(h: Tensor, factors: Factors, how: EvaluationPlan) -> tuple[FactorScore, ...]:
+    return read_out(gather(h, factors, plan=how), factors, plan=how)
 
 
 def halves(*columns: Tensor) -> list[np.ndarray]:
@@ -198,10 +198,10 @@ def test_all_kinds_at_once_are_the_same_as_one_by_one() -> None:
         Factor(name="a", kind=Kind.CIRCULAR, values=h[:, 3], period=5.0),
         Factor(name="c2", kind=Kind.CONTINUOUS, values=h[:, 3] - normal(N, seed=2)),
     ]
-    together = read_all(h, Factors(factors), trial(N))
+    together = read_all(h, Factors(factors), plan(N))
     assert [s.name for s in together] == ["b", "c", "o", "a", "c2"]
     for factor, score in zip(factors, together, strict=True):
-        (alone,) = read_all(h, Factors([factor]), trial(N))
+        (alone,) = read_all(h, Factors([factor]), plan(N))
         assert score.estimate.value == pytest.approx(alone.estimate.value)
 
 
@@ -217,7 +217,7 @@ def test_a_level_that_training_lacks_is_said_and_counts_as_missed() -> None:
     y = torch.tensor([0, 1] * 20 + [0, 1, 2] * 13)
     h = torch.nn.functional.one_hot(y).double() + 0.01 * normal(len(y), 3)
     factor = Factor(name="f", kind=Kind.CATEGORICAL, values=y.double())
-    (score,) = read_all(h, Factors([factor]), trial(len(y), 40))
+    (score,) = read_all(h, Factors([factor]), plan(len(y), 40))
     assert score.status == "13 held-out samples have levels that training lacks"
     assert score.estimate.value == pytest.approx(2 / 3)
 

@@ -38,7 +38,7 @@ CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class EvaluationPlan:
     """Which samples fit, which choose penalties, which score; the same for all features."""
 
     split: Split
@@ -56,7 +56,7 @@ class Gathered:
 
     features: Narrowed
     statistics: FoldMoments
-    """Of the trial's split, then of its folds; targets are those of the regressed factors."""
+    """Of the plan's split, then of its folds; targets are those of the regressed factors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +68,32 @@ class Reading:
     pairing: Pairing
 
 
-def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, trial: Trial) -> Gathered:
+def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, plan: EvaluationPlan) -> Gathered:
     """One pass over the features.
 
     Raises:
         InputError: a factor that does not vary in one of the two parts, or has no level in both.
     """
     for factor in factors.values():
-        require_both_parts(factor, trial.split)
+        require_both_parts(factor, plan.split)
     features = Narrowed.of(h)
     y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
-    splits = [trial.split, *within(trial.split, trial.folds)]
+    splits = [plan.split, *within(plan.split, plan.folds)]
     joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)
     statistics = features.statistics(joined, splits=splits)
     return Gathered(features=features, statistics=statistics)
 
 
-def read_out(gathered: Gathered, factors: Factors, *, trial: Trial) -> tuple[FactorScore, ...]:
+def read_out(
+    gathered: Gathered, factors: Factors, *, plan: EvaluationPlan
+) -> tuple[FactorScore, ...]:
     """Score every factor from the gathered features, with p-values."""
-    return with_p_values(read_each(gathered, factors, trial=trial), trial=trial)
+    return with_p_values(read_each(gathered, factors, plan=plan), plan=plan)
 
 
-def with_p_values(readings: list[Reading], *, trial: Trial) -> tuple[FactorScore, ...]:
+def with_p_values(readings: list[Reading], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
     """The scores, each with its p-value among all of them."""
-    p = trial.permutations.p_values([reading.pairing for reading in readings])
+    p = plan.permutations.p_values([reading.pairing for reading in readings])
     corrected = zip(readings, p, holm(p), benjamini_hochberg(p), strict=True)
     return tuple(
         replace(reading.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
@@ -99,15 +101,15 @@ def with_p_values(readings: list[Reading], *, trial: Trial) -> tuple[FactorScore
     )
 
 
-def read_each(gathered: Gathered, factors: Factors, *, trial: Trial) -> list[Reading]:
+def read_each(gathered: Gathered, factors: Factors, *, plan: EvaluationPlan) -> list[Reading]:
     """Score every factor from the gathered features."""
     readings: dict[str, Reading] = {}
     regressed = [f for f in factors.values() if f.kind not in CLASSES]
     if regressed:
-        readings |= _regressions(gathered, regressed, trial)
+        readings |= _regressions(gathered, regressed, plan)
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
-        readings |= _classifications(gathered, classified, trial)
+        readings |= _classifications(gathered, classified, plan)
     return [readings[name] for name in factors]
 
 
@@ -116,7 +118,7 @@ def with_control_task(
     readings: list[Reading],
     *,
     controls: list[Reading],
-    trial: Trial,
+    plan: EvaluationPlan,
 ) -> tuple[FactorScore, ...]:
     """Add each factor's score for random values of the items, and the difference.
 
@@ -124,14 +126,14 @@ def with_control_task(
         scores: Those of the factors.
         readings: Where they are from.
         controls: Those of the factors with random values for items (Hewitt and Liang 2019).
-        trial: Splits and resamples.
+        plan: Splits and resamples.
     """
     both = zip(scores, readings, controls, strict=True)
     return tuple(
         replace(
             score,
             control_task=other.score.estimate,
-            selectivity=trial.bootstrap.estimates(_difference(own.statistic, other.statistic))[0],
+            selectivity=plan.bootstrap.estimates(_difference(own.statistic, other.statistic))[0],
         )
         for score, own, other in both
     )
@@ -171,9 +173,11 @@ def require_both_parts(factor: Factor, split: Split) -> None:
         )
 
 
-def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
+def _regressions(
+    gathered: Gathered, factors: list[Factor], plan: EvaluationPlan
+) -> dict[str, Reading]:
     """All regressions in one solve."""
-    split = trial.split
+    split = plan.split
     y = [targets(f) for f in factors]
     fits = fit_each(gathered.statistics, widths=[t.shape[1] for t in y])
     predictions = predict_each(fits, gathered.features.h, split=split)
@@ -182,12 +186,12 @@ def _regressions(gathered: Gathered, factors: list[Factor], trial: Trial) -> dic
         for f, prediction, t in zip(factors, predictions, y, strict=True)
     }
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
-    readings = _continuous(plain, trial.bootstrap) if plain else {}
+    readings = _continuous(plain, plan.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
         if factor.kind is Kind.ORDINAL:
-            readings[name] = _ordinal(factor, prediction, target, trial.bootstrap)
+            readings[name] = _ordinal(factor, prediction, target, plan.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
-            readings[name] = _circular(factor, prediction, target, trial.bootstrap)
+            readings[name] = _circular(factor, prediction, target, plan.bootstrap)
     for factor, fit in zip(factors, fits, strict=True):
         reading = readings[factor.name]
         score = replace(reading.score, status=_status(gathered, fit))
@@ -256,18 +260,20 @@ def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Boo
     return Reading(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
 
 
-def _classifications(gathered: Gathered, factors: list[Factor], trial: Trial) -> dict[str, Reading]:
+def _classifications(
+    gathered: Gathered, factors: list[Factor], plan: EvaluationPlan
+) -> dict[str, Reading]:
     """All classifiers in one batch, in principal coordinates of the training part."""
-    split = trial.split
+    split = plan.split
     train, test, size = _coordinates(gathered, split)
     found = [torch.unique(f.values, return_inverse=True) for f in factors]
     y = torch.stack([label for _, label in found])
     classes = torch.tensor([len(levels) for levels, _ in found])
-    fits = classify(train, size, y[:, split.train], classes=classes, folds=trial.folds)
+    fits = classify(train, size, y[:, split.train], classes=classes, folds=plan.folds)
     readings = {}
     for factor, fit, label in zip(factors, fits, y, strict=True):
         score, statistic, pairing = score_classes(
-            factor, fit, test, label[split.test], trial.bootstrap
+            factor, fit, test, label[split.test], plan.bootstrap
         )
         unseen = int((~torch.isin(label[split.test], label[split.train])).sum())
         status = OK if fit.converged else "the classifier did not converge"

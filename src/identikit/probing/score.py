@@ -22,8 +22,8 @@ from identikit.features.inputs import as_factors, as_features
 from identikit.probing.linear import least_squares as least_squares_of
 from identikit.probing.maps import map_scores
 from identikit.probing.readouts import (
+    EvaluationPlan,
     Gathered,
-    Trial,
     gather,
     read_each,
     read_out,
@@ -110,7 +110,7 @@ def score(
 
     group = _labels(groups, "groups", len(h))
     split = _split(group, train_mask, train_share, seed)
-    trial = Trial(
+    plan = EvaluationPlan(
         split=split,
         folds=training_folds(group[split.train], seed=seed),
         bootstrap=Bootstrap(
@@ -118,25 +118,25 @@ def score(
         ),
         permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
     )
-    gathered = gather(h, factors, trial=trial)
-    readings = read_each(gathered, factors, trial=trial)
-    scores = with_p_values(readings, trial=trial)
+    gathered = gather(h, factors, plan=plan)
+    readings = read_each(gathered, factors, plan=plan)
+    scores = with_p_values(readings, plan=plan)
     if items is not None:
         shown = _labels(items, "items", len(h))
         shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
-        task = read_each(gather(h, shuffled, trial=trial), shuffled, trial=trial)
-        scores = with_control_task(scores, readings, controls=task, trial=trial)
+        task = read_each(gather(h, shuffled, plan=plan), shuffled, plan=plan)
+        scores = with_control_task(scores, readings, controls=task, plan=plan)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
-        scores = _with_coverage(scores, h, _independent(rows, head_class), factors, trial)
+        scores = _with_coverage(scores, h, _independent(rows, head_class), factors, plan)
     fit = least_squares_of(gathered.statistics.train(0))
     return Recovery(
         factors=scores,
-        latents=_latents(gathered, factors, group, trial),
+        latents=_latents(gathered, factors, group, plan),
         head=head_scores,
         controls={
-            name: read_out(gather(v, factors, trial=trial), factors, trial=trial)
+            name: read_out(gather(v, factors, plan=plan), factors, plan=plan)
             for name, v in others.items()
         },
         ceiling=ceiling,
@@ -162,17 +162,19 @@ def held_out_predictions(
     return fit.predict(H[split.test]), Z[split.test].double()
 
 
-def _latents(gathered: Gathered, factors: Factors, group: Tensor, trial: Trial) -> MapScores | None:
+def _latents(
+    gathered: Gathered, factors: Factors, group: Tensor, plan: EvaluationPlan
+) -> MapScores | None:
     if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
         return None
     return map_scores(
         gathered.features,
         torch.cat([targets(factor) for factor in factors.values()], dim=1),
         names=tuple(factors),
-        folds=[trial.split],
+        folds=[plan.split],
         statistics=gathered.statistics,
         groups=group,
-        bootstrap=trial.bootstrap,
+        bootstrap=plan.bootstrap,
     )
 
 
@@ -224,7 +226,7 @@ def _independent(rows: Tensor, row_class: Any) -> Tensor:
 
 
 def _with_coverage(
-    scores: tuple[FactorScore, ...], h: Tensor, rows: Tensor, factors: Factors, trial: Trial
+    scores: tuple[FactorScore, ...], h: Tensor, rows: Tensor, factors: Factors, plan: EvaluationPlan
 ) -> tuple[FactorScore, ...]:
     """Add the score of h inside the head's row space, and outside where that is not empty."""
     if rows.shape[1] != h.shape[1]:
@@ -241,7 +243,7 @@ def _with_coverage(
     noise = 4 * rounding(h).square().sum().sqrt()
     outside[:, spread(outside) <= noise] = 0
     covered, rest = (
-        read_each(gather(part, factors, trial=trial), factors, trial=trial)
+        read_each(gather(part, factors, plan=plan), factors, plan=plan)
         for part in (inside, outside)
     )
     return tuple(
