@@ -51,7 +51,7 @@ class EvaluationPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class FeatureStatistics:
     """One set of features with the statistics that every linear read-out of it needs."""
 
     features: Narrowed
@@ -68,7 +68,9 @@ class Reading:
     pairing: Pairing
 
 
-def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, plan: EvaluationPlan) -> Gathered:
+def gather(
+    h: Float[Tensor, "n d_h"], factors: Factors, *, plan: EvaluationPlan
+) -> FeatureStatistics:
     """One pass over the features.
 
     Raises:
@@ -81,11 +83,11 @@ def gather(h: Float[Tensor, "n d_h"], factors: Factors, *, plan: EvaluationPlan)
     splits = [plan.split, *within(plan.split, plan.folds)]
     joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)
     statistics = features.statistics(joined, splits=splits)
-    return Gathered(features=features, statistics=statistics)
+    return FeatureStatistics(features=features, statistics=statistics)
 
 
 def read_out(
-    gathered: Gathered, factors: Factors, *, plan: EvaluationPlan
+    gathered: FeatureStatistics, factors: Factors, *, plan: EvaluationPlan
 ) -> tuple[FactorScore, ...]:
     """Score every factor from the gathered features, with p-values."""
     return with_p_values(read_each(gathered, factors, plan=plan), plan=plan)
@@ -101,7 +103,9 @@ def with_p_values(readings: list[Reading], *, plan: EvaluationPlan) -> tuple[Fac
     )
 
 
-def read_each(gathered: Gathered, factors: Factors, *, plan: EvaluationPlan) -> list[Reading]:
+def read_each(
+    gathered: FeatureStatistics, factors: Factors, *, plan: EvaluationPlan
+) -> list[Reading]:
     """Score every factor from the gathered features."""
     readings: dict[str, Reading] = {}
     regressed = [f for f in factors.values() if f.kind not in CLASSES]
@@ -174,7 +178,7 @@ def require_both_parts(factor: Factor, split: Split) -> None:
 
 
 def _regressions(
-    gathered: Gathered, factors: list[Factor], plan: EvaluationPlan
+    gathered: FeatureStatistics, factors: list[Factor], plan: EvaluationPlan
 ) -> dict[str, Reading]:
     """All regressions in one solve."""
     split = plan.split
@@ -261,7 +265,7 @@ def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Boo
 
 
 def _classifications(
-    gathered: Gathered, factors: list[Factor], plan: EvaluationPlan
+    gathered: FeatureStatistics, factors: list[Factor], plan: EvaluationPlan
 ) -> dict[str, Reading]:
     """All classifiers in one batch, in principal coordinates of the training part."""
     split = plan.split
@@ -285,7 +289,7 @@ def _classifications(
     return readings
 
 
-def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tensor]:
+def _coordinates(gathered: FeatureStatistics, split: Split) -> tuple[Tensor, Tensor, Tensor]:
     """Both parts in principal coordinates of the first, and their sizes there, the first 1."""
     axes = linear.principal_axes(gathered.statistics.train(0))
     h, dtype = gathered.features.h, gathered.features.dtype
@@ -302,7 +306,7 @@ def _coordinates(gathered: Gathered, split: Split) -> tuple[Tensor, Tensor, Tens
     return parts[0], parts[1], axes.size / unit
 
 
-def _status(gathered: Gathered, fit: Regression) -> str:
+def _status(gathered: FeatureStatistics, fit: Regression) -> str:
     if fit.rank == 0:
         return "the features do not vary"
     if not fit.penalty:

@@ -23,7 +23,7 @@ from identikit.probing.linear import least_squares as least_squares_of
 from identikit.probing.maps import map_scores
 from identikit.probing.readouts import (
     EvaluationPlan,
-    Gathered,
+    FeatureStatistics,
     gather,
     read_each,
     read_out,
@@ -163,7 +163,7 @@ def held_out_predictions(
 
 
 def _latents(
-    gathered: Gathered, factors: Factors, group: Tensor, plan: EvaluationPlan
+    gathered: FeatureStatistics, factors: Factors, group: Tensor, plan: EvaluationPlan
 ) -> MapScores | None:
     if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
         return None
