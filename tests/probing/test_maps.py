@@ -12,7 +12,7 @@ from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
 from torch import Tensor
 
 from identikit.probing.maps import map_scores
-from identikit.probing.regression import Narrowed
+from identikit.probing.regression import CompressedFeatures
 from identikit.probing.result import OK, MapScores
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.split import Split, class_folds, group_folds, random_split
@@ -26,7 +26,7 @@ def scored(
     generator: torch.Generator,
     groups: Tensor | None = None,
 ) -> MapScores:
-    features = Narrowed.of(h)
+    features = CompressedFeatures.of(h)
     groups = torch.arange(len(h)) if groups is None else groups
     held_out = groups[torch.cat([fold.test for fold in folds])]
     return map_scores(

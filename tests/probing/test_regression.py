@@ -8,7 +8,7 @@ from tests.cases import rotation
 from torch import Tensor
 
 from identikit.probing import regression
-from identikit.probing.regression import PENALTIES, Narrowed, fit_each, regress, within
+from identikit.probing.regression import PENALTIES, CompressedFeatures, fit_each, regress, within
 from identikit.statistics.split import Split, group_folds
 
 
@@ -23,7 +23,9 @@ def run(train: Tensor, *targets: Tensor, test: Tensor) -> tuple[list[Tensor], li
     folds = group_folds(torch.arange(n), n_folds=5, generator=torch.Generator().manual_seed(0))
     h = torch.cat([train, test])
     y = [torch.cat([target, target.new_zeros(m, target.shape[1])]) for target in targets]
-    statistics = Narrowed.of(h).statistics(torch.cat(y, 1), splits=[split, *within(split, folds)])
+    statistics = CompressedFeatures.of(h).statistics(
+        torch.cat(y, 1), splits=[split, *within(split, folds)]
+    )
     fits = fit_each(statistics, widths=[target.shape[1] for target in targets])
     return regress(h, y, split=split, folds=folds), [fit.penalty > 0 for fit in fits]
 

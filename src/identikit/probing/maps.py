@@ -19,7 +19,7 @@ from identikit.core.linalg import LeastSquares, Procrustes, centred, principal_a
 from identikit.core.memory_mapped import blocks, rows_at_once
 from identikit.probing.linear import least_squares, procrustes
 from identikit.probing.moments import FoldMoments, Moments
-from identikit.probing.regression import Narrowed
+from identikit.probing.regression import CompressedFeatures
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
@@ -29,7 +29,7 @@ MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take 
 
 
 def map_scores(
-    features: Narrowed,
+    features: CompressedFeatures,
     z: Float[Tensor, "n d_z"],
     *,
     names: tuple[str, ...],
@@ -115,7 +115,7 @@ def _predicted(one: Map, h: Tensor, rows: Tensor) -> Tensor:
     return torch.cat([one.predict(block) for block in blocks(h, rows)])
 
 
-def _assigned(moments: Moments, features: Narrowed) -> Assigned:
+def _assigned(moments: Moments, features: CompressedFeatures) -> Assigned:
     """The columns with the largest total |correlation| with their factors.
 
     Chosen on the training part like any other map: choosing on the points that score it

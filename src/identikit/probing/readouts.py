@@ -27,7 +27,13 @@ from identikit.probing import linear
 from identikit.probing.class_scores import score_classes
 from identikit.probing.classifier import classify
 from identikit.probing.moments import FoldMoments
-from identikit.probing.regression import Narrowed, Regression, fit_each, predict_each, within
+from identikit.probing.regression import (
+    CompressedFeatures,
+    Regression,
+    fit_each,
+    predict_each,
+    within,
+)
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
@@ -54,7 +60,7 @@ class EvaluationPlan:
 class FeatureStatistics:
     """One set of features with the statistics that every linear read-out of it needs."""
 
-    features: Narrowed
+    features: CompressedFeatures
     statistics: FoldMoments
     """Of the plan's split, then of its folds; targets are those of the regressed factors."""
 
@@ -78,7 +84,7 @@ def gather(
     """
     for factor in factors.values():
         require_both_parts(factor, plan.split)
-    features = Narrowed.of(h)
+    features = CompressedFeatures.of(h)
     y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
     splits = [plan.split, *within(plan.split, plan.folds)]
     joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)

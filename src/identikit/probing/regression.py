@@ -43,7 +43,7 @@ class Regression:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Narrowed:
+class CompressedFeatures:
     """Features in at most as many columns as rows, with the same inner products."""
 
     h: Float[Tensor, "n r"]
@@ -55,7 +55,7 @@ class Narrowed:
     @classmethod
     def of(
         cls, h: Float[Tensor, "n d"], *, fitted: Int[Tensor, " n_fitted"] | None = None
-    ) -> "Narrowed":
+    ) -> "CompressedFeatures":
         """The features as they are, or their coordinates in the span of the rows fitted on.
 
         Linear maps of least norm lie in that span, so no read-out changes; statistics of
@@ -128,7 +128,7 @@ def regress(
         folds: Splits of positions within `split.train`, on which ridge and its penalty are
             chosen.
     """
-    features = Narrowed.of(h, fitted=split.train)
+    features = CompressedFeatures.of(h, fitted=split.train)
     y = torch.cat(targets, dim=1)
     statistics = features.statistics(y, splits=[split, *within(split, folds)])
     fits = fit_each(statistics, widths=[target.shape[1] for target in targets])

@@ -31,7 +31,7 @@ from identikit.probing.readouts import (
     with_control_task,
     with_p_values,
 )
-from identikit.probing.regression import Narrowed
+from identikit.probing.regression import CompressedFeatures
 from identikit.probing.result import OK, FactorScore, MapScores, Recovery
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.permutation import Permutations, control_factors
@@ -202,7 +202,7 @@ def _head(
     if len(torch.unique(label)) < 2:
         raise InputError("head_class names one class only; nothing can be held out.")
     folds = class_folds(label, dim=rows.shape[1], generator=stream(seed, "classes"))
-    features = Narrowed.of(rows)
+    features = CompressedFeatures.of(rows)
     return map_scores(
         features,
         v[label],

@@ -18,7 +18,7 @@ from identikit.core.linalg import relative_rounding
 from identikit.core.memory_mapped import BLOCK, forget
 from identikit.features.table import as_keys, examples
 from identikit.probing.moments import FoldMoments, PartMoments
-from identikit.probing.regression import Narrowed
+from identikit.probing.regression import CompressedFeatures
 from identikit.similarity.scores import Pair
 from identikit.statistics.split import Split
 
@@ -125,11 +125,11 @@ class PairedRows:
             forget(self.b)
 
 
-def _kept(h: Tensor, rows: Tensor) -> tuple[Narrowed, Tensor]:
+def _kept(h: Tensor, rows: Tensor) -> tuple[CompressedFeatures, Tensor]:
     """Features that need no more columns than matched rows, and which rows of them to take."""
     if len(rows) >= h.shape[1]:
-        return Narrowed(h=h, eps=relative_rounding(h)), rows
-    return Narrowed.of(h[rows]), torch.arange(len(rows))
+        return CompressedFeatures(h=h, eps=relative_rounding(h)), rows
+    return CompressedFeatures.of(h[rows]), torch.arange(len(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
