@@ -66,7 +66,7 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ProbeResult:
     """A factor's score with what is needed to resample it beside another."""
 
     score: FactorScore
@@ -99,46 +99,46 @@ def read_out(
     return with_p_values(read_each(gathered, factors, plan=plan), plan=plan)
 
 
-def with_p_values(readings: list[Reading], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
+def with_p_values(results: list[ProbeResult], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
     """The scores, each with its p-value among all of them."""
-    p = plan.permutations.p_values([reading.pairing for reading in readings])
-    corrected = zip(readings, p, holm(p), benjamini_hochberg(p), strict=True)
+    p = plan.permutations.p_values([result.pairing for result in results])
+    corrected = zip(results, p, holm(p), benjamini_hochberg(p), strict=True)
     return tuple(
-        replace(reading.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
-        for reading, each, by_holm, by_fdr in corrected
+        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
+        for result, each, by_holm, by_fdr in corrected
     )
 
 
 def read_each(
     gathered: FeatureStatistics, factors: Factors, *, plan: EvaluationPlan
-) -> list[Reading]:
+) -> list[ProbeResult]:
     """Score every factor from the gathered features."""
-    readings: dict[str, Reading] = {}
+    results: dict[str, ProbeResult] = {}
     regressed = [f for f in factors.values() if f.kind not in CLASSES]
     if regressed:
-        readings |= _regressions(gathered, regressed, plan)
+        results |= _regressions(gathered, regressed, plan)
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
-        readings |= _classifications(gathered, classified, plan)
-    return [readings[name] for name in factors]
+        results |= _classifications(gathered, classified, plan)
+    return [results[name] for name in factors]
 
 
 def with_control_task(
     scores: tuple[FactorScore, ...],
-    readings: list[Reading],
+    results: list[ProbeResult],
     *,
-    controls: list[Reading],
+    controls: list[ProbeResult],
     plan: EvaluationPlan,
 ) -> tuple[FactorScore, ...]:
     """Add each factor's score for random values of the items, and the difference.
 
     Args:
         scores: Those of the factors.
-        readings: Where they are from.
+        results: Where they are from.
         controls: Those of the factors with random values for items (Hewitt and Liang 2019).
         plan: Splits and resamples.
     """
-    both = zip(scores, readings, controls, strict=True)
+    both = zip(scores, results, controls, strict=True)
     return tuple(
         replace(
             score,
@@ -185,7 +185,7 @@ def require_both_parts(factor: Factor, split: Split) -> None:
 
 def _regressions(
     gathered: FeatureStatistics, factors: list[Factor], plan: EvaluationPlan
-) -> dict[str, Reading]:
+) -> dict[str, ProbeResult]:
     """All regressions in one solve."""
     split = plan.split
     y = [targets(f) for f in factors]
@@ -196,28 +196,28 @@ def _regressions(
         for f, prediction, t in zip(factors, predictions, y, strict=True)
     }
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
-    readings = _continuous(plain, plan.bootstrap) if plain else {}
+    results = _continuous(plain, plan.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
         if factor.kind is Kind.ORDINAL:
-            readings[name] = _ordinal(factor, prediction, target, plan.bootstrap)
+            results[name] = _ordinal(factor, prediction, target, plan.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
-            readings[name] = _circular(factor, prediction, target, plan.bootstrap)
+            results[name] = _circular(factor, prediction, target, plan.bootstrap)
     for factor, fit in zip(factors, fits, strict=True):
-        reading = readings[factor.name]
-        score = replace(reading.score, status=_status(gathered, fit))
-        readings[factor.name] = replace(reading, score=score)
-    return readings
+        result = results[factor.name]
+        score = replace(result.score, status=_status(gathered, fit))
+        results[factor.name] = replace(result, score=score)
+    return results
 
 
 def _continuous(
     parts: dict[str, tuple[Factor, Tensor, Tensor]], bootstrap: Bootstrap
-) -> dict[str, Reading]:
+) -> dict[str, ProbeResult]:
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
     estimates = bootstrap.estimates(measures.r2(prediction, target))
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
-    readings = {}
+    results = {}
     for (name, (_, p, t)), estimate, each in zip(parts.items(), estimates, r, strict=True):
         score = FactorScore(
             name=name,
@@ -227,8 +227,8 @@ def _continuous(
             chance=0.0,
             extras={"r": each},
         )
-        readings[name] = Reading(score=score, statistic=_r2(p, t), pairing=Pairing(u=p, v=t))
-    return readings
+        results[name] = ProbeResult(score=score, statistic=_r2(p, t), pairing=Pairing(u=p, v=t))
+    return results
 
 
 def _r2(prediction: Tensor, target: Tensor) -> Statistic:
@@ -236,7 +236,9 @@ def _r2(prediction: Tensor, target: Tensor) -> Statistic:
     return lambda weights: measures.r2(prediction, target)(weights)
 
 
-def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
+def _ordinal(
+    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
+) -> ProbeResult:
     statistic = measures.spearman(prediction[:, 0], target[:, 0])
     score = FactorScore(
         name=factor.name,
@@ -247,10 +249,12 @@ def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Boot
         extras={"r2": r2_score(prediction, target).item()},
     )
     u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
-    return Reading(score=score, statistic=statistic, pairing=Pairing(u=u, v=v))
+    return ProbeResult(score=score, statistic=statistic, pairing=Pairing(u=u, v=v))
 
 
-def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Reading:
+def _circular(
+    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
+) -> ProbeResult:
     error = torch.atan2(prediction[:, 1], prediction[:, 0])
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
@@ -267,12 +271,12 @@ def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Boo
             "median_error": error.abs().median().item() * turn,
         },
     )
-    return Reading(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
+    return ProbeResult(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
 
 
 def _classifications(
     gathered: FeatureStatistics, factors: list[Factor], plan: EvaluationPlan
-) -> dict[str, Reading]:
+) -> dict[str, ProbeResult]:
     """All classifiers in one batch, in principal coordinates of the training part."""
     split = plan.split
     train, test, size = _coordinates(gathered, split)
@@ -280,7 +284,7 @@ def _classifications(
     y = torch.stack([label for _, label in found])
     classes = torch.tensor([len(levels) for levels, _ in found])
     fits = classify(train, size, y[:, split.train], classes=classes, folds=plan.folds)
-    readings = {}
+    results = {}
     for factor, fit, label in zip(factors, fits, y, strict=True):
         score, statistic, pairing = score_classes(
             factor, fit, test, label[split.test], plan.bootstrap
@@ -289,10 +293,10 @@ def _classifications(
         status = OK if fit.converged else "the classifier did not converge"
         if unseen:
             status = f"{unseen} held-out samples have levels that training lacks"
-        readings[factor.name] = Reading(
+        results[factor.name] = ProbeResult(
             score=replace(score, status=status), statistic=statistic, pairing=pairing
         )
-    return readings
+    return results
 
 
 def _coordinates(gathered: FeatureStatistics, split: Split) -> tuple[Tensor, Tensor, Tensor]:

@@ -119,13 +119,13 @@ def score(
         permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
     )
     gathered = gather(h, factors, plan=plan)
-    readings = read_each(gathered, factors, plan=plan)
-    scores = with_p_values(readings, plan=plan)
+    results = read_each(gathered, factors, plan=plan)
+    scores = with_p_values(results, plan=plan)
     if items is not None:
         shown = _labels(items, "items", len(h))
         shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
         task = read_each(gather(h, shuffled, plan=plan), shuffled, plan=plan)
-        scores = with_control_task(scores, readings, controls=task, plan=plan)
+        scores = with_control_task(scores, results, controls=task, plan=plan)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
