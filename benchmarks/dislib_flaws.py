@@ -1,7 +1,7 @@
 """What each flaw of the published DisLib code does to its numbers, one at a time, on our features.
 
 Features of the same images (pixels, an MLP taught the shape, the same before training) are decoded
-the mended way, and then with one flaw put back:
+the corrected way, and then with one flaw put back:
 
     D2  factors divided by their second level and truncated to whole numbers
     D3  no constant in the map; targets are centred, features are not
@@ -79,7 +79,7 @@ class Decoded:
             columns.append(code[self.index[part][:, j].numpy()])
         return np.column_stack(columns).astype(float)
 
-    def mended(self, y: Array, test: int = 2) -> Array:
+    def corrected(self, y: Array, test: int = 2) -> Array:
         """Least squares with a constant, float64, relative cut-off."""
         h = self.h[0].astype(np.float64)
         centre, size = h.mean(0), h.std(0)
@@ -114,16 +114,16 @@ class Decoded:
         }
 
     def all(self) -> dict[str, Scores]:
-        """The mended numbers, then one flaw at a time."""
+        """The corrected numbers, then one flaw at a time."""
         y = self.y(0)
         scalar, cut = self.codes(0), self.truncated(0)
         return {
-            "mended": self.scores(self.mended(y), self.y(2)),
-            "D2 truncated": self.scores(self.mended(cut), self.truncated(2), codes=True),
+            "corrected": self.scores(self.corrected(y), self.y(2)),
+            "D2 truncated": self.scores(self.corrected(cut), self.truncated(2), codes=True),
             "D3 no constant": self.scores(self.without_constant(y), self.y(2)),
             "D4 float32 Gram": self.scores(self.float32_gram(y), self.y(2)),
-            "D5 validation": self.scores(self.mended(y, 1), self.y(1)),
-            "D5 one number": self.scores(self.mended(scalar), self.codes(2), codes=True),
+            "D5 validation": self.scores(self.corrected(y, 1), self.y(1)),
+            "D5 one number": self.scores(self.corrected(scalar), self.codes(2), codes=True),
         }
 
 
@@ -148,7 +148,7 @@ def features(world: str, images: int, epochs: int) -> dict[str, dict[str, Scores
         pictures.unit = lambda images: normal(images) / 255
         dim = cell("mlp")
         _, training = dim.train()
-        found["MLP, images / 255 twice (D5)"] = {"mended": Decoded(dim).all()["mended"]}
+        found["MLP, images / 255 twice (D5)"] = {"corrected": Decoded(dim).all()["corrected"]}
         pictures.unit = normal
         print("dim", "validation accuracy", training["history"][-1]["accuracy"], flush=True)
     return found

@@ -1,7 +1,7 @@
 """What each flaw of the published ImageNet-X code does to the numbers, one at a time.
 
 Features are made, so the truth is known; labels are the real annotations where it says so. Each
-row is the mended procedure beside the same with one flaw switched on. Features of a row are
+row is the corrected procedure beside the same with one flaw switched on. Features of a row are
 standard normal, moved by `shift` along one direction where a target is there: the best read-out
 then gets Phi(shift / 2) of balanced images right.
 
@@ -28,7 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 SHIFT = 2.0
 BEST = float(norm.cdf(SHIFT / 2))
 """Accuracy of the best read-out."""
-HEADER = ["flaw switched on", "measured on", "number", "truth", "mended", "with the flaw"]
+HEADER = ["flaw switched on", "measured on", "number", "truth", "corrected", "with the flaw"]
 MENDED = Procedure(resamples=200)
 
 
@@ -40,7 +40,7 @@ class Effect:
     measured_on: str
     quantity: str
     truth: float | str
-    mended: float | str
+    corrected: float | str
     flawed: float | str
 
 
@@ -71,7 +71,7 @@ def dropped_features(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             measured_on=f"{words}, “pattern” (multi), 128 dimensions",
             quantity="accuracy",
             truth=BEST,
-            mended=one(features, present).accuracy.value,
+            corrected=one(features, present).accuracy.value,
             flawed=flawed.accuracy.value,
         )
 
@@ -87,12 +87,12 @@ def one_factor_an_image(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             "that “top” takes to lack it have it",
             quantity="accuracy",
             truth=BEST,
-            mended=one(h, there).accuracy.value,
+            corrected=one(h, there).accuracy.value,
             flawed=one(h, named).accuracy.value,
         )
     few = {
         words: sum(2 * round(0.3 * int(own.targets()[name].sum())) < 100 for name in FACTORS)
-        for words, own in (("mended", multi), ("flawed", top))
+        for words, own in (("corrected", multi), ("flawed", top))
     }
     yield Effect(
         flaw="annotation “top”: one factor per image",
@@ -108,10 +108,10 @@ def class_above_mean(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
     h = moved(targets[ANIMAL], 16, shift=SHIFT, seed=2)
     yield Effect(
         flaw="“class” is a class number above the mean",
-        measured_on="features that know animals from other things (mended: target “animal”)",
+        measured_on="features that know animals from other things (corrected: target “animal”)",
         quantity="accuracy",
         truth=BEST,
-        mended=one(h, targets[ANIMAL]).accuracy.value,
+        corrected=one(h, targets[ANIMAL]).accuracy.value,
         flawed=one(h, targets[CLASS]).accuracy.value,
     )
 
@@ -127,13 +127,13 @@ def standardised_before(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
                 for where in ("training", "all")
             ]
         )
-    mended, flawed = np.mean(pairs, axis=0).tolist()
+    corrected, flawed = np.mean(pairs, axis=0).tolist()
     yield Effect(
         flaw="standardised before the split",
         measured_on="noise, 512 dimensions, “brighter” (multi), mean of 20 data sets",
         quantity="accuracy",
         truth=0.5,
-        mended=mended,
+        corrected=corrected,
         flawed=flawed,
     )
 
@@ -147,7 +147,7 @@ def one_penalty(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
             measured_on=f"“{name}” (multi), {d} dimensions",
             quantity="accuracy",
             truth=BEST,
-            mended=one(h, present).accuracy.value,
+            corrected=one(h, present).accuracy.value,
             flawed=one(h, present, replace(MENDED, penalty="one")).accuracy.value,
         )
 
@@ -183,7 +183,7 @@ def splits_taken_for_samples(data_sets: int) -> Iterator[Effect]:
                 measured_on=where,
                 quantity="share of 95 % intervals that hold the truth",
                 truth=0.95,
-                mended=float(np.mean(intervals)),
+                corrected=float(np.mean(intervals)),
                 flawed=float(np.mean(held)),
             )
         if shift == 0:
@@ -192,7 +192,7 @@ def splits_taken_for_samples(data_sets: int) -> Iterator[Effect]:
                 measured_on=where,
                 quantity="share of data sets called above or below chance at 0.05",
                 truth=0.05,
-                mended=float(np.mean([own.p_value < 0.05 for own in found])),
+                corrected=float(np.mean([own.p_value < 0.05 for own in found])),
                 flawed=float(np.mean([own.p_plain < 0.05 for own in found])),
             )
 
@@ -217,10 +217,10 @@ def few_test_images(data_sets: int) -> Iterator[Effect]:
         )
     yield Effect(
         flaw="factors with 24 test images are drawn like the others",
-        measured_on=f"40 images that show a factor (mended: 170), {data_sets} data sets",
+        measured_on=f"40 images that show a factor (corrected: 170), {data_sets} data sets",
         quantity="standard deviation of the mean accuracy",
         truth=0.0,
-        mended=spread[170],
+        corrected=spread[170],
         flawed=spread[40],
     )
 
@@ -230,14 +230,14 @@ def scores_of_ties(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
     present = multi.targets()["style"]
     h = (torch.rand(len(present), 1, generator=torch.Generator().manual_seed(6)) < 1e-3).float()
     flawed = published_read_out(h, {"style": present}, procedure=MENDED)["style"]
-    mended = one(h, present)
+    corrected = one(h, present)
     where = "one unit that answers to an image in a thousand, “style” (multi)"
     yield Effect(
         flaw="Pearson's r of 0 and 1",
         measured_on=where,
         quantity="correlations of 10 that are not defined",
         truth=0.0,
-        mended=float(sum(not np.isfinite(s[1]) for s in mended.scores)),
+        corrected=float(sum(not np.isfinite(s[1]) for s in corrected.scores)),
         flawed=float(sum(s[1] is None for s in flawed.scores)),
     )
     yield Effect(
@@ -245,7 +245,7 @@ def scores_of_ties(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
         measured_on=where,
         quantity="PR AUC",
         truth=0.5,
-        mended=mended.estimates[6].value,
+        corrected=corrected.estimates[6].value,
         flawed=float(np.mean([s[6] for s in flawed.scores])),
     )
 
@@ -265,7 +265,7 @@ def unseeded_projection(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
         measured_on="3,072 pixels that know “style” (multi); flawed: 8 projections to 256",
         quantity="accuracy, for projections least to most",
         truth=float(norm.cdf(1.5)),
-        mended=one(pixels, present).accuracy.value,
+        corrected=one(pixels, present).accuracy.value,
         flawed=f"{min(values):.3f} to {max(values):.3f}",
     )
 

@@ -27,7 +27,7 @@ def read_out(value: float, *, p: float, n_test: int = 200) -> ReadOut:
 
 def represented(role: Role, accuracies: dict[str, ReadOut], model: str = "net") -> Represented:
     return Represented(
-        name=f"{model} {role}", role=role, model=model, dim=5, mended=accuracies, published={}
+        name=f"{model} {role}", role=role, model=model, dim=5, corrected=accuracies, published={}
     )
 
 
@@ -57,7 +57,7 @@ def test_found_is_below_the_level_after_holm_and_from_images_enough() -> None:
     assert first is not None
     assert RESULT.corrected[first.name, "style"] == pytest.approx(6e-6)  # six tests
     assert RESULT.corrected[first.name, "color"] == pytest.approx(0.04)
-    found = [target for target in first.mended if RESULT.found(first, target)]
+    found = [target for target in first.corrected if RESULT.found(first, target)]
     assert found == ["pose", "color"]
     assert RESULT.share == 0.9
     assert RESULT.of("rest", "net") is None
@@ -72,10 +72,10 @@ def test_words_hold_the_score_against_what_the_class_gives_away() -> None:
     assert "outside" not in pose
     style = " ".join(_explained(RESULT, first, "style"))
     assert style.startswith("Only 50 test images: no conclusion.")
-    same = replace(RESULT.represented[0], mended={"pose": read_out(0.7, p=1e-5)})
+    same = replace(RESULT.represented[0], corrected={"pose": read_out(0.7, p=1e-5)})
     other = replace(RESULT, represented=(same, *RESULT.represented[1:]))
     assert "As much as the class" in " ".join(_explained(other, same, "pose"))
-    less = replace(RESULT.represented[0], mended={"pose": read_out(0.6, p=1e-5)})
+    less = replace(RESULT.represented[0], corrected={"pose": read_out(0.6, p=1e-5)})
     other = replace(RESULT, represented=(less, *RESULT.represented[1:]))
     assert "Less than the class" in " ".join(_explained(other, less, "pose"))
 

@@ -112,11 +112,11 @@ def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
     pixels, network = result.of("pixels"), result.of("untrained")
     assert pixels is not None
     assert network is not None
-    assert network.mended["pattern"].accuracy.value > 0.9
-    assert pixels.mended["pattern"].accuracy.value < 0.75  # stripes at any phase have no mean
-    assert pixels.mended["background"].accuracy.value > 0.9
+    assert network.corrected["pattern"].accuracy.value > 0.9
+    assert pixels.corrected["pattern"].accuracy.value < 0.75  # stripes at any phase have no mean
+    assert pixels.corrected["background"].accuracy.value > 0.9
     assert not result.found(network, "color")
-    assert not network.mended["color"].enough
+    assert not network.corrected["color"].enough
 
 
 def test_the_page_says_what_is_missing_and_whose_annotations_they_are(run: Run) -> None:
@@ -154,8 +154,8 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(
     theirs = ImageNetXResult.from_dict(run.result).represented
     mine = ImageNetXResult.from_dict(found.result).represented
     for a, b in zip(mine, theirs, strict=True):
-        assert {n: r.scores for n, r in a.mended.items()} == {
-            n: r.scores for n, r in b.mended.items()
+        assert {n: r.scores for n, r in a.corrected.items()} == {
+            n: r.scores for n, r in b.corrected.items()
         }
 
 
@@ -190,7 +190,7 @@ def test_rows_are_matched_to_annotations_by_name(run: Run, folder: Path, root: P
     result = ImageNetXResult.from_dict(run.result)
     pixels = result.of("pixels")
     assert pixels is not None
-    assert pixels.mended["background"].accuracy.value > 0.8  # by chance if rows were mixed up
+    assert pixels.corrected["background"].accuracy.value > 0.8  # by chance if rows were mixed up
 
 
 def test_parts_inside_and_outside_the_head() -> None:

@@ -63,7 +63,7 @@ def _first(result: ImageNetXResult) -> Represented:
 
 def _verdict(result: ImageNetXResult) -> str:
     counts = [
-        f"{each.name} {sum(result.found(each, target) for target in each.mended)}"
+        f"{each.name} {sum(result.found(each, target) for target in each.corrected)}"
         for each in result.all_of(*SHOWN)
     ]
     total = len(result.targets)
@@ -79,13 +79,13 @@ def _row(result: ImageNetXResult, target: str) -> ComparisonRow:
     return ComparisonRow(
         quantity=f"{_words(target)} (accuracy). {first.name}",
         predicted=promised,
-        recovered=first.mended[target].accuracy,
+        recovered=first.corrected[target].accuracy,
         explained=" ".join(_explained(result, first, target)),
     )
 
 
 def _explained(result: ImageNetXResult, first: Represented, target: str) -> Iterable[str]:
-    own = first.mended[target]
+    own = first.corrected[target]
     if not own.enough:
         yield f"Only {own.n_test} test images: no conclusion."
     elif not result.found(first, target):
@@ -103,7 +103,7 @@ def _explained(result: ImageNetXResult, first: Represented, target: str) -> Iter
     if there:
         yield f"Of h {', '.join(there)}."
     others = [
-        f"{each.name} {format_number(each.mended[target].accuracy.value)}"
+        f"{each.name} {format_number(each.corrected[target].accuracy.value)}"
         for each in result.all_of(*SHOWN)
         if each is not first
     ]
@@ -112,7 +112,7 @@ def _explained(result: ImageNetXResult, first: Represented, target: str) -> Iter
 
 def _against_class(result: ImageNetXResult, first: Represented, target: str) -> Iterable[str]:
     promised = accuracy(result.of("class"), target)
-    found = first.mended[target].accuracy
+    found = first.corrected[target].accuracy
     if first.role != "trained" or promised is None:
         yield "Theory says nothing of networks that were not trained."
     elif found.low > promised.high:
@@ -127,7 +127,7 @@ def _figure_section(result: ImageNetXResult) -> Section:
     return Section(
         heading="Each factor",
         lead="Accuracy of logistic regression on images that it was not fitted to, mean over "
-        f"{len(_first(result).mended[result.targets[0]].scores)} splits; both levels of a target "
+        f"{len(_first(result).corrected[result.targets[0]].scores)} splits; both levels of a target "
         "are equally frequent, so that guessing gets half of them right.",
         figures=(_figure(result),),
         notes=(
@@ -154,11 +154,11 @@ def _figure_section(result: ImageNetXResult) -> Section:
 
 def _few(result: ImageNetXResult) -> list[str]:
     first = _first(result)
-    return [target for target in result.targets if not first.mended[target].enough]
+    return [target for target in result.targets if not first.corrected[target].enough]
 
 
 def _figure(result: ImageNetXResult) -> Figure:
-    order = sorted(result.targets, key=lambda t: -_first(result).mended[t].accuracy.value)
+    order = sorted(result.targets, key=lambda t: -_first(result).corrected[t].accuracy.value)
     models = list(dict.fromkeys(each.model for each in result.all_of("trained", "untrained")))
     colours = dict(zip(models, CURVES * len(models), strict=False))
     known = result.of("class")
@@ -178,7 +178,7 @@ def _figure(result: ImageNetXResult) -> Figure:
         chance=0.5,
         predicted=None
         if known is None
-        else [known.mended[target].accuracy.value for target in order],
+        else [known.corrected[target].accuracy.value for target in order],
         predicted_label="the class alone",
     )
     return replace(drawn, name="factors", title="Each factor, by representation")
@@ -227,7 +227,7 @@ def _score_section(result: ImageNetXResult) -> Section:
             *(
                 f"{each.name}: the fit did not converge for {', '.join(stopped)}."
                 for each in result.represented
-                if (stopped := [t for t, r in each.mended.items() if not r.converged])
+                if (stopped := [t for t, r in each.corrected.items() if not r.converged])
             ),
         ),
     )
@@ -243,7 +243,7 @@ def _table(result: ImageNetXResult, each: Represented) -> Table:
             "test images": own.n_test,
             "": "" if own.enough else "†",
         }
-        for target, own in each.mended.items()
+        for target, own in each.corrected.items()
     ]
     return Table(caption=f"{each.name}, {each.dim} dimensions", frame=pd.DataFrame(rows))
 
@@ -257,7 +257,7 @@ def _published_section(result: ImageNetXResult) -> Section:
         for each in shown:
             own = each.published.get(target)
             row[each.name] = None if own is None else _published(result, each, target)
-            row[f"{each.name}, mended"] = accuracy(each, target)
+            row[f"{each.name}, corrected"] = accuracy(each, target)
         n_test = [each.published[target].n_test for each in shown if target in each.published]
         rows.append(row | {"test images": n_test[0]})
     dropped = [
@@ -279,7 +279,7 @@ def _published_section(result: ImageNetXResult) -> Section:
         "features with a mean not above 0 dropped, standardised on all images, one penalty for "
         "all, mean ± standard error over splits, and a star where a t-test that takes "
         f"the splits for independent is below {format_number(result.bonferroni)} (Bonferroni).",
-        tables=(Table(caption="Accuracy as published and mended", frame=pd.DataFrame(rows)),),
+        tables=(Table(caption="Accuracy as published and corrected", frame=pd.DataFrame(rows)),),
         notes=(
             f"Features dropped: {', '.join(dropped)}.",
             f"Fits that ran out of iterations: {', '.join(stopped)}.",

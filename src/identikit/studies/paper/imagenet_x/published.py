@@ -1,4 +1,4 @@
-"""The read-out of the paper's code, as published, for numbers to stand beside the mended ones.
+"""The read-out of the paper's code, as published, for numbers to stand beside the corrected ones.
 
 Source: github.com/klindtlab/csi, imagenetx/decode.py and plotting.py (arXiv:2410.21869, figure 3).
 Features whose mean is not above 0 are dropped and the others standardised over all images; ten

@@ -92,7 +92,7 @@ class Reading:
             role=features.role,
             model=features.model,
             dim=h.shape[1],
-            mended=read_out(h, self.targets, procedure=self.procedure, on_target=clock.tick),
+            corrected=read_out(h, self.targets, procedure=self.procedure, on_target=clock.tick),
             published=published_read_out(
                 h, self.published_targets, procedure=self.procedure, on_target=clock.tick
             )

@@ -27,7 +27,7 @@ class Represented:
     model: str = ""
     """The network that it is of."""
     dim: int
-    mended: Mapping[str, ReadOut]
+    corrected: Mapping[str, ReadOut]
     published: Mapping[str, PublishedReadOut]
     """By the paper's procedure; empty for what the paper does not have."""
 
@@ -72,13 +72,15 @@ class ImageNetXResult:
     @cached_property
     def corrected(self) -> Mapping[tuple[str, str], float]:
         """P-value of (representation, target), by Holm over all of them together."""
-        keys = [(each.name, target) for each in self.represented for target in each.mended]
-        p = [each.mended[target].p_value for each in self.represented for target in each.mended]
+        keys = [(each.name, target) for each in self.represented for target in each.corrected]
+        p = [
+            each.corrected[target].p_value for each in self.represented for target in each.corrected
+        ]
         return dict(zip(keys, holm(p), strict=True))
 
     def found(self, each: Represented, target: str) -> bool:
         """Whether a target is read out above chance, from images enough to say so."""
-        enough = each.mended[target].enough
+        enough = each.corrected[target].enough
         return enough and self.corrected[each.name, target] < FALSE_ALARMS
 
     @cached_property
@@ -97,5 +99,5 @@ class ImageNetXResult:
 
 
 def accuracy(each: Represented | None, target: str) -> Estimate | None:
-    """Of the mended read-out, where there is one."""
-    return None if each is None or target not in each.mended else each.mended[target].accuracy
+    """Of the corrected read-out, where there is one."""
+    return None if each is None or target not in each.corrected else each.corrected[target].accuracy
