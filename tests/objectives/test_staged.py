@@ -120,7 +120,13 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"spare": -1}, {"walk": -1}, {"walk": 1, "share_rows": True}, {"untie": 0.0}, {"untie": 1.5}],
+    [
+        {"spare": -1},
+        {"label_diffusion": -1},
+        {"label_diffusion": 1, "share_rows": True},
+        {"untie": 0.0},
+        {"untie": 1.5},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=f"head {next(iter(wrong))}"):
@@ -169,4 +175,4 @@ def test_a_head_is_as_plain_as_its_config() -> None:
 
     assert kind() is kind(normalized=True, late_sphere=False) is SoftmaxHead
     assert kind(normalized=True) is LateSphereHead
-    assert kind(spare=1) is kind(walk=1) is StagedHead
+    assert kind(spare=1) is kind(label_diffusion=1) is StagedHead

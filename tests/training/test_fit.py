@@ -166,9 +166,11 @@ def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Pat
     assert same_bits(weights(*whole), weights(*again))
 
 
-@pytest.mark.parametrize("walk", [0, 2])
+@pytest.mark.parametrize("label_diffusion", [0, 2])
 @pytest.mark.parametrize("stop", [4, 14, 24, 38])  # before folding, after it, with rows untied
-def test_a_staged_head_resumes_to_the_same_bits(stop: int, walk: int, tmp_path: Path) -> None:
+def test_a_staged_head_resumes_to_the_same_bits(
+    stop: int, label_diffusion: int, tmp_path: Path
+) -> None:
     def model(seed: int = 0) -> tuple[MLP, StagedHead]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)

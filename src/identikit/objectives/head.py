@@ -41,7 +41,7 @@ class HeadConfig:
     """Whether a normalised head is free for the first 80 % of training."""
     spare: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
-    walk: int = 0
+    label_diffusion: int = 0
     """Steps that labels walk between classes that look alike, from 40 to 60 % of training, and one
     step to 70 %; 0: none. DIET's labels never do."""
     share_rows: bool = False
@@ -52,11 +52,13 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.spare < 0:
             raise InputError(f"head spare must be at least 0; got {self.spare}.")
-        if self.walk < 0:
-            raise InputError(f"head walk must be at least 0; got {self.walk}.")
-        if self.walk and self.share_rows:
+        if self.label_diffusion < 0:
             raise InputError(
-                "head walk is for the labels of classes, share_rows for those of instances; "
+                f"head label_diffusion must be at least 0; got {self.label_diffusion}."
+            )
+        if self.label_diffusion and self.share_rows:
+            raise InputError(
+                "head label_diffusion is for the labels of classes, share_rows for those of instances; "
                 "leave one of them out."
             )
         if not 0 < self.untie <= 1:

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from identikit.core.linalg import centred, least_squares
 from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.label_diffusion import LabelDiffusion
 from identikit.objectives.sphere import LateSphereHead
-from identikit.objectives.walk import LabelWalk
 
 MEET = 0.3
 """Share of training after which it is counted which labels look alike, until folding."""
@@ -49,7 +49,7 @@ def build_head(
     alike: AlikeLabels | None = None,
 ) -> SoftmaxHead:
     """The head that a config asks for; arguments as for `StagedHead`."""
-    if config.spare or config.walk or alike is not None:
+    if config.spare or config.label_diffusion or alike is not None:
         return StagedHead(
             config, n_labels, dim, generator=generator, label_prior=label_prior, alike=alike
         )
@@ -99,7 +99,7 @@ class StagedHead(LateSphereHead):
             self.register_buffer("log_count", count.log().to(wide))
         self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
-        self.walk = LabelWalk(n_labels).to(wide) if config.walk else None
+        self.label_diffusion = LabelDiffusion(n_labels).to(wide) if config.label_diffusion else None
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows of all labels, as wide as the features are at this point of training."""
@@ -118,11 +118,11 @@ class StagedHead(LateSphereHead):
             self._fold(y.detach())
         self._map_when_due(y, progress)
         h = self.features(y)
-        if self.walk is not None and MEET <= progress < FOLD:
-            self.walk.meet(self.logits(h))
-        if self.walk is not None and FOLD <= progress < WALKS:
-            steps = self.config.walk if progress < LONG_WALKS else 1
-            return self.walk.cross_entropy(self.logits(h), label, steps=steps)
+        if self.label_diffusion is not None and MEET <= progress < FOLD:
+            self.label_diffusion.meet(self.logits(h))
+        if self.label_diffusion is not None and FOLD <= progress < WALKS:
+            steps = self.config.label_diffusion if progress < LONG_WALKS else 1
+            return self.label_diffusion.cross_entropy(self.logits(h), label, steps=steps)
         if self.tied and (progress < self.config.untie or self.config.untie == 1):
             group = self.group[label]
             of_group = self._full_cross_entropy(h, self._rows(), group, self.log_count)
@@ -150,9 +150,9 @@ class StagedHead(LateSphereHead):
 
     def _walked_rows(self, h: Tensor) -> Tensor:
         """Rows whose logits are nearest the log-probabilities of where the labels walk to."""
-        assert self.walk is not None
+        assert self.label_diffusion is not None
         q = torch.softmax(self.logits(h.to(self.wide)), 1)
-        p = q @ self.walk.targets(self.config.walk)
+        p = q @ self.label_diffusion.targets(self.config.label_diffusion)
         return least_squares(h, p.double().clamp(min=1e-12).log()).coefficient.T
 
     @torch.no_grad()
@@ -162,7 +162,7 @@ class StagedHead(LateSphereHead):
         Where labels are about to walk, the logits are theirs.
         """
         h = y.double()
-        rows = self.wide.double() if self.walk is None else self._walked_rows(h)
+        rows = self.wide.double() if self.label_diffusion is None else self._walked_rows(h)
         values, vectors = torch.linalg.eigh(torch.cov(h.T))
         spread = values.clamp(min=1e-10 * float(values[-1])).sqrt()
         root, inverse = (vectors * s @ vectors.T for s in (spread, 1 / spread))

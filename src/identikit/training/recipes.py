@@ -49,7 +49,7 @@ RECIPES = {
     ),
     "pixels": Recipe(
         encoder=EncoderConfig(architecture="cnn"),
-        head=HeadConfig(spare=20, walk=3),
+        head=HeadConfig(spare=20, label_diffusion=3),
         training=TrainingConfig(
             steps=600, batch_size=256, optimizer="adam", rate=3e-3, head_rate=3e-2
         ),

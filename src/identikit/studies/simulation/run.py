@@ -323,7 +323,7 @@ def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
     diet = config.objective == "diet"
     share = config.head.share_rows and diet  # classes all differ
     return build_head(
-        replace(config.head, walk=0) if diet else config.head,  # too many labels to meet
+        replace(config.head, label_diffusion=0) if diet else config.head,  # too many labels to meet
         config.n_labels,
         config.dim,
         generator=stream(config.seed, "head"),

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.objectives.head import HeadConfig
+from identikit.objectives.label_diffusion import LabelDiffusion
 from identikit.objectives.staged import FOLD, LONG_WALKS, MEET, WALKS, build_head
-from identikit.objectives.walk import LabelWalk
 
 LABELS = 6
 
@@ -17,8 +17,8 @@ def logits(n: int = 400) -> Tensor:
     return 2 * torch.randn(n, LABELS, generator=torch.Generator().manual_seed(0))
 
 
-def met(*batches: Tensor) -> LabelWalk:
-    walk = LabelWalk(LABELS)
+def met(*batches: Tensor) -> LabelDiffusion:
+    walk = LabelDiffusion(LABELS)
     for batch in batches:
         walk.meet(batch)
     return walk
@@ -45,7 +45,7 @@ def test_batches_add_up_and_steps_follow_each_other() -> None:
 
 
 def test_labels_that_met_none_stay() -> None:
-    torch.testing.assert_close(LabelWalk(LABELS).targets(3), torch.eye(LABELS))
+    torch.testing.assert_close(LabelDiffusion(LABELS).targets(3), torch.eye(LABELS))
 
 
 def test_the_loss_is_that_of_walked_labels() -> None:
@@ -59,7 +59,7 @@ def test_a_walk_lowers_the_concentration_of_a_world_on_the_circle() -> None:
     angle = torch.arange(48) * 2 * torch.pi / 48
     z = torch.arange(4_800) * 2 * torch.pi / 4_800
     kappa = 30.0
-    walk = LabelWalk(48)
+    walk = LabelDiffusion(48)
     walk.meet(kappa * torch.cos(z[:, None] - angle))
     for steps in (1, 3):
         target = walk.targets(steps)[0].log()
@@ -69,7 +69,7 @@ def test_a_walk_lowers_the_concentration_of_a_world_on_the_circle() -> None:
 
 def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
     generator = torch.Generator().manual_seed(3)
-    config = HeadConfig(negatives=None, spare=2, walk=3)
+    config = HeadConfig(negatives=None, spare=2, label_diffusion=3)
     head = build_head(config, LABELS, 3, generator=generator)
     y, label = torch.randn(400, 5, generator=generator), torch.arange(400) % LABELS
 
@@ -77,7 +77,7 @@ def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
         found = head.loss(y, label, generator=generator, progress=progress)
         return found, head.logits(head.features(y))
 
-    walk = LabelWalk(LABELS)
+    walk = LabelDiffusion(LABELS)
     for progress in (MEET - 0.01, MEET, FOLD - 0.01):
         found, wide = loss(progress)
         torch.testing.assert_close(found, F.cross_entropy(wide, label))
@@ -91,7 +91,7 @@ def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
 
 def test_folding_approximates_the_logits_of_long_walks() -> None:
     generator = torch.Generator().manual_seed(4)
-    config = HeadConfig(negatives=None, spare=2, walk=2)
+    config = HeadConfig(negatives=None, spare=2, label_diffusion=2)
     head = build_head(config, LABELS, 3, generator=generator).double()
     with torch.no_grad():
         head.wide.mul_(6)  # as if it had learned something

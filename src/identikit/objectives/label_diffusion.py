@@ -18,7 +18,7 @@ _ALONE = 1e-6
 """How often every label meets itself before any other: without observations it stays."""
 
 
-class LabelWalk(nn.Module):
+class LabelDiffusion(nn.Module):
     """A random walk over labels that the model takes for each other.
 
     Args:
