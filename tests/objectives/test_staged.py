@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
-from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.sphere import MAP, LateSphereHead
 from identikit.objectives.staged import FOLD, OWN, StagedHead, build_head
 
@@ -18,9 +18,11 @@ GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
 
 def build(*, tied: bool = False, **options: object) -> StagedHead:
     config = HeadConfig(**({"negatives": None, "spare": 2} | options))  # type: ignore[arg-type]
-    alike = AlikeLabels(group=GROUP, groups=4, separation=3.0) if tied else None
+    alike = LabelClusters(group=GROUP, groups=4, separation=3.0) if tied else None
     generator = torch.Generator().manual_seed(0)
-    return StagedHead(config, LABELS, DIM, generator=generator, alike=alike).double()
+    return StagedHead(
+        config, LABELS, DIM, generator=generator, label_clusters=label_clusters
+    ).double()
 
 
 def batch(n: int = 200) -> tuple[Tensor, Tensor]:
@@ -95,7 +97,7 @@ def test_each_stage_moves_its_own_rows() -> None:
 
 
 def test_rows_stay_tied_if_told_so() -> None:
-    head = build(tied=True, untie=1.0)
+    head = build(tied=True, untie_at=1.0)
     loss(head, FOLD)
     assert moved(head, 1.0) == {"shared"}
     assert len(torch.unique(head.rows().detach(), dim=0)) == 4
@@ -123,9 +125,9 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
     [
         {"spare": -1},
         {"label_diffusion": -1},
-        {"label_diffusion": 1, "share_rows": True},
-        {"untie": 0.0},
-        {"untie": 1.5},
+        {"label_diffusion": 1, "tied_rows": True},
+        {"untie_at": 0.0},
+        {"untie_at": 1.5},
     ],
 )
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:

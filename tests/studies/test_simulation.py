@@ -136,7 +136,7 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
 def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
     normalized: bool, tmp_path: Path
 ) -> None:
-    head = HeadConfig(normalized=normalized, spare=2, share_rows=True)
+    head = HeadConfig(normalized=normalized, spare=2, tied_rows=True)
     world = WorldConfig(dim=3, classes=6)
     config = replace(SMALL, head=head, world=world)
     alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).summary()
@@ -181,8 +181,8 @@ def test_theory_alone_predicts_what_training_meets_later() -> None:
         ({"test_samples": 10}, "test_samples must be at least 16 per dimension"),
         ({"world": WorldConfig(dim=3, classes=3)}, "classes must be at least dim"),
         (
-            {"head": HeadConfig(share_rows=True), "world": WorldConfig(label_exponent=1.0)},
-            "share_rows is for labels that come equally often",
+            {"head": HeadConfig(tied_rows=True), "world": WorldConfig(label_exponent=1.0)},
+            "tied_rows is for labels that come equally often",
         ),
         ({"objective": "oracle", "representation_dim": 2}, "the oracle regresses on the latents"),
         ({"objective": "oracle", "head": HeadConfig(normalized=True)}, "no norm of its own"),

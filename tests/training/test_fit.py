@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.staged import StagedHead
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
@@ -174,10 +174,10 @@ def test_a_staged_head_resumes_to_the_same_bits(
     def model(seed: int = 0) -> tuple[MLP, StagedHead]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
-        alike = AlikeLabels(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
-        config = HeadConfig(group=8, negatives=4, spare=2, walk=walk, share_rows=not walk)
+        alike = LabelClusters(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
+        config = HeadConfig(group=8, negatives=4, spare=2, walk=walk, tied_rows=not walk)
         groups = None if walk else alike
-        return encoder, StagedHead(config, LABELS, DIM, generator=generator, alike=groups)
+        return encoder, StagedHead(config, LABELS, DIM, generator=generator, label_clusters=groups)
 
     whole, part, again = model(), model(), model(seed=5)
     train(*whole)

@@ -44,9 +44,9 @@ class HeadConfig:
     label_diffusion: int = 0
     """Steps that labels walk between classes that look alike, from 40 to 60 % of training, and one
     step to 70 %; 0: none. DIET's labels never do."""
-    share_rows: bool = False
+    tied_rows: bool = False
     """Whether instances whose observations look alike share a row at first."""
-    untie: float = 0.9
+    untie_at: float = 0.9
     """Share of training after which each label has a row of its own; 1: never."""
 
     def __post_init__(self) -> None:
@@ -56,13 +56,15 @@ class HeadConfig:
             raise InputError(
                 f"head label_diffusion must be at least 0; got {self.label_diffusion}."
             )
-        if self.label_diffusion and self.share_rows:
+        if self.label_diffusion and self.tied_rows:
             raise InputError(
-                "head label_diffusion is for the labels of classes, share_rows for those of instances; "
+                "head label_diffusion is for the labels of classes, tied_rows for those of instances; "
                 "leave one of them out."
             )
-        if not 0 < self.untie <= 1:
-            raise InputError(f"head untie is a share of training in (0, 1]; got {self.untie}.")
+        if not 0 < self.untie_at <= 1:
+            raise InputError(
+                f"head untie_at is a share of training in (0, 1]; got {self.untie_at}."
+            )
         if self.group < 1:
             raise InputError(f"head group must be at least 1; got {self.group}.")
         if self.negatives is not None and self.negatives < 1:

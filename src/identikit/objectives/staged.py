@@ -24,8 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from identikit.core.linalg import centred, least_squares
-from identikit.objectives.alike import AlikeLabels
 from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.label_diffusion import LabelDiffusion
 from identikit.objectives.sphere import LateSphereHead
 
@@ -46,12 +46,17 @@ def build_head(
     *,
     generator: torch.Generator,
     label_prior: Float[Tensor, " labels"] | None = None,
-    alike: AlikeLabels | None = None,
+    label_clusters: LabelClusters | None = None,
 ) -> SoftmaxHead:
     """The head that a config asks for; arguments as for `StagedHead`."""
-    if config.spare or config.label_diffusion or alike is not None:
+    if config.spare or config.label_diffusion or label_clusters is not None:
         return StagedHead(
-            config, n_labels, dim, generator=generator, label_prior=label_prior, alike=alike
+            config,
+            n_labels,
+            dim,
+            generator=generator,
+            label_prior=label_prior,
+            label_clusters=label_clusters,
         )
     late = config.normalized and config.late_sphere
     kind = LateSphereHead if late else SoftmaxHead
@@ -67,7 +72,7 @@ class StagedHead(LateSphereHead):
         dim: Dimensions of h at the end; the encoder has `config.spare` more.
         generator: Draws the initial rows.
         label_prior: Probability of each label; uniform if not given.
-        alike: Labels that share a row at first, if any.
+        label_clusters: Labels that share a row at first, if any.
     """
 
     folded: Tensor
@@ -82,11 +87,15 @@ class StagedHead(LateSphereHead):
         *,
         generator: torch.Generator,
         label_prior: Float[Tensor, " labels"] | None = None,
-        alike: AlikeLabels | None = None,
+        label_clusters: LabelClusters | None = None,
     ) -> None:
         super().__init__(config, n_labels, dim, generator=generator, label_prior=label_prior)
-        self.alike = alike
-        group = None if alike is None or alike.group is None else alike.group.cpu()
+        self.label_clusters = alike
+        group = (
+            None
+            if label_clusters is None or label_clusters.group is None
+            else label_clusters.group.cpu()
+        )
         count = torch.ones(n_labels) if group is None else torch.bincount(group)
         wide = torch.empty(len(count), dim + config.spare, device=generator.device)
         bound = wide.shape[1] ** -0.5
@@ -123,7 +132,7 @@ class StagedHead(LateSphereHead):
         if self.label_diffusion is not None and FOLD <= progress < WALKS:
             steps = self.config.label_diffusion if progress < LONG_WALKS else 1
             return self.label_diffusion.cross_entropy(self.logits(h), label, steps=steps)
-        if self.tied and (progress < self.config.untie or self.config.untie == 1):
+        if self.tied and (progress < self.config.untie_at or self.config.untie_at == 1):
             group = self.group[label]
             of_group = self._full_cross_entropy(h, self._rows(), group, self.log_count)
             return of_group + self.log_count[group].mean()

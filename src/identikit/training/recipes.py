@@ -35,16 +35,16 @@ RECIPES = {
     "fast": Recipe(),
     "flat": Recipe(
         encoder=EncoderConfig(width=32),
-        head=HeadConfig(spare=5, share_rows=True),
+        head=HeadConfig(spare=5, tied_rows=True),
         training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
         encoder=EncoderConfig(width=128),
-        head=HeadConfig(share_rows=True),
+        head=HeadConfig(tied_rows=True),
         training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
     ),
     "crowded": Recipe(
-        head=HeadConfig(share_rows=True),
+        head=HeadConfig(tied_rows=True),
         training=TrainingConfig(steps=2000, final_batch_size=4096),
     ),
     "pixels": Recipe(

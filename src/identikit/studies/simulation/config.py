@@ -71,9 +71,9 @@ class SimulationConfig:
                 "the oracle regresses on the latents, so its h has their number of dimensions "
                 "and no norm of its own; leave representation_dim and head normalized out."
             )
-        if self.head.share_rows and self.world.label_exponent:
+        if self.head.tied_rows and self.world.label_exponent:
             raise InputError(
-                "share_rows is for labels that come equally often, or one row would not do for "
+                "tied_rows is for labels that come equally often, or one row would not do for "
                 "labels that look alike; leave it or label_exponent out."
             )
         if self.encoder.architecture == "cnn" and self.world.generator not in RENDERED:

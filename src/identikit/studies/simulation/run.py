@@ -20,8 +20,8 @@ from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.encoders.build import build_encoder
-from identikit.objectives.alike import AlikeLabels, find_alike
 from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.label_clustering import LabelClusters, cluster_labels
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
@@ -72,7 +72,7 @@ class Simulation:
     covered_rank: int | None
     """Dimensions of h inside the head's row space; an oracle has no head."""
     explanation: Explanation
-    alike: AlikeLabels | None
+    label_clusters: LabelClusters | None
     """Groups of labels that were looked for, to share rows at first; none if they were not."""
     arrays: Mapping[str, NDArray[Any]]
     """For figures: `true` and `recovered` held-out latents and, where there is a head,
@@ -99,9 +99,13 @@ class Simulation:
             "bayes_loss": self.prediction.bayes.value,
             "excess_loss": None if self.excess is None else self.excess.value,
             "identity_r2": self.recovery.mean("x"),
-            "label_groups": None if self.alike is None else self.alike.groups,
-            "label_separation": None if self.alike is None else self.alike.separation,
-            "label_statement": None if self.alike is None else self.alike.statement,
+            "label_groups": None if self.label_clusters is None else self.label_clusters.groups,
+            "label_separation": None
+            if self.label_clusters is None
+            else self.label_clusters.separation,
+            "label_statement": None
+            if self.label_clusters is None
+            else self.label_clusters.statement,
             "explanation": self.explanation.sentence,
             "steps": self.fit.steps,
             "seconds": self.fit.seconds,
@@ -244,7 +248,7 @@ def _result(
         excess=excess,
         covered_rank=rank,
         explanation=_explanation(config, prediction, trained, recovery, excess),
-        alike=objective.alike if isinstance(objective, StagedHead) else None,
+        label_clusters=objective.label_clusters if isinstance(objective, StagedHead) else None,
         arrays=_arrays(world, h, rows, test.z, config),
     )
 
@@ -321,20 +325,20 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Ob
 
 def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
     diet = config.objective == "diet"
-    share = config.head.share_rows and diet  # classes all differ
+    share = config.head.tied_rows and diet  # classes all differ
     return build_head(
         replace(config.head, label_diffusion=0) if diet else config.head,  # too many labels to meet
         config.n_labels,
         config.dim,
         generator=stream(config.seed, "head"),
         label_prior=world.label_prior.cpu(),
-        alike=_alike(config, world) if share else None,
+        label_clusters=_alike(config, world) if share else None,
     )
 
 
-def _alike(config: SimulationConfig, world: ClusterWorld) -> AlikeLabels:
+def _alike(config: SimulationConfig, world: ClusterWorld) -> LabelClusters:
     generator, draw = _stream(config, "alike labels"), _draw(config, world)
-    return find_alike(lambda n: draw(n, generator), config.n_labels)
+    return cluster_labels(lambda n: draw(n, generator), config.n_labels)
 
 
 def _stream(config: SimulationConfig, purpose: str) -> torch.Generator:

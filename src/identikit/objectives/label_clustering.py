@@ -28,7 +28,7 @@ CHUNK = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlikeLabels:
+class LabelClusters:
     """Groups of labels, if they were found."""
 
     group: Int[Tensor, " labels"] | None
@@ -53,14 +53,14 @@ class AlikeLabels:
         return f"{found}. Each group shared one row at first."
 
 
-def find_alike(
+def cluster_labels(
     draw: Callable[[int], tuple[Float[Tensor, "n d_x"], Int[Tensor, " n"]]], n_labels: int
-) -> AlikeLabels:
+) -> LabelClusters:
     """Group the labels of a source of fresh pairs of observations and labels."""
     means, covariances = _moments(draw, n_labels)
     group = _leaders(means, covariances)
     if group is None:
-        return AlikeLabels(group=None, groups=n_labels // LEAST, separation=0.0)
+        return LabelClusters(group=None, groups=n_labels // LEAST, separation=0.0)
     for _ in range(3):
         distance = _distances(means, covariances, group)
         group = torch.unique(distance.argmin(1), return_inverse=True)[1]
@@ -69,7 +69,7 @@ def find_alike(
     count = nearest.shape[1]
     apart = float(nearest[:, 1].min() / nearest[:, 0].max()) if count > 1 else math.inf
     clear = apart >= CLEAR
-    return AlikeLabels(group=group if clear else None, groups=count, separation=apart)
+    return LabelClusters(group=group if clear else None, groups=count, separation=apart)
 
 
 def _moments(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from identikit.core.randomness import stream
-from identikit.objectives.alike import find_alike
+from identikit.objectives.label_clustering import cluster_labels
 
 
 def source(centres: Tensor, *, seed: int = 0, noise: float = 1.0):  # type: ignore[no-untyped-def]
@@ -27,7 +27,7 @@ def circle(groups: int) -> Tensor:
 
 def test_labels_of_one_centre_are_one_group() -> None:
     of_label = torch.randint(6, (120,), generator=stream(1, "groups"))
-    found = find_alike(source(circle(6)[of_label]), 120)
+    found = cluster_labels(source(circle(6)[of_label]), 120)
     assert found.groups == 6
     assert found.group is not None
     pairs = {(int(a), int(b)) for a, b in zip(found.group, of_label, strict=True)}
@@ -37,7 +37,7 @@ def test_labels_of_one_centre_are_one_group() -> None:
 
 
 def test_labels_that_all_differ_are_left_alone() -> None:
-    found = find_alike(source(circle(100)), 100)
+    found = cluster_labels(source(circle(100)), 100)
     assert found.group is None
     assert found.separation == 0
     assert "not found to fall into fewer than 20 groups" in found.statement
@@ -45,7 +45,7 @@ def test_labels_that_all_differ_are_left_alone() -> None:
 
 def test_groups_that_run_into_each_other_are_not_used() -> None:
     """Neighbours on a small circle differ by chance only, and yet there are no groups."""
-    found = find_alike(source(0.2 * circle(90)), 90)
+    found = cluster_labels(source(0.2 * circle(90)), 90)
     assert found.group is None
     assert found.separation > 0
     assert "not clear enough to share rows" in found.statement
@@ -54,7 +54,7 @@ def test_groups_that_run_into_each_other_are_not_used() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_same_draws_give_the_same_groups(seed: int) -> None:
     centres = circle(4)[torch.arange(40) % 4]
-    first, second = (find_alike(source(centres, seed=seed), 40) for _ in range(2))
+    first, second = (cluster_labels(source(centres, seed=seed), 40) for _ in range(2))
     assert first.group is not None
     assert torch.equal(first.group, second.group)  # type: ignore[arg-type]
     assert first.separation == second.separation
