@@ -69,7 +69,7 @@ def test_a_walk_lowers_the_concentration_of_a_world_on_the_circle() -> None:
 
 def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
     generator = torch.Generator().manual_seed(3)
-    config = HeadConfig(negatives=None, spare=2, label_diffusion=3)
+    config = HeadConfig(negatives=None, extra_dimensions=2, label_diffusion=3)
     head = build_head(config, LABELS, 3, generator=generator)
     y, label = torch.randn(400, 5, generator=generator), torch.arange(400) % LABELS
 
@@ -91,7 +91,7 @@ def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
 
 def test_folding_approximates_the_logits_of_long_walks() -> None:
     generator = torch.Generator().manual_seed(4)
-    config = HeadConfig(negatives=None, spare=2, label_diffusion=2)
+    config = HeadConfig(negatives=None, extra_dimensions=2, label_diffusion=2)
     head = build_head(config, LABELS, 3, generator=generator).double()
     with torch.no_grad():
         head.wide.mul_(6)  # as if it had learned something

@@ -140,7 +140,7 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
 def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
     tied: bool, staged: bool
 ) -> None:
-    head: SoftmaxHead = build(tied=tied, spare=0, normalized=True)
+    head: SoftmaxHead = build(tied=tied, extra_dimensions=0, normalized=True)
     if not staged:
         config = HeadConfig(negatives=None, normalized=True)
         head = build_head(config, LABELS, DIM, generator=torch.Generator()).double()
@@ -177,4 +177,4 @@ def test_a_head_is_as_plain_as_its_config() -> None:
 
     assert kind() is kind(normalized=True, late_sphere=False) is SoftmaxHead
     assert kind(normalized=True) is LateSphereHead
-    assert kind(spare=1) is kind(label_diffusion=1) is StagedHead
+    assert kind(extra_dimensions=1) is kind(label_diffusion=1) is StagedHead

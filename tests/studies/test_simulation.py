@@ -136,7 +136,7 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
 def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
     normalized: bool, tmp_path: Path
 ) -> None:
-    head = HeadConfig(normalized=normalized, spare=2, tied_rows=True)
+    head = HeadConfig(normalized=normalized, extra_dimensions=2, tied_rows=True)
     world = WorldConfig(dim=3, classes=6)
     config = replace(SMALL, head=head, world=world)
     alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).summary()

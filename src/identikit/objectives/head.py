@@ -39,7 +39,7 @@ class HeadConfig:
     """Samples that share one sampled softmax."""
     late_sphere: bool = True
     """Whether a normalised head is free for the first 80 % of training."""
-    spare: int = 0
+    extra_dimensions: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
     label_diffusion: int = 0
     """Steps that labels walk between classes that look alike, from 40 to 60 % of training, and one
@@ -50,8 +50,10 @@ class HeadConfig:
     """Share of training after which each label has a row of its own; 1: never."""
 
     def __post_init__(self) -> None:
-        if self.spare < 0:
-            raise InputError(f"head spare must be at least 0; got {self.spare}.")
+        if self.extra_dimensions < 0:
+            raise InputError(
+                f"head extra_dimensions must be at least 0; got {self.extra_dimensions}."
+            )
         if self.label_diffusion < 0:
             raise InputError(
                 f"head label_diffusion must be at least 0; got {self.label_diffusion}."

@@ -6,7 +6,7 @@ and the loss hardly knows where the rest lie: h may be folded, or bent, at next 
 small step mends that. After a walk of t steps classes overlap with many, so the loss sees the whole
 arrangement; on a sphere the walked labels follow nearly the same von Mises-Fisher world at a
 concentration of about kappa / (2 t + 1). It takes a model that tells neighbours right, such as one
-with spare dimensions, and no knowledge of the world. Shapes: logits (n, labels), P and P^t
+with extra dimensions, and no knowledge of the world. Shapes: logits (n, labels), P and P^t
 (labels, labels).
 """
 

@@ -1,11 +1,11 @@
-"""Cross-entropy that starts easier than it ends: spare dimensions, walks, no sphere, shared rows.
+"""Cross-entropy that starts easier than it ends: extra dimensions, walks, no sphere, shared rows.
 
 h = Q'y, logits of label i: w_g(i) . h + v_i . h. Parts of one training, each starting where the
 last one stood, and the last minimises the cross-entropy of `head` over all labels:
 
-1. y has spare dimensions beside the d of h, and all of them count. With exactly d, h can settle
+1. y has extra dimensions beside the d of h, and all of them count. With exactly d, h can settle
    on d - 1 latents and some other function of them, a valley from which no small step leads out;
-   with spare ones the missing latent is simply taken up as well.
+   with extra ones the missing latent is simply taken up as well.
 2. h is d-dimensional: Q' projects y onto the directions in which the logits have most variance,
    the best approximation of rank d of the logits so far (Eckart and Young).
 3. If asked for, labels first take walks between classes that look alike (see `walk`), long ones and
@@ -16,7 +16,7 @@ last one stood, and the last minimises the cross-entropy of `head` over all labe
    n labels has the log-probability w . h + log n of all of them together, which is exactly the
    softmax over labels with equal rows.
 
-Shapes: y (n, m), m = d + spare; h (n, d); rows (labels, d), shared ones (groups, d).
+Shapes: y (n, m), m = d + extra; h (n, d); rows (labels, d), shared ones (groups, d).
 """
 
 import torch
@@ -49,7 +49,7 @@ def build_head(
     label_clusters: LabelClusters | None = None,
 ) -> SoftmaxHead:
     """The head that a config asks for; arguments as for `StagedHead`."""
-    if config.spare or config.label_diffusion or label_clusters is not None:
+    if config.extra_dimensions or config.label_diffusion or label_clusters is not None:
         return StagedHead(
             config,
             n_labels,
@@ -64,12 +64,12 @@ def build_head(
 
 
 class StagedHead(LateSphereHead):
-    """A head with spare dimensions, labels that walk and, given groups of them, shared rows.
+    """A head with extra dimensions, labels that walk and, given groups of them, shared rows.
 
     Args:
         config: As for `SoftmaxHead`, and the stages.
         n_labels: Number of labels.
-        dim: Dimensions of h at the end; the encoder has `config.spare` more.
+        dim: Dimensions of h at the end; the encoder has `config.extra_dimensions` more.
         generator: Draws the initial rows.
         label_prior: Probability of each label; uniform if not given.
         label_clusters: Labels that share a row at first, if any.
@@ -97,7 +97,7 @@ class StagedHead(LateSphereHead):
             else label_clusters.group.cpu()
         )
         count = torch.ones(n_labels) if group is None else torch.bincount(group)
-        wide = torch.empty(len(count), dim + config.spare, device=generator.device)
+        wide = torch.empty(len(count), dim + config.extra_dimensions, device=generator.device)
         bound = wide.shape[1] ** -0.5
         self.wide = nn.Parameter(wide.uniform_(-bound, bound, generator=generator))
         self.tied = group is not None
@@ -106,7 +106,7 @@ class StagedHead(LateSphereHead):
             nn.init.zeros_(self.weight)
             self.register_buffer("group", group)
             self.register_buffer("log_count", count.log().to(wide))
-        self.register_buffer("fold", wide.new_zeros(dim + config.spare, dim))
+        self.register_buffer("fold", wide.new_zeros(dim + config.extra_dimensions, dim))
         self.register_buffer("folded", torch.tensor(False, device=generator.device))
         self.label_diffusion = LabelDiffusion(n_labels).to(wide) if config.label_diffusion else None
 
@@ -151,7 +151,7 @@ class StagedHead(LateSphereHead):
         return rows + OWN * self.weight if self.folded else rows
 
     def _linear(self, y: Tensor) -> Tensor:
-        """Y without its spare dimensions, once they are folded away."""
+        """Y without its extra dimensions, once they are folded away."""
         return y @ self.fold if self.folded else y
 
     def _turned_rows(self) -> list[Tensor]:

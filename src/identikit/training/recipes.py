@@ -2,12 +2,12 @@
 
 "fast" is for the base row and all like it, up to ten latents (3,000 steps at ten).
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
-some latents and there are valleys without them: spare dimensions, shared rows, large last
+some latents and there are valleys without them: extra dimensions, shared rows, large last
 batches.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
 "crowded" is for cluster vectors that huddle together (normal, Laplace), where unit norm stretches
 the map as long as the rows are noisy: shared rows, larger last batches.
-"pixels" is for rendered images: a small convolutional network, fewer and smaller steps, spare
+"pixels" is for rendered images: a small convolutional network, fewer and smaller steps, extra
 dimensions and labels that walk, without which h is folded on some seeds.
 Unit-norm heads of all five are free for the first 80 %.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
@@ -35,7 +35,7 @@ RECIPES = {
     "fast": Recipe(),
     "flat": Recipe(
         encoder=EncoderConfig(width=32),
-        head=HeadConfig(spare=5, tied_rows=True),
+        head=HeadConfig(extra_dimensions=5, tied_rows=True),
         training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
@@ -49,7 +49,7 @@ RECIPES = {
     ),
     "pixels": Recipe(
         encoder=EncoderConfig(architecture="cnn"),
-        head=HeadConfig(spare=20, label_diffusion=3),
+        head=HeadConfig(extra_dimensions=20, label_diffusion=3),
         training=TrainingConfig(
             steps=600, batch_size=256, optimizer="adam", rate=3e-3, head_rate=3e-2
         ),

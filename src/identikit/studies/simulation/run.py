@@ -312,7 +312,7 @@ def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
     """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
-    oracle, spare = config.objective == "oracle", config.head.spare
+    oracle, extra = config.objective == "oracle", config.head.extra_dimensions
     encoder = build_encoder(
         config.encoder,
         whitening.x,
