@@ -152,7 +152,7 @@ def streamed(rows: int, columns: int, factors: int, folder: Path) -> dict[str, f
 def read(path: Path, columns: int, factors: int) -> dict[str, float]:
     """Throughput of the statistics of five folds, and of reading the file alone."""
     before = peak_mib()
-    forget(path)
+    release(path)
     rows, reading = 0, time.perf_counter()
     for block in blocks(path, columns):
         rows += len(block)
@@ -161,7 +161,7 @@ def read(path: Path, columns: int, factors: int) -> dict[str, float]:
     product = bare_product(sample) / len(sample)
     moments = PartMoments.empty(parts=FOLDS, d=columns, k=factors)
     generator = torch.Generator().manual_seed(0)
-    forget(path)
+    release(path)
     wall, seconds = time.perf_counter(), time.process_time()
     for block in blocks(path, columns):
         z = torch.randn(len(block), factors, generator=generator)
@@ -183,7 +183,7 @@ def read(path: Path, columns: int, factors: int) -> dict[str, float]:
     }
 
 
-def forget(path: Path) -> None:
+def release(path: Path) -> None:
     """Take the file out of the system's cache, so that it is read from the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -107,7 +107,7 @@ def test_an_array_keeps_its_type_and_is_mapped(tmp_path: Path, dtype: str, order
     assert h.dtype == getattr(torch, np.dtype(dtype).name)
     if order == "C" and dtype != ">f4":
         assert h.untyped_storage().data_ptr() in mapped._MAPPINGS
-    mapped.forget(h)
+    mapped.release(h)
     is_all(found, h=given)
 
 

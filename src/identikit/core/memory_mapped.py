@@ -1,7 +1,7 @@
 """Matrices in files: read where they are touched, block by block, and let go of again.
 
 What was touched of a mapped file counts as resident until the system wants the memory back.
-`forget` gives it back at once, so that a pass over the rows holds a block of them, not the file.
+`release` gives it back at once, so that a pass over the rows holds a block of them, not the file.
 Whatever copies features that may be large goes through `blocks` and `scratch`.
 """
 
@@ -44,10 +44,10 @@ def map_array(
     if not prod(shape):
         return torch.from_numpy(np.zeros(shape, dtype))
     # copy on write: a tensor may be written to, and the file must not be
-    return adopt(np.memmap(file, dtype=dtype, mode="c", offset=offset, shape=shape), own=True)
+    return from_numpy(np.memmap(file, dtype=dtype, mode="c", offset=offset, shape=shape), own=True)
 
 
-def adopt(array: NDArray[Any], *, own: bool = False) -> Shaped[Tensor, "..."]:
+def from_numpy(array: NDArray[Any], *, own: bool = False) -> Shaped[Tensor, "..."]:
     """An array as a tensor over the same memory; one in a file may be forgotten from now on.
 
     Args:
@@ -63,7 +63,7 @@ def adopt(array: NDArray[Any], *, own: bool = False) -> Shaped[Tensor, "..."]:
     return tensor
 
 
-def forget(tensor: Tensor) -> None:
+def release(tensor: Tensor) -> None:
     """Give back the memory that holds what was touched of a mapped file; no number changes."""
     mapping = _MAPPINGS.get(tensor.untyped_storage().data_ptr())
     if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
@@ -91,7 +91,7 @@ def scratch(shape: tuple[int, ...], dtype: torch.dtype) -> Shaped[Tensor, "..."]
                 f"has no room for them: {error.strerror}. Set TMPDIR to a folder that has."
             ) from error
         room = np.memmap(file, dtype=np.uint8, mode="r+", shape=(size,))
-    return adopt(room, own=True).view(dtype).view(shape)
+    return from_numpy(room, own=True).view(dtype).view(shape)
 
 
 def rows_at_once(h: Num[Tensor, "n ..."]) -> int:
@@ -107,7 +107,7 @@ def row_blocks(
     for start in range(0, len(h) if rows is None else len(rows), step):
         part = slice(start, start + step)
         yield part if rows is None else rows[part]
-        forget(h)
+        release(h)
 
 
 def blocks(
@@ -127,11 +127,11 @@ def gathered(
         block = h[part]
         found[start : start + len(block)] = block
         start += len(block)
-        forget(found)
+        release(found)
     return found
 
 
-def taken(h: Num[Tensor, "n d"], rows: Int[Tensor, " m"]) -> Num[Tensor, "m d"]:
+def select_rows(h: Num[Tensor, "n d"], rows: Int[Tensor, " m"]) -> Num[Tensor, "m d"]:
     """A copy of some rows; those of a file go into scratch space."""
     mapped = h.untyped_storage().data_ptr() in _MAPPINGS
     return gathered(h, rows, dtype=h.dtype) if mapped else h[rows]
@@ -145,7 +145,7 @@ def projected(
     for block in blocks(h):
         found[start : start + len(block)] = block @ axes
         start += len(block)
-        forget(found)
+        release(found)
     return found
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError, unknown_name
 from identikit.core.factors import Factor, Factors, Kind
-from identikit.core.memory_mapped import adopt, gathered, not_finite
+from identikit.core.memory_mapped import from_numpy, gathered, not_finite
 
 FEW_LEVELS = 20
 
@@ -169,7 +169,7 @@ def _tensor(values: Any, name: str) -> Tensor:
     if given.dtype.kind not in "biuf":
         raise InputError(f"{name} must hold numbers; got {given.dtype}.")
     plain = given.flags.c_contiguous and given.dtype.isnative
-    return adopt(given if plain else given.astype(given.dtype.newbyteorder("="), order="C"))
+    return from_numpy(given if plain else given.astype(given.dtype.newbyteorder("="), order="C"))
 
 
 def _require_values(values: NDArray[Any], name: str) -> None:

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.core.memory_mapped import adopt, forget, map_array, row_blocks, scratch
+from identikit.core.memory_mapped import from_numpy, map_array, release, row_blocks, scratch
 
 FEATURES = ("h", "features")
 MATRICES = (*FEATURES, "x")
@@ -208,7 +208,7 @@ def _column(path: Path, member: str) -> NDArray[Any]:
 
 def _member(path: Path, member: str) -> Tensor:
     array = _column(path, member)
-    return adopt(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+    return from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
 
 
 def _safetensors(path: Path) -> Content:
@@ -314,7 +314,7 @@ def _batches(path: Path, group: list[str], shape: tuple[int, int], dtype: torch.
                 named = {name: batch.column(batch.schema.get_field_index(name)) for name in group}
                 block = np.stack([named[name].to_numpy(zero_copy_only=False) for name in group], 1)
             found[rows] = torch.from_numpy(np.array(block))
-            forget(found)
+            release(found)
             start = rows.stop
     return found
 

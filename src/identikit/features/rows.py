@@ -16,7 +16,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
-from identikit.core.memory_mapped import forget, not_finite, row_blocks, scratch
+from identikit.core.memory_mapped import not_finite, release, row_blocks, scratch
 from identikit.features.head import HEAD, read_head
 from identikit.features.paths import Paths, files_in, grouped, listed
 from identikit.features.read import (
@@ -175,7 +175,7 @@ def _copy(rows: Tensor, target: Tensor, path: Path, name: str) -> None:
         )
     for block in row_blocks(rows):
         target[block] = rows[block]
-        forget(target)
+        release(target)
 
 
 def _rows(matrices: dict[str, Tensor], contents: list[Content], skipped: list[str]) -> Rows:

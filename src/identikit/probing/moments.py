@@ -21,7 +21,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.linalg import relative_rounding
-from identikit.core.memory_mapped import forget
+from identikit.core.memory_mapped import release
 from identikit.statistics.split import Split
 
 BLOCK = 1 << 23
@@ -103,7 +103,7 @@ class PartMoments:
                 _absorb(self.packed[0], h[rows], y[rows])
             else:
                 self._add_to_parts(h[rows], y[rows], part[rows])
-            forget(h)
+            release(h)
 
     def _add_to_parts(self, h: Tensor, y: Tensor, part: Tensor) -> None:
         for p in range(len(self.packed)):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.linalg import relative_rounding
-from identikit.core.memory_mapped import BLOCK, forget
+from identikit.core.memory_mapped import BLOCK, release
 from identikit.features.table import as_keys, examples
 from identikit.probing.moments import FoldMoments, PartMoments
 from identikit.probing.regression import CompressedFeatures
@@ -121,8 +121,8 @@ class PairedRows:
         for start in range(0, len(self), step):
             rows = slice(start, min(start + step, len(self)))
             yield rows, self.a[self.rows_a[rows]].double(), self.b[rows_b[rows]].double()
-            forget(self.a)
-            forget(self.b)
+            release(self.a)
+            release(self.b)
 
 
 def _kept(h: Tensor, rows: Tensor) -> tuple[CompressedFeatures, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.core.memory_mapped import taken
+from identikit.core.memory_mapped import select_rows
 from identikit.probing.logistic.batch import BUDGET, Batch, Correlations
 from identikit.probing.logistic.problem import Fitted, Start, Tasks
 
@@ -65,7 +65,7 @@ def fit(
         for block in _blocks(tasks, task, (count == own).nonzero().flatten(), columns=columns):
             weight, label = tasks.weight[task[block]], tasks.label[task[block]]
             used = (weight > 0).any(dim=0)
-            part = x if bool(used.all()) else taken(x, used.nonzero().flatten())
+            part = x if bool(used.all()) else select_rows(x, used.nonzero().flatten())
             batch = Batch.of(
                 part, label[:, used], weight[:, used], penalty[block], correlations, columns=columns
             )
