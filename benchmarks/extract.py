@@ -31,7 +31,7 @@ from identikit.encoders.adapters import load_model
 from identikit.features.shards import read_manifest, read_shard
 from identikit.runs.provenance import machine, versions
 from identikit.studies.extract import ExtractConfig, extract
-from identikit.studies.extract.busy import Busy
+from identikit.studies.extract.device_timer import DeviceTimer
 
 RESULTS = Path(__file__).parent / "results" / "extract.json"
 SIZE = (500, 375)  # ImageNet's usual
@@ -75,7 +75,7 @@ def theirs(name: str, images: Path, out: Path, options: argparse.Namespace) -> f
     model = model.eval().to(device)
     data = ImageFolder(images, transform=transform)
     loader = DataLoader(data, batch_size=options.batch_size, num_workers=options.workers)
-    found, busy = [], Busy(device)
+    found, busy = [], DeviceTimer(device)
     start = time.perf_counter()
     with torch.no_grad():
         for x, _ in loader:
@@ -110,7 +110,7 @@ def model_alone(name: str, options: argparse.Namespace) -> float:
     model.to(device)
     x = torch.zeros(options.batch_size, *model.image_shape, device=device)
     x = x.contiguous(memory_format=torch.channels_last)
-    tap, busy = model.tap(), Busy(device)
+    tap, busy = model.tap(), DeviceTimer(device)
     with torch.inference_mode():
         tap(x)
         before = time.process_time()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.features.shards import shard_file, write_shard
-from identikit.studies.extract.busy import Busy
+from identikit.studies.extract.device_timer import DeviceTimer
 from identikit.studies.extract.outputs import Output
 from identikit.worlds.image_folder import Batch, Images, image_batches
 
@@ -83,7 +83,7 @@ class OnePass:
                 "left. Make room, give --out a folder on another disk, or take --dtype float16."
             )
 
-    def run(self, *, workers: int, busy: Busy, on_images: Callable[[int], None]) -> None:
+    def run(self, *, workers: int, busy: DeviceTimer, on_images: Callable[[int], None]) -> None:
         """Make what is missing.
 
         Args:

@@ -13,8 +13,8 @@ from identikit.core.errors import InputError
 from identikit.encoders.adapters import VisionModel, load_model
 from identikit.features.table import as_keys, read_table
 from identikit.runs.store import locked
-from identikit.studies.extract.busy import Busy
 from identikit.studies.extract.config import ExtractConfig
+from identikit.studies.extract.device_timer import DeviceTimer
 from identikit.studies.extract.one_pass import OnePass
 from identikit.studies.extract.outputs import Output
 from identikit.worlds.image_folder import Images, find_images
@@ -91,7 +91,7 @@ def extract(
                 on_progress(done, len(images))
 
         on_images(0)
-        busy, start = Busy(config.on()), time.perf_counter()
+        busy, start = DeviceTimer(config.on()), time.perf_counter()
         work.run(workers=config.loaders(), busy=busy, on_images=on_images)
         seconds = time.perf_counter() - start
         for output in reversed(outputs):  # the features say which controls are there: last

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 
-class Busy:
+class DeviceTimer:
     """Adds up the time that a device works."""
 
     def __init__(self, device: torch.device) -> None:
