@@ -15,7 +15,7 @@ from identikit.runs.store import DEFAULT_ROOT
 from identikit.runs.study import perform
 from identikit.studies.paper.dislib import DisLibConfig
 from identikit.studies.paper.dislib.study import dislib_study
-from identikit.studies.paper.dislib.table import Standing
+from identikit.studies.paper.dislib.table import TableProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class DisLib:
 
 
 @contextlib.contextmanager
-def _board() -> Iterator[Callable[[Standing], None]]:
+def _board() -> Iterator[Callable[[TableProgress], None]]:
     """A live line on standard error; without a terminal a line per cell."""
     if not ERR.is_terminal:
         yield lambda standing: say(
@@ -57,13 +57,13 @@ def _board() -> Iterator[Callable[[Standing], None]]:
     with Progress(*columns, console=ERR) as bar:
         task = bar.add_task("")
 
-        def watch(standing: Standing) -> None:
+        def watch(standing: TableProgress) -> None:
             words = f"cells{_left(standing)} {standing.words}"
             bar.update(task, completed=standing.done, total=standing.cells, description=words)
 
         yield watch
 
 
-def _left(standing: Standing) -> str:
+def _left(standing: TableProgress) -> str:
     left = standing.seconds_left
     return "" if left is None else f", about {left / 60:.0f} min left"

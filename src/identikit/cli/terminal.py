@@ -25,7 +25,7 @@ from identikit.runs.jobs import Outcome
 from identikit.runs.store import Run
 from identikit.runs.study import PAGE_FILE, Watch
 from identikit.studies.simulation import Prediction
-from identikit.studies.sweeps.run import Board
+from identikit.studies.sweeps.run import SweepProgress
 from identikit.studies.sweeps.summary import RowSummary, ceiling_of, recovered, word_for
 from identikit.studies.sweeps.sweep import Sweep
 
@@ -80,14 +80,14 @@ def progress_line(what: str) -> Iterator[Watch]:
 
 
 @contextlib.contextmanager
-def progress_board() -> Iterator[Callable[[Board, Outcome | None], None]]:
+def progress_board() -> Iterator[Callable[[SweepProgress, Outcome | None], None]]:
     """A live table of a sweep's rows on standard error; without a terminal a line per run."""
     if not ERR.is_terminal:
         yield _print_run
         return
     with Live(console=ERR, refresh_per_second=2, transient=True) as live:
 
-        def watch(board: Board, outcome: Outcome | None) -> None:
+        def watch(board: SweepProgress, outcome: Outcome | None) -> None:
             live.update(_LiveBoard(board))
 
         yield watch
@@ -96,7 +96,7 @@ def progress_board() -> Iterator[Callable[[Board, Outcome | None], None]]:
 class _LiveBoard:
     """Renders a board anew at each refresh, so that the clock runs."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: SweepProgress) -> None:
         self.board = board
 
     def __rich__(self) -> Table:
@@ -128,7 +128,7 @@ class _LiveBoard:
         return [row for row in rows if id(row) in chosen]
 
 
-def _standing(board: Board) -> str:
+def _standing(board: SweepProgress) -> str:
     left, done = board.seconds_left, len(board.outcomes)
     words = "" if left is None else f", about {_duration(left)} left"
     return f"{done} of {len(board.jobs)} runs{words}"
@@ -138,7 +138,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _print_run(board: Board, outcome: Outcome | None) -> None:
+def _print_run(board: SweepProgress, outcome: Outcome | None) -> None:
     if outcome is None:
         ERR.print(f"{board.sweep.name}: {len(board.jobs)} runs")
         return

@@ -227,20 +227,20 @@ TABLE = DisLibConfig(
 )
 
 
-def table_of(root: Path, config: DisLibConfig = TABLE) -> tuple[Run, list[table.Standing]]:
-    told: list[table.Standing] = []
+def table_of(root: Path, config: DisLibConfig = TABLE) -> tuple[Run, list[table.TableProgress]]:
+    told: list[table.TableProgress] = []
     study = dislib_study(root=root, open_executor=in_a_thread, on_cell=told.append)
     return make(study, config, root=root)[0], told  # not drawn
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[table.Standing]]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[table.TableProgress]]:
     with pytest.MonkeyPatch.context() as patch:
         small(patch)
         return table_of(tmp_path_factory.mktemp("table"))
 
 
-def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.Standing]]) -> None:
+def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.TableProgress]]) -> None:
     run, told = whole
     cells = [(c["encoder"], c["task"], c["repetition"]) for c in run.result["cells"]]
     assert cells == [
@@ -274,7 +274,7 @@ def test_a_cell_has_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_cells_that_were_made_are_found(
-    whole: tuple[Run, list[table.Standing]], monkeypatch: pytest.MonkeyPatch
+    whole: tuple[Run, list[table.TableProgress]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, _ = whole
     monkeypatch.setattr(table, "SECONDS_PER_IMAGE", dict.fromkeys(table.SECONDS_PER_IMAGE, 1.0))
@@ -285,7 +285,7 @@ def test_cells_that_were_made_are_found(
     assert told[6].seconds_left is None  # found cells say nothing of the time left
 
 
-def test_lines_are_means_over_repetitions(whole: tuple[Run, list[table.Standing]]) -> None:
+def test_lines_are_means_over_repetitions(whole: tuple[Run, list[table.TableProgress]]) -> None:
     run, _ = whole
     lines = lines_of(run.result["cells"])
     assert len(lines) == 3 * 4

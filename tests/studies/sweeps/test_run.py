@@ -16,7 +16,7 @@ from identikit.runs.store import Run, RunStore
 from identikit.runs.study import make, perform
 from identikit.studies.simulation import SIMULATE, SimulationConfig
 from identikit.studies.sweeps import run as sweep_run
-from identikit.studies.sweeps.run import Board, SweepConfig
+from identikit.studies.sweeps.run import SweepConfig, SweepProgress
 from identikit.studies.sweeps.study import sweep_study
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
 from identikit.training.config import TrainingConfig
@@ -62,7 +62,7 @@ def sweep_of(**configs: SimulationConfig) -> Sweep:
 
 
 def study(root: Path, heard: list[str | None]) -> Any:
-    def watch(board: Board, outcome: Any) -> None:
+    def watch(board: SweepProgress, outcome: Any) -> None:
         heard.append(None if outcome is None else outcome.key)
 
     return sweep_study(root=root, open_executor=here, on_board=watch)

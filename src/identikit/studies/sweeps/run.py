@@ -58,7 +58,7 @@ class SweepConfig:
 
 
 @dataclass
-class Board:
+class SweepProgress:
     """How a sweep stands: what its live table shows."""
 
     sweep: Sweep
@@ -97,7 +97,7 @@ def compute(
     *,
     root: Path,
     open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_board: Callable[[Board, Outcome | None], None],
+    on_board: Callable[[SweepProgress, Outcome | None], None],
 ) -> Result:
     """Run whatever is not yet there, and collect.
 
@@ -111,7 +111,7 @@ def compute(
     sweep = config.sweep()
     rows = {_key(row, seed): (row, seed) for row in sweep.rows for seed in sweep.seeds}
     jobs = {key: _job(key, with_seed(row.config, seed)) for key, (row, seed) in rows.items()}
-    board = Board(sweep, jobs)
+    board = SweepProgress(sweep, jobs)
     on_board(board, None)
 
     def collect(outcome: Outcome) -> None:
@@ -148,7 +148,7 @@ def _oracle_key(row: Row) -> str:
     return f"{row.key}, oracle"
 
 
-def _oracle(row: Row, board: Board) -> Job | None:
+def _oracle(row: Row, board: SweepProgress) -> Job | None:
     """The same encoder trained on the true latents, where a row stayed below its ceiling."""
     known = board.row(row)
     summary = summarise(known)

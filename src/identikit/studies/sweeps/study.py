@@ -14,14 +14,14 @@ from identikit.runs.study import PAGE_FILE, Study, Watch, draw
 from identikit.runs.study import Outcome as Result
 from identikit.studies.simulation import SIMULATE
 from identikit.studies.sweeps.page import sweep_page
-from identikit.studies.sweeps.run import Board, SweepConfig, compute
+from identikit.studies.sweeps.run import SweepConfig, SweepProgress, compute
 
 
 def sweep_study(
     *,
     root: Path,
     open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_board: Callable[[Board, Outcome | None], None],
+    on_board: Callable[[SweepProgress, Outcome | None], None],
 ) -> Study[Any]:
     """The study behind `identikit reproduce`, on a given executor, with a watcher."""
 

@@ -10,14 +10,14 @@ from identikit.runs.store import Draft
 from identikit.runs.study import Outcome, Study, Watch
 from identikit.studies.paper.dislib.config import DISLIB, DisLibConfig
 from identikit.studies.paper.dislib.page import dislib_page
-from identikit.studies.paper.dislib.table import Standing, compute
+from identikit.studies.paper.dislib.table import TableProgress, compute
 
 
 def dislib_study(
     *,
     root: Path,
     open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_cell: Callable[[Standing], None],
+    on_cell: Callable[[TableProgress], None],
 ) -> Study[Any]:
     """The table, on a given executor, with a watcher."""
 

@@ -30,7 +30,7 @@ LEVELS_SHOWN = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class TableProgress:
     """How far a table is."""
 
     done: int
@@ -47,7 +47,7 @@ def compute(
     *,
     root: Path,
     open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_cell: Callable[[Standing], None],
+    on_cell: Callable[[TableProgress], None],
 ) -> Result:
     """Make whatever cell is not yet there, and collect.
 
@@ -119,8 +119,8 @@ def _jobs(config: DisLibConfig, source: tuple[str, str, str], grid: Grid) -> Ite
 
 def _standing(
     jobs: dict[str, Job], outcomes: dict[str, Outcome], started: float, words: str
-) -> Standing:
-    return Standing(
+) -> TableProgress:
+    return TableProgress(
         done=len(outcomes),
         cells=len(jobs),
         seconds_left=seconds_left(jobs, outcomes, started=started),
