@@ -17,8 +17,8 @@ GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
 
 
 def build(*, tied: bool = False, **options: object) -> StagedHead:
-    config = HeadConfig(**({"negatives": None, "spare": 2} | options))  # type: ignore[arg-type]
-    alike = LabelClusters(group=GROUP, groups=4, separation=3.0) if tied else None
+    config = HeadConfig(**({"negatives": None, "extra_dimensions": 2} | options))  # type: ignore[arg-type]
+    label_clusters = LabelClusters(group=GROUP, groups=4, separation=3.0) if tied else None
     generator = torch.Generator().manual_seed(0)
     return StagedHead(
         config, LABELS, DIM, generator=generator, label_clusters=label_clusters
@@ -123,7 +123,7 @@ def test_a_state_taken_after_folding_goes_on_folded() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"spare": -1},
+        {"extra_dimensions": -1},
         {"label_diffusion": -1},
         {"label_diffusion": 1, "tied_rows": True},
         {"untie_at": 0.0},

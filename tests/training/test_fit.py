@@ -174,9 +174,15 @@ def test_a_staged_head_resumes_to_the_same_bits(
     def model(seed: int = 0) -> tuple[MLP, StagedHead]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
-        alike = LabelClusters(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
-        config = HeadConfig(group=8, negatives=4, extra_dimensions=2, walk=walk, tied_rows=not walk)
-        groups = None if walk else alike
+        clusters = LabelClusters(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
+        config = HeadConfig(
+            group=8,
+            negatives=4,
+            extra_dimensions=2,
+            label_diffusion=label_diffusion,
+            tied_rows=not label_diffusion,
+        )
+        groups = None if label_diffusion else clusters
         return encoder, StagedHead(config, LABELS, DIM, generator=generator, label_clusters=groups)
 
     whole, part, again = model(), model(), model(seed=5)

@@ -60,8 +60,8 @@ class HeadConfig:
             )
         if self.label_diffusion and self.tied_rows:
             raise InputError(
-                "head label_diffusion is for the labels of classes, tied_rows for those of instances; "
-                "leave one of them out."
+                "head label_diffusion is for the labels of classes, tied_rows for those of "
+                "instances; leave one of them out."
             )
         if not 0 < self.untie_at <= 1:
             raise InputError(

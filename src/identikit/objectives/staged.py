@@ -90,12 +90,9 @@ class StagedHead(LateSphereHead):
         label_clusters: LabelClusters | None = None,
     ) -> None:
         super().__init__(config, n_labels, dim, generator=generator, label_prior=label_prior)
-        self.label_clusters = alike
-        group = (
-            None
-            if label_clusters is None or label_clusters.group is None
-            else label_clusters.group.cpu()
-        )
+        self.label_clusters = label_clusters
+        found = None if label_clusters is None else label_clusters.group
+        group = None if found is None else found.cpu()
         count = torch.ones(n_labels) if group is None else torch.bincount(group)
         wide = torch.empty(len(count), dim + config.extra_dimensions, device=generator.device)
         bound = wide.shape[1] ** -0.5

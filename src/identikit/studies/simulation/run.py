@@ -312,11 +312,11 @@ def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
     """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
-    oracle, extra = config.objective == "oracle", config.head.extra_dimensions
+    oracle = config.objective == "oracle"
     encoder = build_encoder(
         config.encoder,
         whitening.x,
-        out_dim=config.dim if oracle else config.dim + spare,
+        out_dim=config.dim if oracle else config.dim + config.head.extra_dimensions,
         generator=stream(config.seed, "encoder"),
     )
     objective = LatentRegression() if oracle else _head(config, world)

@@ -127,8 +127,8 @@ def _figure_section(result: ImageNetXResult) -> Section:
     return Section(
         heading="Each factor",
         lead="Accuracy of logistic regression on images that it was not fitted to, mean over "
-        f"{len(_first(result).corrected[result.targets[0]].scores)} splits; both levels of a target "
-        "are equally frequent, so that guessing gets half of them right.",
+        f"{len(_first(result).corrected[result.targets[0]].scores)} splits; both levels of a "
+        "target are equally frequent, so that guessing gets half of them right.",
         figures=(_figure(result),),
         notes=(
             "Marks of “the class alone” are read-outs from the true class and nothing else. "
