@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "similarity": ("core", "statistics", "features", "theory", "probing"),
     "disentanglement": ("core", "statistics", "features"),
     "report": ("core",),
-    "runs": ("core", "report", "training"),
+    "runs": ("core", "report"),
     "studies": (
         "core",
         "statistics",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from identikit.core.factors import Factor, Factors, Kind
     from identikit.core.representation import Representation
     from identikit.features.load import load_features
-    from identikit.probing.result import Recovery
+    from identikit.probing.recovery import Recovery
     from identikit.probing.score import score
     from identikit.similarity.compare import compare
     from identikit.similarity.comparison import Comparison
@@ -19,7 +19,7 @@ _HOMES = {
     "Factors": "core.factors",
     "InputError": "core.errors",
     "Kind": "core.factors",
-    "Recovery": "probing.result",
+    "Recovery": "probing.recovery",
     "Representation": "core.representation",
     "compare": "similarity.compare",
     "load_features": "features.load",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
+from tests.disentanglement.codes import generator, grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import explicitness

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
+from tests.disentanglement.codes import generator, grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import factor_vae

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.recovery.classic.codes import generator, grid, noise, perfect
+from tests.disentanglement.codes import generator, grid, noise, perfect
 
 from identikit import disentanglement as classic
 

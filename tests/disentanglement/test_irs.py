@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
+from tests.disentanglement.codes import generator, grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import irs

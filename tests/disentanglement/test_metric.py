@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.recovery.classic.codes import grid, noise, perfect
+from tests.disentanglement.codes import grid, noise, perfect
 from torchmetrics import MetricCollection
 
 from identikit import disentanglement as classic

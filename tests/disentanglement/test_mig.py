@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
-from tests.recovery.classic.codes import grid, noise, perfect, rotated
+from tests.disentanglement.codes import grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import mig

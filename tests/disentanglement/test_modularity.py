@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
-from tests.recovery.classic.codes import grid, noise, perfect, rotated
+from tests.disentanglement.codes import grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import modularity

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
-from tests.recovery.classic.codes import generator, grid, noise, perfect, rotated
+from tests.disentanglement.codes import generator, grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import sap

@@ -11,7 +11,7 @@ from tests.cases import latents, mixing
 
 import identikit
 from identikit.core.errors import InputError
-from identikit.probing.result import Recovery
+from identikit.probing.recovery import Recovery
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def test_the_table_sets_predicted_beside_recovered(recovery: Recovery) -> None:
 
 def test_the_table_splits_what_the_head_covers(of_kinds: Recovery) -> None:
     text = str(of_kinds)
-    assert "covered" in text
-    assert "rest" in text
+    assert "head row space" in text
+    assert "complement" in text
     assert "Procrustes" not in text
 
 
@@ -88,7 +88,7 @@ def test_the_mean_is_over_factors(recovery: Recovery) -> None:
 
 def test_the_frame_has_a_row_per_factor_and_feature_set(recovery: Recovery) -> None:
     frame = recovery.to_frame()
-    assert set(frame["features"]) == {"h", "h covered", "x", "noise"}
+    assert set(frame["features"]) == {"h", "h in the head row space", "x", "noise"}
     assert len(frame) == 16
     assert list(frame.columns[:4]) == ["factor", "kind", "features", "measure"]
     row = frame[(frame["factor"] == "z2") & (frame["features"] == "noise")].iloc[0]

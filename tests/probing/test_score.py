@@ -88,11 +88,11 @@ def test_the_covered_part_is_what_the_head_spans() -> None:
     head = latents(generator, n=6, dim=2) @ turn[:2] + latents(generator, n=1)
     recovery = score(z @ turn, z, head=head, resamples=100)
     for j, factor in enumerate(recovery.factors):
-        assert factor.covered is not None
-        assert factor.rest is not None
+        assert factor.row_space is not None
+        assert factor.complement is not None
         assert factor.estimate.value == pytest.approx(1)
-        assert factor.covered.value == pytest.approx(1.0 if j < 2 else 0.0, abs=0.02)
-        assert factor.rest.value == pytest.approx(0.0 if j < 2 else 1.0, abs=0.02)
+        assert factor.row_space.value == pytest.approx(1.0 if j < 2 else 0.0, abs=0.02)
+        assert factor.complement.value == pytest.approx(0.0 if j < 2 else 1.0, abs=0.02)
 
 
 def test_rounding_outside_the_head_is_not_taken_for_information() -> None:
@@ -103,19 +103,19 @@ def test_rounding_outside_the_head_is_not_taken_for_information() -> None:
     head = latents(generator, n=6, dim=2) @ turn[:2]
     for h in (z @ turn[:2], (z @ turn[:2]).float()):
         for factor in score(h, z, head=head, resamples=100).factors:
-            assert factor.rest is not None
-            assert factor.covered is not None
-            assert factor.rest.value < 0.02
-            assert factor.covered.value > 0.999
+            assert factor.complement is not None
+            assert factor.row_space is not None
+            assert factor.complement.value < 0.02
+            assert factor.row_space.value > 0.999
 
 
 def test_nothing_is_outside_a_head_that_spans_all() -> None:
     h, z, generator = case()
     recovery = score(h, z, head=latents(generator, n=20), resamples=100)
     for factor in recovery.factors:
-        assert factor.rest is None
-        assert factor.covered is not None
-        assert factor.covered.value == pytest.approx(factor.estimate.value)
+        assert factor.complement is None
+        assert factor.row_space is not None
+        assert factor.row_space.value == pytest.approx(factor.estimate.value)
     assert recovery.head is None  # no cluster vectors to compare rows with
 
 

@@ -53,8 +53,8 @@ def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) ->
         name=HOSTILE,
         estimate=Estimate(0.8, 0.7, 0.9),
         ceiling=0.95,
-        covered=Estimate(0.6, 0.5, 0.7),
-        rest=0.4,
+        row_space=Estimate(0.6, 0.5, 0.7),
+        complement=0.4,
         chance=0.0,
         controls={"pixels": 0.75, HOSTILE: -3.0},
     )

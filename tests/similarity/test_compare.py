@@ -162,7 +162,7 @@ def with_parts(n: int = 800) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def test_covered_parts_agree_and_the_rest_does_not(dtype: torch.dtype) -> None:
     a, b, W_a, W_b = (x.to(dtype) for x in with_parts())
     found = compare(a, b, head_a=W_a, head_b=W_b, **QUICK)
-    covered, rest = values(found, "covered"), values(found, "rest")
+    covered, rest = values(found, "head row space"), values(found, "complement")
     for measure in ("r2_ab", "r2_ba", "r2_mean_ab", "r2_mean_ba", "cca", "svcca"):
         assert covered[measure] == pytest.approx(1, abs=1e-5)
         assert rest[measure] < 0.2
@@ -177,14 +177,16 @@ def test_the_covered_part_is_the_projection_on_the_row_space() -> None:
     projected = [
         h @ torch.linalg.pinv(W - W.mean(0)) @ (W - W.mean(0)) for h, W in ((a, W_a), (b, W_b))
     ]
-    assert values(compare(*projected, **QUICK)) == pytest.approx(values(found, "covered"), abs=1e-8)
+    assert values(compare(*projected, **QUICK)) == pytest.approx(
+        values(found, "head row space"), abs=1e-8
+    )
 
 
 def test_a_head_that_covers_all_leaves_no_rest_and_one_head_alone_no_parts() -> None:
     a, b = related()
     found = compare(a, b, head_a=normal(20, 7), head_b=normal(20, 5), **QUICK)
-    assert [space.name for space in found.spaces] == ["whole", "covered"]
-    assert values(found, "covered") == pytest.approx(values(found), abs=1e-8)
+    assert [space.name for space in found.spaces] == ["whole", "head row space"]
+    assert values(found, "head row space") == pytest.approx(values(found), abs=1e-8)
     found = compare(a, b, head_a=normal(20, 7), **QUICK)
     assert [space.name for space in found.spaces] == ["whole"]
     assert "only one has a head" in found.status[-1]
@@ -197,7 +199,7 @@ def test_noise_between_rows_of_one_class_is_not_covered() -> None:
     found = compare(
         a, b, head_a=noisy[0], head_b=noisy[1], head_class_a=label, head_class_b=label, **QUICK
     )
-    assert part(found, "covered").rank_a == 9  # a mean of five is still noisy
+    assert part(found, "head row space").rank_a == 9  # a mean of five is still noisy
     exact = compare(
         a,
         b,
@@ -207,7 +209,7 @@ def test_noise_between_rows_of_one_class_is_not_covered() -> None:
         head_class_b=label,
         **QUICK,
     )
-    assert part(exact, "covered").rank_a == 4
+    assert part(exact, "head row space").rank_a == 4
 
 
 def test_a_representation_brings_its_head() -> None:

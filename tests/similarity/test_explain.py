@@ -35,7 +35,7 @@ def comparison(*spaces: SpaceScores, unit_norm: bool | None = False) -> Comparis
 
 
 def test_only_covered_parts_have_a_prediction() -> None:
-    spaces = space("whole", 9, 9), space("covered"), space("rest")
+    spaces = space("whole", 9, 9), space("head row space"), space("complement")
     found = comparison(*spaces)
     assert [predicted(found, s, "r2_ab") for s in spaces] == [None, 1.0, None]
     assert predicted(found, spaces[1], "cca") is None
@@ -44,12 +44,12 @@ def test_only_covered_parts_have_a_prediction() -> None:
 
 def test_a_head_that_covers_all_speaks_of_the_whole() -> None:
     whole = space("whole")
-    assert predicted(comparison(whole, space("covered")), whole, "r2_ba") == 1.0
+    assert predicted(comparison(whole, space("head row space")), whole, "r2_ba") == 1.0
 
 
 @pytest.mark.parametrize(("unit_norm", "wanted"), [(True, 1.0), (False, None)])
 def test_unit_norms_promise_a_rotation(unit_norm: bool, wanted: float | None) -> None:
-    covered = space("covered")
+    covered = space("head row space")
     found = comparison(space("whole", 9, 9), covered, unit_norm=unit_norm)
     assert predicted(found, covered, "procrustes_ab") == wanted
     assert predicted(found, covered, "cka") == wanted
@@ -58,31 +58,35 @@ def test_unit_norms_promise_a_rotation(unit_norm: bool, wanted: float | None) ->
 @pytest.mark.parametrize(
     ("name", "score", "change", "said"),
     [
-        ("covered", similarity("r2_ab", 0.99), {}, "As two optima"),
-        ("covered", similarity("r2_ab", 0.9), {}, "0.100 less than .* not at its optimum"),
-        ("covered", similarity("r2_ab", 0.9), {"n_train": 30}, "30 samples may be too few"),
-        ("covered", similarity("cca", 0.6), {}, "Weak directions count as much"),
+        ("head row space", similarity("r2_ab", 0.99), {}, "As two optima"),
+        ("head row space", similarity("r2_ab", 0.9), {}, "0.100 less than .* not at its optimum"),
+        ("head row space", similarity("r2_ab", 0.9), {"n_train": 30}, "30 samples may be too few"),
+        ("head row space", similarity("cca", 0.6), {}, "Weak directions count as much"),
         (
-            "covered",
+            "head row space",
             similarity("cka", 0.6, 0.7),
             {},
             "not be a rotation. The two spectra allow 0.7",
         ),
-        ("rest", similarity("cka", 0.2, 1.0), {}, "Theory is silent: what agrees outside"),
-        ("rest", similarity("r2_ab", -0.02), {}, "No more than chance. Theory is silent"),
+        ("complement", similarity("cka", 0.2, 1.0), {}, "Theory is silent: what agrees outside"),
+        ("complement", similarity("r2_ab", -0.02), {}, "No more than chance. Theory is silent"),
         ("whole", similarity("r2_ab", 0.8, 0.9), {}, "Mixes what .* The ranks allow 0.900"),
     ],
 )
 def test_the_sentence_says_what_to_make_of_a_score(
     name: str, score: Similarity, change: dict[str, int], said: str
 ) -> None:
-    spaces = {"whole": space("whole", 9, 9), "covered": space("covered"), "rest": space("rest")}
+    spaces = {
+        "whole": space("whole", 9, 9),
+        "head row space": space("head row space"),
+        "complement": space("complement"),
+    }
     found = replace(comparison(*spaces.values()), **change)
     assert re.search(said, explain_similarity(found, spaces[name], score))
 
 
 def test_heads_of_different_ranks_are_named() -> None:
-    covered = space("covered", 4, 3)
+    covered = space("head row space", 4, 3)
     found = comparison(space("whole", 9, 9), covered)
     said = explain_similarity(found, covered, similarity("r2_ab", 0.5))
     assert "cover 4 and 3 directions" in said

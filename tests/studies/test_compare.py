@@ -105,7 +105,7 @@ def test_the_command_prints_scores_and_a_page(
     written(tmp_path, *models())
     cli.main(["compare", "a.npz", "b.npz", "--json", "--out", "both"])
     found = json.loads(capsys.readouterr().out)
-    assert found["scores"]["covered"]["r2_ab"] > 0.99
+    assert found["scores"]["head row space"]["r2_ab"] > 0.99
     cli.main(["report", "both"])
     assert "How alike" in (tmp_path / "both" / "report.html").read_text()
 

@@ -37,7 +37,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         np.save(f"features-{k}.npy", H[rows].astype(np.float16))
         np.save(f"keys-{k}.npy", names[rows])
         np.save(f"x-{k}.npy", X[rows].astype(np.uint8).reshape(-1, 4, 3))
-    frame = {"name": names, "covered": COVERED, "rest": REST, "shape": LEVELS, "object": OBJECT}
+    frame = {
+        "name": names,
+        "covered": COVERED,
+        "rest": REST,
+        "shape": LEVELS,
+        "object": OBJECT,
+    }
     pd.DataFrame(frame).iloc[RNG.permutation(N)].to_csv("table.csv", index=False)
     np.save("head.npy", np.outer(np.arange(5), TURN[0]) + TURN[3])  # sees one direction
     np.savez("twin.npz", h=RNG.normal(size=(N, 6)), key=names)
@@ -61,12 +67,12 @@ def test_each_factor_is_found_on_the_side_of_the_head_where_it_was_put() -> None
     found = {s.name: s for s in probe(config(head=Path("head.npy"))).recovery.factors}
     for name, inside, outside in (("covered", 1.0, 0.0), ("rest", 0.0, 1.0)):
         score = found[name]
-        assert score.covered is not None
-        assert score.rest is not None
-        assert score.covered.value == pytest.approx(inside, abs=0.06)
-        assert score.rest.value == pytest.approx(outside, abs=0.06)
-    assert found["shape"].covered is not None
-    assert found["shape"].covered.low < 1 / 3 < found["shape"].covered.high
+        assert score.row_space is not None
+        assert score.complement is not None
+        assert score.row_space.value == pytest.approx(inside, abs=0.06)
+        assert score.complement.value == pytest.approx(outside, abs=0.06)
+    assert found["shape"].row_space is not None
+    assert found["shape"].row_space.low < 1 / 3 < found["shape"].row_space.high
     assert found["shape"].estimate.low > 0.8
 
 

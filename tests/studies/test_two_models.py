@@ -42,9 +42,9 @@ def test_two_seeds_agree_where_theory_says_so_and_an_untrained_twin_does_not() -
         trained(world, x, seed=seed, steps=steps) for seed, steps in ((1, 800), (2, 800), (3, 0))
     )
     found = r2(first, second)
-    assert found["covered"] > 0.95
-    assert found["rest"] < found["covered"] - 0.2
-    assert r2(first, untrained)["covered"] < found["covered"] - 0.05
+    assert found["head row space"] > 0.95
+    assert found["complement"] < found["head row space"] - 0.2
+    assert r2(first, untrained)["head row space"] < found["head row space"] - 0.05
 
 
 def r2(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> dict[str, float]:

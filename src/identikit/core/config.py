@@ -11,9 +11,6 @@ from identikit.core.errors import InputError, unknown_name
 
 C = TypeVar("C")
 
-RESULTS_VERSION = 3
-"""Part of every hash: raised when a change of code changes the numbers of a run."""
-
 
 def to_dict(config: object) -> dict[str, Any]:
     """A config as nested dictionaries of JSON types; paths become strings."""
@@ -49,9 +46,9 @@ def _refuse_unknown_keys(kind: type, data: dict[str, Any]) -> None:
             _refuse_unknown_keys(cast(type, types[key]), value)
 
 
-def config_hash(command: str, config: object) -> str:
-    """Ten hexadecimal digits that name a run of `command` with this config."""
-    return digest([RESULTS_VERSION, command, to_dict(config)])
+def config_hash(command: str, config: object, *, version: int) -> str:
+    """Ten hexadecimal digits that name a run of this version of `command` with this config."""
+    return digest([version, command, to_dict(config)])
 
 
 def digest(data: object) -> str:

@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from identikit.probing.result import Recovery
+from identikit.probing.result import RecoveryScores
 
 COLOURS = ("#0072B2", "#999999", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 
 
-def bars(recovery: Recovery) -> Figure:
+def bars(recovery: RecoveryScores) -> Figure:
     """One group of bars per factor; whiskers are 95 % intervals, short lines are chance."""
     series = {"h": recovery.factors, **recovery.controls}
     n, width = len(recovery.factors), 0.8 / len(series)

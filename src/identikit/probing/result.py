@@ -1,25 +1,19 @@
-"""What `score` returns: numbers with their intervals, what they compare with, and a status.
+"""The numbers behind a recovery: scores with their intervals, what they compare with, a status.
 
-Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
+Frozen, made of plain numbers and strings only, so that they go to JSON and back unchanged.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Scores
 from identikit.core.factors import Kind
-from identikit.core.files import write_json
-from identikit.core.serialization import as_text, from_plain, to_plain
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
+    pass
 
 OK = "ok"
 
@@ -43,6 +37,10 @@ class FactorScore:
     that any is not is at most 0.05 (Holm)."""
     p_fdr: float | None = None
     """The same for the expected share of wrong ones (Benjamini and Hochberg)."""
+    least_p: float | None = None
+    """The smallest p-value, corrected as `p_holm` is, that could have come out."""
+    above: Mapping[str, Estimate] = field(default_factory=dict)
+    """The score less that of each control, paired over the same held-out samples."""
     control_task: Estimate | None = None
     """The score for random values of the items shown: what is memorised, not read."""
     selectivity: Estimate | None = None
@@ -51,9 +49,9 @@ class FactorScore:
     """Further held-out numbers; errors of circular factors in the factor's own unit."""
     chances: Mapping[str, float] = field(default_factory=dict)
     """Of the extras whose chance level is known, what it is for these held-out samples."""
-    covered: Estimate | None = None
+    row_space: Estimate | None = None
     """From the part of h inside the head's row space: what theory speaks of."""
-    rest: Estimate | None = None
+    complement: Estimate | None = None
     """From the part of h outside it: inductive bias, not guaranteed."""
     status: str = OK
     """`ok`, or why the number needs care."""
@@ -96,8 +94,8 @@ class MapScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery:
-    """What was recovered of each factor, beside what could be and what needs no learning."""
+class RecoveryScores:
+    """The numbers of a `Recovery`."""
 
     factors: tuple[FactorScore, ...]
     latents: MapScores | None = None
@@ -125,14 +123,14 @@ class Recovery:
         return sum(score.estimate.value for score in scores) / len(scores)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per factor and feature set ("h", "h covered", "h rest", each control)."""
+        """One row per factor and features: h, its parts in and off the head row space, controls."""
         rows: list[dict[str, object]] = []
         for features, scores in {"h": self.factors, **self.controls}.items():
             for score in scores:
                 parts = {
                     features: score.estimate,
-                    f"{features} covered": score.covered,
-                    f"{features} rest": score.rest,
+                    f"{features} in the head row space": score.row_space,
+                    f"{features} in its complement": score.complement,
                 }
                 rows += [
                     {
@@ -149,54 +147,3 @@ class Recovery:
                     if estimate is not None
                 ]
         return pd.DataFrame(rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="Recovery.to_dict or Recovery.save")
-
-    def save(self, path: str | Path) -> None:
-        """Write JSON, whole or not at all.
-
-        Raises:
-            InputError: a place that cannot be written.
-        """
-        write_json(Path(path), self.to_dict())
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Recovery":
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: a file that is missing or not a saved recovery.
-        """
-        try:
-            plain = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot read {path} as a saved recovery: {error}. Pass a file that "
-                "Recovery.save wrote."
-            ) from None
-        return cls.from_dict(plain)
-
-    def plot(self) -> "Figure":
-        """Bars with intervals per factor, controls beside them, the ceiling as a line."""
-        from identikit.probing.plot import bars
-
-        return bars(self)
-
-    def __rich__(self) -> "RenderableType":
-        from identikit.probing.table import render
-
-        return render(self)
-
-    def __str__(self) -> str:
-        return as_text(self)

@@ -31,12 +31,13 @@ from identikit.probing.readouts import (
     with_control_task,
     with_p_values,
 )
+from identikit.probing.recovery import Recovery
 from identikit.probing.regression import CompressedFeatures
-from identikit.probing.result import OK, FactorScore, MapScores, Recovery
+from identikit.probing.result import OK, FactorScore, MapScores
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.permutation import Permutations, control_factors
 from identikit.statistics.split import Split, class_folds, numbered, random_split, training_folds
-from identikit.theory.coverage import class_rows, covered_subspace
+from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST = 8
 IDENTITY = "x"
@@ -234,11 +235,12 @@ def _with_coverage(
             f"the head must have one column per dimension of H ({h.shape[1]}); "
             f"got shape {tuple(rows.shape)}. Pass W as (labels, d_h)."
         )
-    coverage = covered_subspace(rows)
+    coverage = head_row_space(rows)
     if coverage.rank == h.shape[1]:  # the part is the whole, turned
-        return tuple(replace(s, covered=s.estimate) for s in scores)
+        return tuple(replace(s, row_space=s.estimate) for s in scores)
     dtype = torch.float64 if h.dtype == torch.float64 else torch.float32
-    inside, outside = (projected(h, a, dtype=dtype) for a in (coverage.basis, coverage.complement))
+    bases = (coverage.basis, coverage.complement_basis)
+    inside, outside = (projected(h, basis, dtype=dtype) for basis in bases)
     # what rounding h left outside is no information, however well a regression can scale it
     noise = 4 * rounding(h).square().sum().sqrt()
     outside[:, spread(outside) <= noise] = 0
@@ -247,7 +249,7 @@ def _with_coverage(
         for part in (inside, outside)
     )
     return tuple(
-        replace(s, covered=c.score.estimate, rest=r.score.estimate)
+        replace(s, row_space=c.score.estimate, complement=r.score.estimate)
         for s, c, r in zip(scores, covered, rest, strict=True)
     )
 

@@ -1,26 +1,23 @@
 """A recovery as a table: predicted, recovered, explained."""
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from identikit.core.estimate import Estimate, Scores
+from identikit.core.finding import Finding
 from identikit.core.serialization import plain_table
-from identikit.probing.explain import explain_factor
-from identikit.probing.result import OK, MapScores, Recovery
+from identikit.probing.result import OK, MapScores, RecoveryScores
 
 
-def render(recovery: Recovery) -> RenderableType:
+def render(recovery: RecoveryScores, findings: Sequence[Finding]) -> RenderableType:
     """The factors' table, with the maps of latents and head below it where they exist."""
-    parts: list[RenderableType] = [_factors(recovery)]
+    parts: list[RenderableType] = [_factors(recovery, findings)]
     maps = {"latents": recovery.latents, "head rows": recovery.head}
     if any(maps.values()):
         parts.append(_maps({name: m for name, m in maps.items() if m is not None}))
-    doubtful = [
-        score.name for score in recovery.factors if score.p_holm is not None and score.p_holm > 0.05
-    ]
-    if doubtful:
-        parts.append(Text(f"could be chance (p > 0.05 after Holm): {', '.join(doubtful)}"))
     if recovery.status != OK:
         parts.append(Text(recovery.status))
     parts.append(
@@ -33,8 +30,8 @@ def render(recovery: Recovery) -> RenderableType:
     return Group(*parts)
 
 
-def _factors(recovery: Recovery) -> Table:
-    split = any(score.covered is not None for score in recovery.factors)
+def _factors(recovery: RecoveryScores, findings: Sequence[Finding]) -> Table:
+    split = any(score.row_space is not None for score in recovery.factors)
     table = plain_table()
     table.add_column("factor", no_wrap=True)
     table.add_column("measure")
@@ -42,28 +39,29 @@ def _factors(recovery: Recovery) -> Table:
     table.add_column("recovered", justify="right", no_wrap=True)
     tasks = any(score.control_task is not None for score in recovery.factors)
     for name in (
-        *(("covered", "rest") if split else ()),
+        *(("head row space", "complement") if split else ()),
         *(("random items",) if tasks else ()),
         *recovery.controls,
         "chance",
     ):
         table.add_column(name, justify="right")
+    table.add_column("verdict", no_wrap=True)
     table.add_column("explained")
     controls = list(zip(*recovery.controls.values(), strict=True))
-    for j, score in enumerate(recovery.factors):
-        inside = (_brief(score.covered), _brief(score.rest)) if split else ()
+    for j, (score, finding) in enumerate(zip(recovery.factors, findings, strict=True)):
+        inside = (_brief(score.row_space), _brief(score.complement)) if split else ()
         beside = (f"{c.estimate.value:.3f}" for c in (controls[j] if controls else ()))
-        predicted = recovery.ceiling if score.measure == "R²" else None
         table.add_row(
             score.name,
             score.measure,
-            "-" if predicted is None else f"{predicted:.3f}",
+            "-" if finding.predicted is None else f"{finding.predicted:.3f}",
             str(score.estimate),
             *inside,
             *((_brief(score.control_task),) if tasks else ()),
             *beside,
             f"{score.chance:.3g}",
-            explain_factor(score),
+            finding.verdict,
+            finding.explained,
         )
     return table
 

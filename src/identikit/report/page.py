@@ -1,4 +1,4 @@
-"""One self-contained HTML page: verdict, predicted | recovered | explained, figures, origin.
+"""One self-contained HTML page: headline, findings with their controls, figures, origin.
 
 The page knows words, tables and figures, and nothing of how they were made; studies build it.
 It works without a network (its policy forbids one), without scripts, and on paper.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,24 +23,11 @@ from plotly.offline import get_plotlyjs
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Spread, format_number
 from identikit.core.files import write_atomically
+from identikit.core.finding import Finding, Headline, controls_of
 from identikit.report.style import Figure, data_address, image_bytes
-from identikit.report.tables import Links, format_cell, write_table
+from identikit.report.tables import Links, format_brief, format_cell, write_table
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-Cell = str | int | float | Estimate | Spread | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonRow:
-    """One quantity: what theory says, what came out, and why the two differ."""
-
-    quantity: str
-    predicted: Cell
-    """None where theory is silent."""
-    recovered: Cell
-    explained: str
-    """One or two plain sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +80,8 @@ class Page:
 
     title: str
     subtitle: str
-    verdict: str
-    """One sentence."""
-    verdict_tone: Literal["good", "warning", "bad"]
-    rows: tuple[ComparisonRow, ...]
+    headline: Headline
+    findings: tuple[Finding, ...]
     sections: tuple[Section, ...]
     provenance: Provenance
 
@@ -160,6 +145,7 @@ def render(page: Page) -> str:
         .get_template("page.html.jinja")
         .render(
             page=page,
+            controls=controls_of(page.findings),
             style=Markup((_TEMPLATES / "page.css").read_text()),
             scripts=[Markup(script) for script in scripts],
             policy=_policy(scripts),
@@ -190,6 +176,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "cell": format_cell,
+        "brief": format_brief,
         "linked": _linked,
         "number": format_number,
         "svg": lambda figure: data_address(image_bytes(figure.static, "svg"), "image/svg+xml"),

@@ -31,6 +31,11 @@ def format_cell(value: object) -> str:
     return format_number(value) if isinstance(value, int | float) else str(value)
 
 
+def format_brief(value: object) -> str:
+    """A cell without its interval or spread, for a column beside the one that has them."""
+    return format_cell(_number_of(value))
+
+
 def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]:
     """Write a frame (without its index) as .csv, .md and .tex beside each other.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from identikit.runs.registry import study_of
-from identikit.runs.store import Run, RunStore
-from identikit.runs.study import make
+from identikit.runs.store import Run
+from identikit.runs.study import run
 
 TRIES = 3
 """How many workers a job may lose before it is given up."""
@@ -120,13 +120,14 @@ def _unfinished(jobs: Iterable[Job], root: Path, on_outcome: Tell) -> dict[Path,
     """The jobs that are left to run, longest first, by the folder of their run."""
     todo: dict[Path, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: -job.cost):
-        label = study_of(job.command).label(job.config)
-        run = RunStore(root).find(job.command, job.config, label=label)
-        if run is None:
-            path = RunStore(root).path_of(job.command, job.config, label=label)
+        study = study_of(job.command)
+        store, label = study.store(root), study.label(job.config)
+        made = store.find(job.config, label=label)
+        if made is None:
+            path = store.path_of(job.config, label=label)
             todo.setdefault(path, []).append(job)
         else:
-            _tell([job], _success(run, found=True), on_outcome)
+            _tell([job], _success(made, found=True), on_outcome)
     return todo
 
 
@@ -167,22 +168,22 @@ def _outcomes(
 def _work(job: Job, root: Path) -> Outcome:
     """Make one run; happens in a worker, which no failure of a job takes down."""
     try:
-        run, found = make(study_of(job.command), job.config, root=root, wait=True)
+        done = run(study_of(job.command), job.config, root=root, wait=True)
     except Exception as error:
         return _failure(_words(error))
-    if run.interrupted:
+    if done.run.interrupted:
         return _failure("it was interrupted; the same command goes on where it stopped")
-    return _success(run, found=found)
+    return _success(done.run, found=done.found)
 
 
 def _at_work(job: Job, root: Path) -> bool:
     """Whether somebody had begun this run when the workers died."""
-    label = study_of(job.command).label(job.config)
-    return RunStore(root).being_written(job.command, job.config, label=label)
+    study = study_of(job.command)
+    return study.store(root).being_written(job.config, label=study.label(job.config))
 
 
-def _success(run: Run, *, found: bool) -> Outcome:
-    return Outcome(key="", run=run.path, error=None, found=found)
+def _success(made: Run, *, found: bool) -> Outcome:
+    return Outcome(key="", run=made.path, error=None, found=found)
 
 
 def _failure(error: str) -> Outcome:

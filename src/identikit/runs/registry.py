@@ -14,15 +14,11 @@ STUDIES = {
     "compare": "studies.compare:COMPARE",
     "coil20": "studies.paper.coil20:COIL20",
     "dislib-cell": "studies.paper.dislib:DISLIB_CELL",
+    "reproduce dislib": "studies.paper.dislib:DISLIB",
     "reproduce imagenet-x": "studies.paper.imagenet_x:IMAGENET_X",
+    "reproduce": "studies.sweeps:SWEEP",
 }
 """Where each study stands: module and name."""
-
-PAGES = {
-    "reproduce": "studies.sweeps.page:sweep_page",
-    "reproduce dislib": "studies.paper.dislib:dislib_page",
-}
-"""Where the pages of runs that are made of other runs are drawn."""
 
 
 def page_of(run: Run) -> Page:
@@ -31,21 +27,18 @@ def page_of(run: Run) -> Page:
     Raises:
         InputError: a run of no known command.
     """
-    if run.command in PAGES:
-        page: Page = _imported(PAGES[run.command])(run)
-        return page
-    return study_of(run.command).page(run)
+    return study_of(run.command).page_of(run)
 
 
-def study_of(command: str) -> Study[Any]:
+def study_of(command: str) -> Study[Any, Any]:
     """The study whose command made a run.
 
     Raises:
         InputError: no such study.
     """
     if command not in STUDIES:
-        raise unknown_name("command of a run", command, [*STUDIES, *PAGES])
-    study: Study[Any] = _imported(STUDIES[command])
+        raise unknown_name("command of a run", command, STUDIES)
+    study: Study[Any, Any] = _imported(STUDIES[command])
     return study
 
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,9 +33,33 @@ class Run:
 
     path: Path
     command: str
-    """The command that made it: simulate, coil20, ..."""
+    """The study that made it: simulate, coil20, ..."""
+    version: int
+    """Of that study when it made the run."""
     config: dict[str, Any]
     result: dict[str, Any]
+    """As saved; `Study.read` makes the typed result of it."""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Command, versions, machine, start and seconds."""
+        origin: dict[str, Any] = self.result["provenance"]
+        return origin
+
+    def require(self, command: str, version: int) -> None:
+        """See that the run is of a study as it is today.
+
+        Raises:
+            InputError: it is of another study, or of another version of this one.
+        """
+        if self.command != command:
+            raise InputError(f"{self.path} is a run of {self.command}, not of {command}.")
+        if self.version != version:
+            age = "an older" if self.version < version else "a newer"
+            raise InputError(
+                f"{self.path} was made by {age} version of {command} ({self.version}; this is "
+                f"{version}), whose results are not read. Give its command again to make it anew."
+            )
 
     @property
     def interrupted(self) -> bool:
@@ -71,13 +96,16 @@ class Run:
         try:
             config = json.loads((path / "config.json").read_text())
             result = json.loads((path / "result.json").read_text())
-            return cls(path, config["command"], config["config"], result)
+            version = config.get("version", 0)  # there was none at first
+            run = cls(path, config["command"], version, config["config"], result)
+            run.origin, run.config.keys()
+            return run
         except FileNotFoundError as error:
             raise InputError(
                 f"{path} is not a run: it has no {Path(error.filename).name}. Give a folder "
                 "made by an identikit command."
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} holds a damaged run: {error}. Run it again.") from error
 
 
@@ -89,7 +117,6 @@ class Draft:
     """The hidden folder to write into; survives a kill."""
     target: Path
     """Where the run will stand when it is whole."""
-    command: str
     config: object
 
     @property
@@ -98,14 +125,18 @@ class Draft:
         return self.folder / "checkpoint"
 
     def write(
-        self, result: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+        self,
+        result: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
+        *,
+        provenance: Mapping[str, Any],
     ) -> Run:
         """Write result and arrays; the run can be read, but does not yet stand in its place."""
         save_file(
             {name: np.ascontiguousarray(a) for name, a in arrays.items()},
             self.folder / "arrays.safetensors",
         )
-        write_json(self.folder / "result.json", dict(result))
+        write_json(self.folder / "result.json", dict(result) | {"provenance": dict(provenance)})
         return Run.load(self.folder)
 
     def publish(self) -> Run:
@@ -117,33 +148,55 @@ class Draft:
 
 
 class RunStore:
-    """The place where runs are kept and found again."""
+    """The place where the runs of a study are kept and found again.
 
-    def __init__(self, root: Path = DEFAULT_ROOT) -> None:
-        self.root = root
+    Args:
+        root: Folder of all runs.
+        command: The study's name.
+        version: The study's own version: runs of others are not found.
+    """
 
-    def path_of(self, command: str, config: object, *, label: str = "") -> Path:
-        """Where the run of this command and config stands or would stand."""
-        name = "-".join(part for part in (command, label, config_hash(command, config)) if part)
+    def __init__(self, root: Path, *, command: str, version: int) -> None:
+        self.root, self.command, self.version = root, command, version
+
+    def path_of(self, config: object, *, label: str = "") -> Path:
+        """Where the run of this config stands or would stand."""
+        hashed = config_hash(self.command, config, version=self.version)
+        name = "-".join(part for part in (self.command, label, hashed) if part)
         return self.root / name.replace(" ", "-")
 
-    def find(self, command: str, config: object, *, label: str = "") -> Run | None:
+    def find(self, config: object, *, label: str = "") -> Run | None:
         """The finished run of this config, if there is one; looks, and locks nothing."""
         try:
-            run = Run.load(self.path_of(command, config, label=label))
+            run = Run.load(self.path_of(config, label=label))
         except InputError:
             return None
-        same = run.command == command and run.config == to_dict(config)
-        return run if same and not run.unfinished else None
+        return run if self._is(run, config) and not run.unfinished else None
 
-    def being_written(self, command: str, config: object, *, label: str = "") -> bool:
+    def outdated(self, config: object, *, label: str = "") -> Path | None:
+        """A run of this very config that another version of the study made, if there is one."""
+        prefix = "-".join(part for part in (self.command, label) if part).replace(" ", "-")
+        for path in sorted(self.root.glob(f"{escape(prefix)}-*/config.json")):
+            try:
+                run = Run.load(path.parent)
+            except InputError:
+                continue
+            other = run.command == self.command and run.version != self.version
+            if other and run.config == to_dict(config):
+                return run.path
+        return None
+
+    def _is(self, run: Run, config: object) -> bool:
+        mine = run.command == self.command and run.version == self.version
+        return mine and run.config == to_dict(config)
+
+    def being_written(self, config: object, *, label: str = "") -> bool:
         """Whether a process is writing this run, or died over it."""
-        return _lock_file(self.path_of(command, config, label=label)).exists()
+        return _lock_file(self.path_of(config, label=label)).exists()
 
     @contextmanager
     def draft(
         self,
-        command: str,
         config: object,
         *,
         label: str = "",
@@ -159,19 +212,22 @@ class RunStore:
         Raises:
             InputError: `out` exists, or another process is writing this very run.
         """
-        target = self.path_of(command, config, label=label) if out is None else out
+        target = self.path_of(config, label=label) if out is None else out
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target, wait=wait):
-            done = _existing(target, command, config, explicit=out is not None)
+            done = self._existing(target, config, explicit=out is not None)
             if done is not None and not done.unfinished:
                 yield done
                 return
             folder = target.parent / f".{target.name}.partial"
             folder.mkdir(exist_ok=True)
-            draft = Draft(folder, target, command, config)
+            draft = Draft(folder, target, config)
             if done is not None and done.checkpoint.exists() and not draft.checkpoint.exists():
                 shutil.copytree(done.checkpoint, draft.checkpoint)
-            write_json(folder / "config.json", {"command": command, "config": to_dict(config)})
+            write_json(
+                folder / "config.json",
+                {"command": self.command, "version": self.version, "config": to_dict(config)},
+            )
             try:
                 yield draft
             except InputError:
@@ -179,21 +235,20 @@ class RunStore:
                     shutil.rmtree(folder)
                 raise
 
-
-def _existing(target: Path, command: str, config: object, *, explicit: bool) -> Run | None:
-    if not target.exists():
-        return None
-    try:
-        run = Run.load(target)
-        same = run.command == command and run.config == to_dict(config)
-    except InputError:
-        same = False
-    if not same or (explicit and not run.unfinished):
-        raise InputError(
-            f"{target} already exists and is never written over. Give --out another folder"
-            + ("." if explicit else ", or move that one away.")
-        )
-    return run
+    def _existing(self, target: Path, config: object, *, explicit: bool) -> Run | None:
+        if not target.exists():
+            return None
+        try:
+            run = Run.load(target)
+            same = self._is(run, config)
+        except InputError:
+            same = False
+        if not same or (explicit and not run.unfinished):
+            raise InputError(
+                f"{target} already exists and is never written over. Give --out another folder"
+                + ("." if explicit else ", or move that one away.")
+            )
+        return run
 
 
 def _lock_file(target: Path) -> Path:

@@ -2,114 +2,186 @@
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
+from identikit.core.finding import Finding, Headline
+from identikit.core.serialization import from_plain, to_plain
 from identikit.report.page import Page, save_figures, save_tables, write_page
+from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
 from identikit.runs.store import DEFAULT_ROOT, Draft, Run, RunStore
-from identikit.training.fit import Progress
 
 PAGE_FILE = "report.html"
+Arrays = Mapping[str, NDArray[Any]]
+Tell = Callable[[Any], None]
+"""Told how a run stands, by the study's own kind of progress."""
+OpenExecutor = Callable[[], AbstractContextManager[Executor]]
+"""Opens a `concurrent.futures` executor, where a study makes many runs."""
+
+
+def _quiet(progress: object) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a study is given beside its config: none of it changes a number."""
+
+    draft: Draft
+    """Folder to write into; may keep a checkpoint."""
+    root: Path = DEFAULT_ROOT
+    """Folder of all runs, for a study that is made of others."""
+    tell: Tell = _quiet
+    open_executor: OpenExecutor = processes
+
+
+class Result(Protocol):
+    """What every study's result has: a frozen dataclass of plain numbers, strings and tuples."""
+
+    @property
+    def status(self) -> str:
+        """completed; interrupted or incomplete, if the same command has something left to do."""
+
+    @property
+    def headline(self) -> Headline:
+        """What the whole says."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Predicted, recovered and explained, quantity by quantity."""
+
+
 Config = TypeVar("Config")
-Watch = Callable[[Progress], None]
-Outcome = tuple[dict[str, Any], Mapping[str, NDArray[Any]]]
-"""A result as it goes into result.json, and the arrays that its figures need."""
+R = TypeVar("R", bound=Result)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(Generic[Config]):
+class Study(Generic[Config, R]):
     """A kind of run."""
 
-    command: str
-    """The command that makes such runs."""
-    compute: Callable[[Config, Draft, Watch | None], Outcome]
-    """From config to result; may keep a checkpoint in the draft."""
-    page: Callable[[Run], Page]
+    name: str
+    """The command that makes such runs, without `identikit`."""
+    version: int
+    """Raised when a change of code changes the numbers or the form of its results; part of the
+    hash of its runs."""
+    result: type[R]
+    compute: Callable[[Config, Context], tuple[R, Arrays]]
+    """From config to result, and to the arrays that its figures need."""
+    page: Callable[[Run, R], Page]
     """The page of a saved run."""
     label: Callable[[Config], str]
     """A few words for the folder's name, beside the config's hash."""
 
+    def store(self, root: Path = DEFAULT_ROOT) -> RunStore:
+        """The place where runs of this study are kept."""
+        return RunStore(root, command=self.name, version=self.version)
 
-def make(
-    study: Study[Config],
+    def read(self, run: Run) -> R:
+        """The typed result of a saved run.
+
+        Raises:
+            InputError: a run of another study or version, or a damaged one.
+        """
+        run.require(self.name, self.version)
+        return from_plain(self.result, run.result, writer=f"identikit {self.name}")
+
+    def page_of(self, run: Run) -> Page:
+        """The page of a saved run.
+
+        Raises:
+            InputError: a run of another study or version, or a damaged one.
+        """
+        return self.page(run, self.read(run))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Generic[R]):
+    """A run that was made or found, with its result."""
+
+    run: Run
+    result: R
+    found: bool
+    """Whether it was there already."""
+
+
+def run(
+    study: Study[Config, R],
     config: Config,
     *,
     root: Path = DEFAULT_ROOT,
     out: Path | None = None,
-    on_progress: Watch | None = None,
+    tell: Tell = _quiet,
+    open_executor: OpenExecutor = processes,
     finish: Callable[[Run], None] | None = None,
     wait: bool = False,
-) -> tuple[Run, bool]:
-    """The finished run of a config, made now unless found, not drawn; whether it was found.
+) -> Done[R]:
+    """The finished run of a config, made now unless found; it is not drawn.
 
     Args:
         study: What to run.
         config: Decides every number.
         root: Folder of all runs.
         out: Folder of this run, if not one under `root`.
-        on_progress: Told how training stands.
+        tell: Told how it stands.
+        open_executor: For a study that makes many runs.
         finish: Called with a new run before it moves to its place, which it does only then.
         wait: Wait for another process that is writing this very run.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
-    store, label = RunStore(root), study.label(config)
-    with store.draft(study.command, config, label=label, out=out, wait=wait) as draft:
+    store, label = study.store(root), study.label(config)
+    with store.draft(config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
-            return draft, True
+            return Done(run=draft, result=study.read(draft), found=True)
         resumed = draft.checkpoint.exists()
         started, clock = datetime.now(UTC), time.perf_counter()
-        result, arrays = study.compute(config, draft, on_progress)
+        context = Context(draft=draft, root=root, tell=tell, open_executor=open_executor)
+        result, arrays = study.compute(config, context)
         origin = {
-            "command": command_line(study.command, config),
+            "command": command_line(study.name, config),
             "versions": versions(),
             "machine": machine(),
             "started": started.isoformat(" ", "seconds"),
             "seconds": time.perf_counter() - clock,
             "resumed": resumed,
         }
-        written = draft.write(result | {"provenance": origin}, arrays)
+        written = draft.write(to_plain(result), arrays, provenance=origin)
         if finish is not None:
             finish(written)
-        return draft.publish(), False
+        return Done(run=draft.publish(), result=result, found=False)
 
 
-def perform(
-    study: Study[Config],
+def run_and_report(
+    study: Study[Config, R],
     config: Config,
     *,
     out: Path | None = None,
     root: Path = DEFAULT_ROOT,
-    on_progress: Watch | None = None,
+    tell: Tell = _quiet,
+    open_executor: OpenExecutor = processes,
     wait: bool = False,
-) -> tuple[Run, Page, bool]:
-    """The finished run of a config, made now unless found; its page; whether found.
-
-    Takes what `make` takes.
+) -> Done[R]:
+    """The finished run of a config, made now unless found, with its page; takes what `run` takes.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
-    pages: list[Page] = []
 
-    def finish(run: Run) -> None:
-        pages.append(study.page(run))
-        draw(pages[0], run)
+    def finish(made: Run) -> None:
+        draw(study.page_of(made), made)
 
-    run, found = make(
-        study, config, out=out, root=root, on_progress=on_progress, finish=finish, wait=wait
-    )
-    if found:
-        pages.append(study.page(run))
-        if not (run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
-            draw(pages[0], run)
-    return run, pages[0], found
+    done = run(study, config, out=out, root=root, on_progress=on_progress, finish=finish, wait=wait)
+    if done.found and not (done.run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
+        draw(study.page(done.run, done.result), done.run)
+    return done
 
 
 def draw(page: Page, run: Run) -> None:

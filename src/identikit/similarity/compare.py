@@ -23,7 +23,7 @@ from identikit.similarity.paired import PairedRows, PairMoments, match_rows
 from identikit.similarity.resampling import Fit, Sums, resampled
 from identikit.similarity.scores import Pair, Space
 from identikit.statistics.split import Split, numbered, random_split, training_folds
-from identikit.theory.coverage import class_rows, covered_subspace
+from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST = 16
 FEW_GROUPS = 50
@@ -190,11 +190,13 @@ def _spaces(
     spaces = {"whole": (whole[0], whole[1])}
     if head_a is None or head_b is None:
         return spaces
-    covers = [covered_subspace(head.independent) for head in (head_a, head_b)]
-    for name in ("covered", "rest"):
+    covers = [head_row_space(head.independent) for head in (head_a, head_b)]
+    for name in ("head row space", "complement"):
         parts = [
             similarity.part_space(
-                side, cover.basis if name == "covered" else cover.complement, basis=basis
+                side,
+                cover.basis if name == "head row space" else cover.complement_basis,
+                basis=basis,
             )
             for side, cover, basis in zip(sides, covers, rows.basis, strict=True)
         ]

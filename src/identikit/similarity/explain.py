@@ -26,10 +26,10 @@ def predicted(comparison: Comparison, space: SpaceScores, measure: str) -> float
         space: One of its spaces.
         measure: A score's name.
     """
-    covered = comparison.space("covered")
+    covered = comparison.space("head row space")
     if covered is None or (space.rank_a, space.rank_b) != (covered.rank_a, covered.rank_b):
         return None
-    if space.name == "rest":
+    if space.name == "complement":
         return None
     allowed = LINEAR + (ROTATION if comparison.unit_norm else ())
     return 1.0 if measure in allowed else None
@@ -67,13 +67,13 @@ def _against(target: float, value: float, comparison: Comparison, space: SpaceSc
 
 
 def _silence(measure: str, space: SpaceScores, comparison: Comparison) -> str:
-    if space.name == "rest":
+    if space.name == "complement":
         return "Theory is silent: what agrees outside the heads is not the loss's doing."
-    if comparison.space("covered") is None:
+    if comparison.space("head row space") is None:
         return "Without both heads theory cannot say which part must agree."
-    if space.name == "covered" and measure in ROTATION:
+    if space.name == "head row space" and measure in ROTATION:
         return "Theory promises a linear map, which need not be a rotation."
-    if space.name == "covered":
+    if space.name == "head row space":
         return "Weak directions count as much as strong ones, and hold what training left over."
     return "Mixes what the heads cover with what they do not; theory is silent."
 

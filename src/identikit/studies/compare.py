@@ -25,13 +25,13 @@ from identikit.similarity.comparison import MEASURES, Comparison, SpaceScores
 from identikit.similarity.explain import explain_similarity, predicted
 from identikit.studies.pages import provenance
 
-COLOURS = {"whole": RECOVERED, "covered": COVERED, "rest": REST}
+COLOURS = {"whole": RECOVERED, "head row space": COVERED, "complement": REST}
 CLOSE = 0.98
 """Covered R² from which two models count as linear images of each other."""
 IN_ROWS = {
-    "covered": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
+    "head row space": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
     "whole": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
-    "rest": ("r2_ab", "r2_ba", "cka"),
+    "complement": ("r2_ab", "r2_ba", "cka"),
 }
 
 
@@ -168,7 +168,7 @@ def compare_page(run: Run) -> Page:
 
 
 def _verdict(comparison: Comparison) -> tuple[str, Literal["good", "warning", "bad"]]:
-    covered, whole = comparison.space("covered"), comparison.spaces[0]
+    covered, whole = comparison.space("head row space"), comparison.spaces[0]
     space = whole if covered is None else covered
     forth, back = space["r2_ab"].estimate.value, space["r2_ba"].estimate.value
     numbers = f"linear R² {forth:.3f} from A to B and {back:.3f} back"
@@ -201,7 +201,7 @@ def _rows(comparison: Comparison) -> tuple[ComparisonRow, ...]:
 
 def _bars(comparison: Comparison) -> Figure:
     measures = [m for m in MEASURES if any(s.get(m) is not None for s in comparison.spaces)]
-    covered = comparison.space("covered")
+    covered = comparison.space("head row space")
     marks = [
         None if covered is None else predicted(comparison, covered, measure) for measure in measures
     ]

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from identikit.core.estimate import Estimate
+from identikit.probing.recovery import Recovery
 from identikit.probing.result import FactorScore as Score
-from identikit.probing.result import Recovery
 from identikit.report.figures import FactorScore, Figure, factor_bars
 from identikit.report.page import Provenance
 from identikit.runs.store import Run
@@ -40,8 +39,8 @@ def _bar(score: Score, ceiling: float | None, controls: Mapping[str, Estimate]) 
         name=score.name,
         estimate=score.estimate,
         ceiling=ceiling,
-        covered=score.covered,
-        rest=score.rest,
+        row_space=score.row_space,
+        complement=score.complement,
         chance=score.chance,
         controls=controls,
     )
@@ -53,5 +52,4 @@ def _control_label(name: str) -> str:
 
 def provenance(run: Run) -> Provenance:
     """Where the run came from, as it was saved with it."""
-    origin: dict[str, Any] = run.result["provenance"]
-    return Provenance(config=run.config, **origin)
+    return Provenance(config=run.config, **run.origin)

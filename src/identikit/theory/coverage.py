@@ -21,21 +21,21 @@ class Coverage:
 
     basis: Float[Tensor, "d_h rank"]
     """Orthonormal columns that span the row space of the centred head (float64)."""
-    complement: Float[Tensor, "d_h rest"]
+    complement_basis: Float[Tensor, "d_h rest"]
     """Orthonormal columns that span everything else; d_h - rank of them."""
     rank: int
     """Dimensions of h that the theorem covers."""
 
-    def covered(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rank"]:
+    def row_space(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rank"]:
         """Coordinates of h inside the row space: what is guaranteed."""
         return h.double() @ self.basis
 
-    def rest(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rest"]:
+    def complement(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n rest"]:
         """Coordinates of h outside it: what is not; no columns when all is covered."""
-        return h.double() @ self.complement
+        return h.double() @ self.complement_basis
 
 
-def covered_subspace(head: Float[Tensor, "labels d_h"]) -> Coverage:
+def head_row_space(head: Float[Tensor, "labels d_h"]) -> Coverage:
     """The row space of the head's centred rows.
 
     A direction counts when its singular value exceeds the largest times the rounding of the
@@ -54,7 +54,7 @@ def covered_subspace(head: Float[Tensor, "labels d_h"]) -> Coverage:
     _, s, vt = torch.linalg.svd(triangular, full_matrices=True)
     floor = rounding(head).max() * (len(head) ** 0.5 + head.shape[1] ** 0.5)
     rank = int((s > torch.maximum(eps * max(head.shape) * s[0], floor)).sum())
-    return Coverage(basis=vt[:rank].T, complement=vt[rank:].T, rank=rank)
+    return Coverage(basis=vt[:rank].T, complement_basis=vt[rank:].T, rank=rank)
 
 
 def class_rows(

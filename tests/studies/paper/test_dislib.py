@@ -31,7 +31,7 @@ from identikit.studies.paper.dislib.pictures import Pictures, Seen
 from identikit.studies.paper.dislib.readout import Targets, gather, read_out
 from identikit.studies.paper.dislib.study import dislib_study
 from identikit.studies.paper.dislib.summary import lines_of, over_repetitions, transfer
-from identikit.theory.coverage import covered_subspace
+from identikit.theory.coverage import head_row_space
 from identikit.training.fit import fit
 from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
 from identikit.worlds.grids.split import split_rows
@@ -113,7 +113,7 @@ def test_pixels_of_a_linear_world_tell_everything(tmp_path: Path) -> None:
     for score in scores_of(run).values():
         assert score["estimate"]["value"] > 0.95
         assert score["extras"]["r"] > 0.95
-        assert score["covered"] is None
+        assert score["head row space"] is None
     assert {f: round(s["h"]["value"], 2) for f, s in run.result["analogies"].items()} == {
         name: pytest.approx(1, abs=0.05) for name in Toy.grid.names
     }
@@ -126,8 +126,8 @@ def test_a_trained_cell_has_its_twin_its_parts_and_no_checkpoint(tmp_path: Path)
     scores, recovery = scores_of(run), run.result["recovery"]
     assert run.result["covered_dimensions"] == 2
     assert run.result["training"]["test_accuracy"] > 0.9
-    assert scores["shape"]["covered"]["value"] > 0.9
-    assert scores["size"]["covered"]["value"] < 0.6 < scores["size"]["rest"]["value"]
+    assert scores["shape"]["head row space"]["value"] > 0.9
+    assert scores["size"]["head row space"]["value"] < 0.6 < scores["size"]["complement"]["value"]
     assert [score["name"] for score in recovery["controls"]["untrained"]] == list(scores)
     assert (recovery["n_train"], recovery["n_test"], recovery["dim"]) == (288, 36, WIDTH)
     assert not run.checkpoint.exists()
@@ -184,7 +184,7 @@ def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> Non
 def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:
     own, targets = seen("linear"), Targets.of(Toy.grid)
     head = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
-    basis = covered_subspace(head).basis
+    basis = head_row_space(head).basis
     found = gather(own, targets).projected(basis).train(0)
     train = own.pictures.parts[0]
     h = own.features(train).double() @ basis

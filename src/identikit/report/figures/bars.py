@@ -38,9 +38,9 @@ class FactorScore:
     """From the whole representation."""
     ceiling: float | None = None
     """The best that theory allows."""
-    covered: Estimate | float | None = None
+    row_space: Estimate | float | None = None
     """From the part of the representation inside the head's row space."""
-    rest: Estimate | float | None = None
+    complement: Estimate | float | None = None
     """From the part outside."""
     chance: float | None = None
     """What guessing reaches."""
@@ -54,7 +54,7 @@ def factor_bars(scores: Sequence[FactorScore], *, score: str = "R²") -> Figure:
     caption = f"Bars: {score} on held-out samples with its 95 % interval."
     if any(s.ceiling is not None for s in scores):
         caption += " The vermilion mark is the predicted ceiling."
-    if any(s.covered is not None for s in scores):
+    if any(s.row_space is not None for s in scores):
         caption += " The thinner bars read out the same from one part of the representation only: "
         caption += "the part that the theorem covers, and the rest."
     if any(s.controls for s in scores):
@@ -98,13 +98,13 @@ class _Series:
 
 
 def _series(scores: Sequence[FactorScore]) -> list[_Series]:
-    split = any(s.covered is not None or s.rest is not None for s in scores)
+    split = any(s.row_space is not None or s.complement is not None for s in scores)
     middle, thick = (-0.17, 0.36) if split else (0.0, 0.5)
     controls = dict.fromkeys(name for s in scores for name in s.controls)
     kinds: list[tuple[str, str, float, float, tuple[str, str], list[Estimate | float | None]]] = [
         ("recovered", RECOVERED, middle, thick, _TICK, [s.estimate for s in scores]),
-        ("covered part", COVERED, 0.12, 0.18, _TICK, [s.covered for s in scores]),
-        ("rest", REST, 0.32, 0.18, _TICK, [s.rest for s in scores]),
+        ("covered part", COVERED, 0.12, 0.18, _TICK, [s.row_space for s in scores]),
+        ("complement", REST, 0.32, 0.18, _TICK, [s.complement for s in scores]),
         ("chance", CONTROL, middle, 0.0, _TICK, [s.chance for s in scores]),
     ]
     for k, name in enumerate(controls):

@@ -5,65 +5,33 @@ from typing import Any
 
 import pandas as pd
 
-from identikit.core.estimate import format_number
-from identikit.probing.explain import explain_factor
-from identikit.probing.result import FactorScore, Recovery
-from identikit.report.page import ComparisonRow, Page, Section, Table
+from identikit.probing.recovery import Recovery
+from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance, recovery_figures
+from identikit.studies.probe.classic import ClassicScore
+from identikit.studies.probe.result import ProbeStudyResult
 
-LEVEL = 0.05
-"""Of the corrected p-values."""
 
-
-def probe_page(run: Run) -> Page:
+def probe_page(run: Run, result: ProbeStudyResult) -> Page:
     """The page of a saved `identikit probe` run."""
-    recovery = Recovery.from_dict(run.result["recovery"])
-    kinds: dict[str, str] = run.result["kinds"]
-    found = [s for s in recovery.factors if _is_there(s)]
-    notes = tuple(run.result["notes"])
+    recovery, notes = result.recovery, result.notes
     paths = [Path(path).name for path in run.config["features"]]
-    words = "; predicted is what the part covered by the head holds" if _has_head(recovery) else ""
-    words += f"; {len(notes)} notes on what was read, see the end" if notes else ""
+    words = f"; {len(notes)} notes on what was read, see the end" if notes else ""
     return Page(
         title="What is linearly in these features",
         subtitle=f"{paths[0]}{f' and {len(paths) - 1} more files' if paths[1:] else ''}: "
         f"{recovery.n_train + recovery.n_test:,} samples, {recovery.dim} dimensions{words}",
-        verdict=f"{len(found)} of {len(recovery.factors)} factors are read out better than chance"
-        + (f": {', '.join(s.name for s in found)}." if found else "."),
-        verdict_tone="good" if len(found) == len(recovery.factors) else "warning",
-        rows=tuple(_row(s, kinds[s.name]) for s in recovery.factors),
+        headline=result.headline,
+        findings=result.findings,
         sections=(
             *_figures(recovery),
             _chance(recovery),
             _every_score(recovery),
-            *_classic(run.result["classic"]),
-            _what_was_read(recovery, kinds, notes),
+            *_classic(result.classic),
+            _what_was_read(recovery, result.kinds, notes),
         ),
         provenance=provenance(run),
-    )
-
-
-def _has_head(recovery: Recovery) -> bool:
-    return any(s.covered is not None for s in recovery.factors)
-
-
-def _is_there(score: FactorScore) -> bool:
-    """Above chance by its interval, and by its p-value after correction."""
-    return score.estimate.low > score.chance and (score.p_holm is None or score.p_holm <= LEVEL)
-
-
-def _row(score: FactorScore, kind: str) -> ComparisonRow:
-    words = [explain_factor(score)]
-    if score.p_holm is not None:
-        words.append(f"p {format_number(score.p_holm)} (Holm)")
-    if score.selectivity is not None:
-        words.append(f"selectivity {score.selectivity}")
-    return ComparisonRow(
-        quantity=f"{score.name}: {kind} ({score.measure})",
-        predicted=score.covered,
-        recovered=score.estimate,
-        explained="; ".join(words) + ".",
     )
 
 
@@ -109,8 +77,8 @@ def _chance(recovery: Recovery) -> Section:
 def _every_score(recovery: Recovery) -> Section:
     return Section(
         heading="Every score",
-        lead="Covered is the part of h inside the row space of the head, the only part that theory "
-        "speaks of; the rest is what lies outside it.",
+        lead="The head row space is the part of h that its classifier sees, the only part that "
+        "theory can speak of; the complement is what lies outside it.",
         tables=(
             Table(
                 caption="All factors, features and intervals",
@@ -121,17 +89,17 @@ def _every_score(recovery: Recovery) -> Section:
     )
 
 
-def _classic(scores: list[dict[str, Any]]) -> tuple[Section, ...]:
+def _classic(scores: tuple[ClassicScore, ...]) -> tuple[Section, ...]:
     if not scores:
         return ()
     frame = pd.DataFrame(
         {
-            "score": [s["name"] for s in scores],
-            "value": pd.Series([s["value"] for s in scores], dtype=object),
-            "chance": pd.Series([s["chance"] for s in scores], dtype=object),
-            "asks for axes": ["yes" if s["axis_aligned"] else "no" for s in scores],
-            "variant": [s["variant"] for s in scores],
-            "status": [s["status"] for s in scores],
+            "score": [s.name for s in scores],
+            "value": pd.Series([s.value for s in scores], dtype=object),
+            "chance": pd.Series([s.chance for s in scores], dtype=object),
+            "asks for axes": ["yes" if s.axis_aligned else "no" for s in scores],
+            "variant": [s.variant for s in scores],
+            "status": [s.status for s in scores],
         }
     )
     return (
@@ -143,7 +111,7 @@ def _classic(scores: list[dict[str, Any]]) -> tuple[Section, ...]:
             "axes.",
             tables=(Table(caption="Classic scores", frame=frame),),
             notes=(
-                f"From {scores[0]['rows']:,} samples at random. Factors of numbers are cut into 20 "
+                f"From {scores[0].rows:,} samples at random. Factors of numbers are cut into 20 "
                 "levels of equal mass.",
             ),
         ),

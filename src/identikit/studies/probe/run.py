@@ -1,8 +1,6 @@
 """From files to scores: h, beside the observations and a random projection of them."""
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,13 +11,12 @@ from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features import load_features
-from identikit.probing.result import Recovery
 from identikit.probing.score import score
-from identikit.runs.store import Draft
-from identikit.runs.study import Outcome, Study, Watch
-from identikit.studies.probe.classic import ClassicScore, classic_scores
+from identikit.runs.study import Arrays, Context, Study
+from identikit.studies.probe.classic import classic_scores
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.page import probe_page
+from identikit.studies.probe.result import ProbeStudyResult
 
 MOST_OBSERVED = 2048
 """Dimensions of observations, or samples of them, from which a random projection stands for
@@ -27,19 +24,7 @@ them: its statistics would take gigabytes otherwise."""
 PROJECTION = "random projection"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """What came out, and what went in."""
-
-    recovery: Recovery
-    kinds: dict[str, str]
-    """Of each factor, in words."""
-    notes: tuple[str, ...]
-    """What was left out, and what else a reader should know of the data."""
-    classic: tuple[ClassicScore, ...] = ()
-
-
-def probe(config: ProbeConfig) -> Probed:
+def probe(config: ProbeConfig) -> ProbeStudyResult:
     """Read every factor out of the features.
 
     Raises:
@@ -73,8 +58,8 @@ def probe(config: ProbeConfig) -> Probed:
         seed=config.seed,
         train_share=config.train_share,
     )
-    return Probed(
-        recovery=recovery,
+    return ProbeStudyResult.of(
+        recovery,
         kinds={name: _kind(f, name in kinds) for name, f in rep.factors.items()},
         notes=(*loaded.notes, *notes),
         classic=classic_scores(rep.h, rep.factors, seed=config.seed) if config.classic else (),
@@ -114,24 +99,14 @@ def _kind(factor: Factor, given: bool) -> str:
     return f"{words} ({'given' if given else 'inferred'})"
 
 
-def probe_summary(probed: Probed) -> dict[str, Any]:
-    """The numbers a script asks for, by name."""
-    return {
-        "status": "completed",
-        "scores": {s.name: s.estimate.value for s in probed.recovery.factors},
-        "kinds": probed.kinds,
-        "notes": list(probed.notes),
-        "classic": [asdict(each) for each in probed.classic],
-        "recovery": probed.recovery.to_dict(),
-    }
+def _compute(config: ProbeConfig, context: Context) -> tuple[ProbeStudyResult, Arrays]:
+    return probe(config), {}
 
 
-def _compute(config: ProbeConfig, draft: Draft, on_progress: Watch | None) -> Outcome:
-    return probe_summary(probe(config)), {}
-
-
-PROBE: Study[Any] = Study(
-    command="probe",
+PROBE = Study(
+    name="probe",
+    version=4,
+    result=ProbeStudyResult,
     compute=_compute,
     page=probe_page,
     label=lambda config: "-".join(re.findall(r"[\w.]+", config.features[0].stem)),

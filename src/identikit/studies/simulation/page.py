@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from identikit.core.estimate import Scores, format_number
-from identikit.probing.result import MapScores, Recovery
+from identikit.probing.recovery import Recovery
+from identikit.probing.result import MapScores
 from identikit.report.figures import (
     Figure,
     head_scatter,

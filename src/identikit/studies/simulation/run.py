@@ -25,14 +25,14 @@ from identikit.objectives.label_clustering import LabelClusters, cluster_labels
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
-from identikit.probing.result import Recovery
+from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.theory.assumptions import AssumptionCheck, check_assumptions
 from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import Ceiling, recovery_ceiling
-from identikit.theory.coverage import class_rows, covered_subspace
+from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CLOSE, Cause, Explanation, explain
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
@@ -239,7 +239,7 @@ def _result(
         ceiling=_ceiling(config, prediction),
         seed=config.seed,
     )
-    rank = None if rows is None else covered_subspace(class_rows(rows, world.class_of_label)).rank
+    rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
     return Simulation(
         config=config,
         prediction=prediction,

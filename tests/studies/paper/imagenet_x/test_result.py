@@ -46,7 +46,7 @@ RESULT = ImageNetXResult(
                 "style": read_out(0.9, p=1e-6, n_test=50),
             },
         ),
-        represented("covered", {"pose": read_out(0.8, p=1e-4)}),
+        represented("head row space", {"pose": read_out(0.8, p=1e-4)}),
         represented("class", {"pose": read_out(0.7, p=1e-4), "color": read_out(0.5, p=1.0)}, ""),
     ),
 )
@@ -60,8 +60,8 @@ def test_found_is_below_the_level_after_holm_and_from_images_enough() -> None:
     found = [target for target in first.corrected if RESULT.found(first, target)]
     assert found == ["pose", "color"]
     assert RESULT.share == 0.9
-    assert RESULT.of("rest", "net") is None
-    assert RESULT.of("covered", "net") is RESULT.represented[1]
+    assert RESULT.of("complement", "net") is None
+    assert RESULT.of("head row space", "net") is RESULT.represented[1]
 
 
 def test_words_hold_the_score_against_what_the_class_gives_away() -> None:

@@ -92,7 +92,7 @@ def test_every_representation_is_read_out_both_ways(run: Run) -> None:
     roles = {each.name: (each.role, each.dim) for each in result.represented}
     assert roles == {
         "test_resnet trained": ("trained", 96),
-        "test_resnet trained, covered": ("covered", 96),  # the head reads all of it
+        "test_resnet trained, covered": ("head row space", 96),  # the head reads all of it
         "test_resnet untrained": ("untrained", 96),
         "pixels": ("pixels", 192),
         "projected pixels": ("projection", 64),
@@ -197,7 +197,11 @@ def test_parts_inside_and_outside_the_head() -> None:
     generator = torch.Generator().manual_seed(0)
     h, head = torch.randn(50, 6, generator=generator), torch.randn(4, 6, generator=generator)
     whole, covered, rest = network_features("net", "net", lambda: h, head)
-    assert [each.role for each in (whole, covered, rest)] == ["trained", "covered", "rest"]
+    assert [each.role for each in (whole, covered, rest)] == [
+        "trained",
+        "head row space",
+        "complement",
+    ]
     assert covered.load().shape == (50, 3)
     inside, outside = covered.load(), rest.load()
     torch.testing.assert_close(

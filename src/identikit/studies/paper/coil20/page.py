@@ -199,8 +199,8 @@ def _bar(
         name=LABELS[objective],
         estimate=getattr(result.scores[objective], score),
         ceiling=ceiling,
-        covered=get(f"{objective}, covered"),
-        rest=get(f"{objective}, rest"),
+        row_space=get(f"{objective}, head row space"),
+        complement=get(f"{objective}, complement"),
         controls={name: getattr(result.scores[name], score) for name in CONTROLS},
     )
 

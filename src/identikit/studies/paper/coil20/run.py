@@ -24,7 +24,7 @@ from identikit.runs.threads import processor_threads
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.readout import Readouts, symmetry_prediction
 from identikit.studies.paper.coil20.result import Coil20Result, Training
-from identikit.theory.coverage import covered_subspace
+from identikit.theory.coverage import head_row_space
 from identikit.training.fit import Progress, fit
 from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, Coil20, load_coil20
 
@@ -159,7 +159,7 @@ class _Cell:
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
         h = self.features(encoder)
-        coverage = covered_subspace(head.rows().detach())
+        coverage = head_row_space(head.rows().detach())
         training.add(labels=draw.labels, rank=coverage.rank, history=fitted.history)
         if coverage.rank == self.config.dim:
             return {objective: h}
@@ -171,8 +171,8 @@ class _Cell:
         )
         return {
             objective: h,
-            f"{objective}, covered": coverage.covered(h),
-            f"{objective}, rest": coverage.rest(h),
+            f"{objective}, head row space": coverage.row_space(h),
+            f"{objective}, complement": coverage.complement(h),
             f"{objective}, random part": h.double() @ torch.linalg.qr(raw).Q,
         }
 

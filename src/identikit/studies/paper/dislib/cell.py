@@ -19,7 +19,7 @@ from identikit.encoders.staged import staged_encoder
 from identikit.objectives.head import HeadConfig, SoftmaxHead
 from identikit.probing.analogies import analogy_score, draw_analogies
 from identikit.probing.few_shot import few_shot_accuracy
-from identikit.probing.result import Recovery
+from identikit.probing.recovery import Recovery
 from identikit.runs.store import Draft
 from identikit.runs.study import Outcome, Watch
 from identikit.statistics.bootstrap import Bootstrap
@@ -27,7 +27,7 @@ from identikit.studies.paper.dislib.config import CellConfig
 from identikit.studies.paper.dislib.pictures import BLOCK, Pictures, Seen, unit
 from identikit.studies.paper.dislib.readout import Targets, read_out
 from identikit.studies.paper.dislib.sources import image_grid
-from identikit.theory.coverage import Coverage, covered_subspace
+from identikit.theory.coverage import Coverage, head_row_space
 from identikit.training.fit import fit
 from identikit.worlds.grids.grid import ImageGrid
 from identikit.worlds.grids.split import split_rows
@@ -95,7 +95,7 @@ class Cell:
         head, training = self.train(checkpoint, on_progress)
         if training["status"] == "interrupted":
             return {"status": "interrupted"}
-        coverage = covered_subspace(head.rows().detach().cpu())
+        coverage = head_row_space(head.rows().detach().cpu())
         scores, rank = read_out(
             self.seen, self.targets, coverage=coverage, bootstrap=self.bootstrap
         )

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from identikit.core.estimate import Estimate, Spread, format_number
-from identikit.probing.result import Recovery
+from identikit.probing.recovery import Recovery
 from identikit.report.figures import (
     FactorScore,
     Figure,
@@ -141,7 +141,7 @@ def _rows(run: Run, lines: list[Line]) -> list[ComparisonRow]:
     if cells[0]["training"] is None:
         return []
     classes = cells[0]["sizes"][[line.factor for line in main].index(task)]
-    covered = [line for line in main if line.factor != task and line.covered is not None]
+    covered = [line for line in main if line.factor != task and line.row_space is not None]
     return [
         ComparisonRow(
             quantity=f"{world}: dimensions of h that theory covers ({NAMES[encoder]})",
@@ -153,7 +153,7 @@ def _rows(run: Run, lines: list[Line]) -> list[ComparisonRow]:
         ComparisonRow(
             quantity=f"{world}: other factors from the covered part, mean score",
             predicted=0.0,
-            recovered=fmean(_gained(line, line.covered) for line in covered if line.covered),
+            recovered=fmean(_gained(line, line.row_space) for line in covered if line.row_space),
             explained=f"At the optimum the covered part depends on the {task} alone, and the "
             "factors of a grid are independent: none of the others is guaranteed. Score above "
             "chance.",
@@ -171,8 +171,8 @@ def _row(line: Line, lines: list[Line]) -> ComparisonRow:
     beside = [
         f"{name} {format_number(found.value)}"
         for name, found in (
-            ("covered part", line.covered),
-            ("rest", line.rest),
+            ("covered part", line.row_space),
+            ("complement", line.complement),
             ("untrained twin", line.untrained),
             ("pixels", pixels.score if pixels else None),
         )
@@ -218,8 +218,8 @@ def _table_section(run: Run, lines: list[Line]) -> Section:
         ours[name] = [line and line.score for line in found]
         if encoder != "pixels":
             paper[f"{name}, untrained"] = [line and line.untrained_r for line in found]
-            parts[f"{name}, covered"] = [line and line.covered for line in found]
-            parts[f"{name}, rest"] = [line and line.rest for line in found]
+            parts[f"{name}, covered"] = [line and line.row_space for line in found]
+            parts[f"{name}, rest"] = [line and line.complement for line in found]
             parts[f"{name}, untrained"] = [line and line.untrained for line in found]
     tables = [
         Table(caption=f"{world}, paper: Pearson's r", frame=_frame(paper)),
@@ -265,8 +265,8 @@ def _bars(lines: list[Line]) -> Figure:
         FactorScore(
             name=f"{line.factor} ({line.measure})",
             estimate=line.score,
-            covered=line.covered,
-            rest=line.rest,
+            row_space=line.row_space,
+            complement=line.complement,
             chance=line.chance,
             controls={} if line.untrained is None else {"untrained": line.untrained},
         )

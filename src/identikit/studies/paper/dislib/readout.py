@@ -140,9 +140,9 @@ def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | 
 def _bases(coverage: Coverage | None) -> Iterator[tuple[str, Tensor | None]]:
     yield OURS, None
     if coverage is not None:
-        yield "covered", coverage.basis
-        if coverage.complement.shape[1]:
-            yield "rest", coverage.complement
+        yield "head row space", coverage.basis
+        if coverage.complement_basis.shape[1]:
+            yield "complement", coverage.complement_basis
 
 
 def predict(seen: Seen, maps: Maps) -> Float[Tensor, "n_test maps_columns"]:
@@ -177,8 +177,8 @@ def read_out(
                 measure=MEASURES[factor.kind],
                 estimate=found[OURS],
                 chance=1 / factor.size if factor.kind in CLASSES else 0.0,
-                covered=found.get("covered"),
-                rest=found.get("rest"),
+                row_space=found.get("head row space"),
+                complement=found.get("complement"),
                 extras={"r": r[own].mean().item()},
             )
         )

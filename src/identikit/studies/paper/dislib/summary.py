@@ -14,7 +14,8 @@ from scipy import stats
 
 from identikit.core.estimate import Estimate, Spread
 from identikit.core.randomness import stream
-from identikit.probing.result import FactorScore, Recovery
+from identikit.probing.recovery import Recovery
+from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
 
@@ -35,8 +36,8 @@ class Line:
     """Pearson's, by the paper's protocol."""
     score: Estimate
     """Ours."""
-    covered: Estimate | None
-    rest: Estimate | None
+    row_space: Estimate | None
+    complement: Estimate | None
     untrained: Estimate | None
     untrained_r: Spread | None
     gained: Estimate | None
@@ -82,8 +83,8 @@ def _lines(key: tuple[str, str, str], cells: Cells) -> list[Line]:
                 chance=scores[0].chance,
                 r=_r(scores),
                 score=over_repetitions([s.estimate for s in scores]),
-                covered=_part([s.covered for s in scores]),
-                rest=_part([s.rest for s in scores]),
+                row_space=_part([s.row_space for s in scores]),
+                complement=_part([s.complement for s in scores]),
                 untrained=_part([s.estimate for s in twins]),
                 untrained_r=_r(twins) if twins else None,
                 gained=_gained(scores, twins),

@@ -95,8 +95,8 @@ def _explained(result: ImageNetXResult, first: Represented, target: str) -> Iter
     there = [
         f"{words} {value}"
         for words, part in (
-            ("inside what the head reads", result.of("covered", first.model)),
-            ("outside", result.of("rest", first.model)),
+            ("inside what the head reads", result.of("head row space", first.model)),
+            ("outside", result.of("complement", first.model)),
         )
         if (value := accuracy(part, target)) is not None
     ]
@@ -185,11 +185,11 @@ def _figure(result: ImageNetXResult) -> Figure:
 
 
 def _coverage_section(result: ImageNetXResult) -> Iterable[Section]:
-    covered = result.all_of("covered")
+    covered = result.all_of("head row space")
     if not covered:
         return
     columns: dict[str, list[object]] = {"target": [_words(target) for target in result.targets]}
-    for each in result.all_of("trained", "covered", "rest", "class"):
+    for each in result.all_of("trained", "head row space", "complement", "class"):
         columns[f"{each.name} ({each.dim})"] = [accuracy(each, t) for t in result.targets]
     frame = pd.DataFrame(columns)
     yield Section(
@@ -202,7 +202,7 @@ def _coverage_section(result: ImageNetXResult) -> Iterable[Section]:
             f"{each.model}: the head reads {each.dim} dimensions"
             + (
                 "; the rest has none."
-                if result.of("rest", each.model) is None
+                if result.of("complement", each.model) is None
                 else f" of {each.dim + _dim(result.of('rest', each.model))}."
             )
             for each in covered

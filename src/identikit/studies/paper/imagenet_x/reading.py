@@ -23,7 +23,7 @@ from identikit.runs.study import Watch
 from identikit.studies.paper.imagenet_x.published import published_read_out
 from identikit.studies.paper.imagenet_x.readout import Procedure, read_out
 from identikit.studies.paper.imagenet_x.result import Represented, Role
-from identikit.theory.coverage import Coverage, covered_subspace
+from identikit.theory.coverage import Coverage, head_row_space
 from identikit.training.fit import Progress
 
 CLASSES = 1000
@@ -143,17 +143,17 @@ def network_features(
     yield Features(name=name, role="trained", model=model, load=load)
     if head is None:
         return
-    coverage = covered_subspace(head)
+    coverage = head_row_space(head)
     yield Features(
         name=f"{name}, covered",
-        role="covered",
+        role="head row space",
         model=model,
-        load=lambda: _by_blocks(coverage.covered, load()),
+        load=lambda: _by_blocks(coverage.row_space, load()),
     )
     if coverage.rank < head.shape[1]:
         yield Features(
             name=f"{name}, rest",
-            role="rest",
+            role="complement",
             model=model,
             load=lambda: _outside(coverage, load()),
         )
@@ -161,7 +161,7 @@ def network_features(
 
 def _outside(coverage: Coverage, h: Tensor) -> Tensor:
     """Coordinates outside what the head reads, 0 where they hold no more than h was rounded by."""
-    rest = _by_blocks(coverage.rest, h)
+    rest = _by_blocks(coverage.complement, h)
     noise = 4 * rounding(h).square().sum().sqrt()
     return rest * (centred(rest).square().mean(dim=0).sqrt() > noise)
 

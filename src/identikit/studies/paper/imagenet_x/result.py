@@ -11,7 +11,9 @@ from identikit.statistics.permutation import holm
 from identikit.studies.paper.imagenet_x.published import PublishedReadOut
 from identikit.studies.paper.imagenet_x.readout import ReadOut
 
-Role = Literal["trained", "covered", "rest", "untrained", "pixels", "projection", "class"]
+Role = Literal[
+    "trained", "head row space", "complement", "untrained", "pixels", "projection", "class"
+]
 FALSE_ALARMS = 0.05
 
 

@@ -1,0 +1,93 @@
+"""What `score` returns: every factor's finding, and the numbers that it comes from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from identikit.core.errors import InputError, unknown_name
+from identikit.core.files import write_json
+from identikit.core.finding import Finding, Headline, factor_headline
+from identikit.core.serialization import as_text, from_plain, to_plain
+from identikit.probing.findings import factor_findings
+from identikit.probing.plot import bars
+from identikit.probing.result import RecoveryScores
+from identikit.probing.table import render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery(RecoveryScores):
+    """What was recovered of each factor, beside what could be and what needs no learning."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Predicted, recovered and explained of each factor, with its controls and a verdict."""
+        return factor_findings(self)
+
+    @property
+    def headline(self) -> Headline:
+        """What all findings say together."""
+        return factor_headline(self.findings)
+
+    def __getitem__(self, name: str) -> Finding:
+        """The finding of a factor.
+
+        Raises:
+            InputError: no such factor.
+        """
+        found = {finding.quantity: finding for finding in self.findings}
+        if name not in found:
+            raise unknown_name("factor", name, found)
+        return found[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
+        """The result that `to_dict` came from.
+
+        Raises:
+            InputError: a dictionary that is not such a result.
+        """
+        return from_plain(cls, plain, writer="Recovery.to_dict or Recovery.save")
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, whole or not at all.
+
+        Raises:
+            InputError: a place that cannot be written.
+        """
+        write_json(Path(path), self.to_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recovery":
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: a file that is missing or not a saved recovery.
+        """
+        try:
+            plain = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read {path} as a saved recovery: {error}. Pass a file that "
+                "Recovery.save wrote."
+            ) from None
+        return cls.from_dict(plain)
+
+    def plot(self) -> "Figure":
+        """Bars with intervals per factor, controls beside them, the ceiling as a line."""
+        return bars(self)
+
+    def __rich__(self) -> "RenderableType":
+        return render(self, self.findings)
+
+    def __str__(self) -> str:
+        return as_text(self)
