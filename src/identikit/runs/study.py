@@ -178,7 +178,16 @@ def run_and_report(
     def finish(made: Run) -> None:
         draw(study.page_of(made), made)
 
-    done = run(study, config, out=out, root=root, on_progress=on_progress, finish=finish, wait=wait)
+    done = run(
+        study,
+        config,
+        out=out,
+        root=root,
+        tell=tell,
+        open_executor=open_executor,
+        finish=finish,
+        wait=wait,
+    )
     if done.found and not (done.run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
         draw(study.page(done.run, done.result), done.run)
     return done
