@@ -12,10 +12,11 @@ import pytest
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
+from identikit.core.finding import Verdict
 from identikit.encoders.mlp import EncoderConfig
 from identikit.objectives.head import HeadConfig
 from identikit.runs.provenance import command_line
-from identikit.runs.study import perform
+from identikit.runs.study import run_and_report
 from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
 from identikit.studies.simulation.page import simulation_page
 from identikit.training.config import TrainingConfig
@@ -47,19 +48,21 @@ def test_command_line_names_what_differs_from_the_defaults() -> None:
 
 def test_the_same_config_gives_the_same_bits_and_learns_something() -> None:
     first, second = simulate(SMALL), simulate(SMALL)
-    assert first.summary() | {"seconds": 0} == second.summary() | {"seconds": 0}
+    assert first.result.recovery == second.result.recovery
+    assert first.result.excess_loss == second.result.excess_loss
     np.testing.assert_array_equal(first.arrays["recovered"], second.arrays["recovered"])
-    summary = first.summary()
-    assert summary["r2_latents"] > summary["identity_r2"] + 0.05
-    assert summary["ceiling_r2"] == pytest.approx(1, abs=1e-6)
-    assert summary["excess_loss"] > 0
+    result = first.result
+    assert result.r2_latents > result.identity_r2 + 0.05
+    assert result.ceiling_r2 == pytest.approx(1, abs=1e-6)
+    assert result.excess_loss is not None
+    assert result.excess_loss > 0
 
 
 def test_supervised_and_normalized_runs_work_too() -> None:
     config = replace(SMALL, objective="supervised", head=replace(SMALL.head, normalized=True))
     done = simulate(config)
     assert done.config.n_labels == 20
-    latents = done.recovery.latents
+    latents = done.result.recovery.latents
     assert latents is not None
     assert latents.procrustes.mean.value > 0.6
 
@@ -74,17 +77,17 @@ def test_a_rendered_world_is_learnt_from_pixels(objective: Literal["supervised",
         training=TrainingConfig(steps=150, batch_size=64, optimizer="adam", rate=1e-2),
     )
     done = simulate(config)
-    assert done.prediction.ceiling.r2_latents == pytest.approx(1, abs=1e-6)
-    assert all(check.holds for check in done.prediction.assumptions)
-    assert done.summary()["r2_latents"] > (0.9 if objective == "oracle" else 0.5)
-    assert done.recovery.mean("x") > 0.9  # places are nearly linear in pixels
+    assert done.result.prediction.ceiling.r2_latents == pytest.approx(1, abs=1e-6)
+    assert all(check.holds for check in done.result.prediction.assumptions)
+    assert done.result.r2_latents > (0.9 if objective == "oracle" else 0.5)
+    assert done.result.recovery.mean("x") > 0.9  # places are nearly linear in pixels
 
 
 def test_two_classes_are_enough_to_run() -> None:
     world = replace(SMALL.world, classes=2)
     config = replace(SMALL, objective="supervised", few_classes=True, world=world)
     config = replace(config, training=replace(SMALL.training, steps=20))
-    assert simulate(config).summary()["r2_head"] is None
+    assert simulate(config).result.r2_head is None
 
 
 def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
@@ -92,26 +95,28 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_pat
         if progress.step == 48:
             os.kill(os.getpid(), signal.SIGINT)
 
-    stopped, _, _ = perform(SIMULATE, SMALL, root=tmp_path, on_progress=watch)
-    assert stopped.interrupted
-    assert stopped.result["steps"] < 200
-    assert "interrupted" in stopped.result["explanation"]
-    assert (stopped.path / "report.html").exists()
+    stopped = run_and_report(SIMULATE, SMALL, root=tmp_path, tell=watch)
+    assert stopped.run.interrupted
+    assert stopped.result.steps < 200
+    assert stopped.result.verdict is Verdict.UNDECIDED
+    assert "interrupted" in stopped.result.explanation
+    assert (stopped.run.path / "report.html").exists()
 
-    resumed, _, found = perform(SIMULATE, SMALL, root=tmp_path)
+    resumed = run_and_report(SIMULATE, SMALL, root=tmp_path)
     whole = simulate(SMALL)
-    assert not found
-    assert resumed.result["r2_latents"] == whole.summary()["r2_latents"]
-    lines = (resumed.path / "metrics.jsonl").read_text().splitlines()
+    assert not resumed.found
+    assert resumed.result.r2_latents == whole.result.r2_latents
+    lines = (resumed.run.path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["r2"] for line in lines] == [r["r2"] for r in whole.fit.history]
 
-    again, _, found = perform(SIMULATE, SMALL, root=tmp_path)
-    assert found
+    again = run_and_report(SIMULATE, SMALL, root=tmp_path)
+    assert again.found
     assert again.result == resumed.result
 
 
 def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: Path) -> None:
-    run, drawn, _ = perform(SIMULATE, SMALL, root=tmp_path)
+    done = run_and_report(SIMULATE, SMALL, root=tmp_path)
+    run, result = done.run, done.result
     for name in (
         "config.json",
         "metrics.jsonl",
@@ -121,15 +126,18 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
     ):
         assert (run.path / name).stat().st_size > 0
     assert {path.suffix for path in (run.path / "figures").iterdir()} == {".png", ".pdf"}
-    page = simulation_page(run)
-    assert drawn.rows == page.rows
-    first = page.rows[0]
-    assert first.predicted == run.result["ceiling_r2"]
-    assert getattr(first.recovered, "value", None) == run.result["r2_latents"]
-    assert first.explained == run.result["explanation"]
+    page = SIMULATE.page_of(run)
+    assert page.findings == result.findings
+    first = page.findings[0]
+    assert first.predicted == result.ceiling_r2
+    assert getattr(first.recovered, "value", None) == result.r2_latents
+    assert first.explained == result.explanation
+    saved = run.result["findings"][0]
+    assert (saved["verdict"], saved["predicted"]) == (first.verdict, first.predicted)
+    assert run.result["headline"]["sentence"] == page.headline.sentence
     assert {"sphere", "latents", "training", "factors", "head"} == {f.name for f in page.figures}
     rendered = {**run.config, "world": {**run.config["world"], "generator": "sprites"}}
-    assert "rendered sprites" in simulation_page(replace(run, config=rendered)).subtitle
+    assert "rendered sprites" in simulation_page(replace(run, config=rendered), result).subtitle
 
 
 @pytest.mark.parametrize("normalized", [False, True])
@@ -139,29 +147,32 @@ def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
     head = HeadConfig(normalized=normalized, extra_dimensions=2, tied_rows=True)
     world = WorldConfig(dim=3, classes=6)
     config = replace(SMALL, head=head, world=world)
-    alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).summary()
-    run, page, _ = perform(SIMULATE, config, root=tmp_path)
-    assert run.result["label_groups"] == 6
-    assert run.result["label_separation"] > 1.5
-    assert run.result["excess_loss"] < alone["excess_loss"]
-    assert run.result["recovery"]["dim"] == 3
+    alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).result
+    done = run_and_report(SIMULATE, config, root=tmp_path)
+    result, page = done.result, SIMULATE.page_of(done.run)
+    assert result.label_groups == 6
+    assert result.label_separation is not None
+    assert result.label_separation > 1.5
+    assert result.excess_loss is not None
+    assert alone.excess_loss is not None
+    if not normalized:  # so short a run leaves the two within their noise on the sphere
+        assert result.excess_loss < alone.excess_loss
+    assert result.recovery.dim == 3
     (training,) = (section for section in page.sections if section.heading == "Training")
-    assert training.notes == (run.result["label_statement"],)
+    assert training.notes == (result.label_statement,)
     assert "6 groups that look alike" in training.notes[0]
 
 
 def test_an_oracle_is_told_the_latents_and_says_what_the_encoder_can_learn(tmp_path: Path) -> None:
     config = replace(SMALL, objective="oracle")
-    run, page, _ = perform(SIMULATE, config, root=tmp_path)
-    result = run.result
-    assert result["r2_latents"] > simulate(SMALL).summary()["r2_latents"]
-    assert (result["ceiling_r2"], result["excess_loss"], result["r2_head"]) == (1, None, None)
-    assert "told the true latents" in result["explanation"].lower()
-    assert set(result["history"][-1]) == {"step", "seconds", "training_seconds", "loss", "r2"}
-    assert [row.quantity for row in page.rows] == [
-        "Latents from h (affine R²)",
-        "Latents from x itself (affine R²)",
-    ]
+    done = run_and_report(SIMULATE, config, root=tmp_path)
+    result, page = done.result, SIMULATE.page_of(done.run)
+    assert result.r2_latents > simulate(SMALL).result.r2_latents
+    assert (result.ceiling_r2, result.excess_loss, result.r2_head) == (1, None, None)
+    assert "told the true latents" in result.explanation.lower()
+    assert set(result.history[-1]) == {"step", "seconds", "training_seconds", "loss", "r2"}
+    assert [finding.label for finding in page.findings] == ["Latents from h (affine R²)"]
+    assert [control.name for control in page.findings[0].controls] == ["x itself"]
     assert page.title == "What an oracle recovered of a simulated world"
 
 
@@ -196,9 +207,9 @@ def test_impossible_configs_are_refused(change: dict[str, object], message: str)
 def test_few_classes_may_be_asked_for_and_cap_the_ceiling() -> None:
     config = replace(SMALL, few_classes=True, world=WorldConfig(dim=3, classes=3))
     assert predict(config).ceiling.r2_latents < 0.9
-    summary = simulate(config).summary()
-    assert summary["covered_rank"] == 2
-    assert summary["r2_head"] is None
+    result = simulate(config).result
+    assert result.covered_rank == 2
+    assert result.r2_head is None
 
 
 def test_a_cnn_needs_images() -> None:

@@ -153,7 +153,11 @@ def run(
             "seconds": time.perf_counter() - clock,
             "resumed": resumed,
         }
-        written = draft.write(to_plain(result), arrays, provenance=origin)
+        said = {
+            "headline": to_plain(result.headline),
+            "findings": [to_plain(finding) for finding in result.findings],
+        }
+        written = draft.write(to_plain(result) | said, arrays, provenance=origin)
         if finish is not None:
             finish(written)
         return Done(run=draft.publish(), result=result, found=False)

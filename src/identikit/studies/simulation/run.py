@@ -6,7 +6,7 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,14 @@ from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.theory.assumptions import AssumptionCheck, check_assumptions
-from identikit.theory.bayes import BayesLoss, ExcessLoss, bayes_loss, excess_loss
-from identikit.theory.ceiling import Ceiling, recovery_ceiling
+from identikit.studies.simulation.result import Prediction, SimulationResult
+from identikit.theory.assumptions import check_assumptions
+from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
+from identikit.theory.ceiling import recovery_ceiling
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CLOSE, Cause, Explanation, explain
 from identikit.theory.optimum import rank_optimum
-from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
+from identikit.theory.sensitivity import loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
 from identikit.worlds.world import ClusterWorld, WorldSample
 
@@ -50,76 +51,15 @@ RECORDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """What theory says of a world before anything is trained."""
-
-    bayes: BayesLoss
-    ceiling: Ceiling
-    assumptions: tuple[AssumptionCheck, ...]
-    sensitivity: Sensitivity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
     """A finished simulation."""
 
     config: SimulationConfig
-    prediction: Prediction
+    result: SimulationResult
     fit: Fit
-    recovery: Recovery
-    excess: ExcessLoss | None
-    """Loss above the Bayes loss, on fresh samples; an oracle has none."""
-    covered_rank: int | None
-    """Dimensions of h inside the head's row space; an oracle has no head."""
-    explanation: Explanation
-    label_clusters: LabelClusters | None
-    """Groups of labels that were looked for, to share rows at first; none if they were not."""
     arrays: Mapping[str, NDArray[Any]]
     """For figures: `true` and `recovered` held-out latents and, where there is a head,
     `class_vectors` and `mapped_rows`, the mean head row of each class in their space."""
-
-    def summary(self) -> dict[str, Any]:
-        """The numbers a script asks for, by name."""
-        latents, head = self.recovery.latents, self.recovery.head
-        assert latents is not None
-        if head is not None and head.n_train <= self.recovery.dim:
-            head = None  # too few classes to fix a map
-        return {
-            "status": self.fit.status,
-            "n_labels": self.config.n_labels,
-            "normalized": self.config.head.normalized,
-            "covered_rank": self.covered_rank,
-            "r2_latents": latents.affine.mean.value,
-            "procrustes_r2_latents": latents.procrustes.mean.value,
-            "mcc_latents": latents.mcc_weak.mean.value,
-            "r2_head": None if head is None else head.affine.mean.value,
-            "procrustes_r2_head": None if head is None else head.procrustes.mean.value,
-            "ceiling_r2": _ceiling(self.config, self.prediction),
-            "ceiling_r2_head": self.prediction.ceiling.r2_head,
-            "bayes_loss": self.prediction.bayes.value,
-            "excess_loss": None if self.excess is None else self.excess.value,
-            "identity_r2": self.recovery.mean("x"),
-            "label_groups": None if self.label_clusters is None else self.label_clusters.groups,
-            "label_separation": None
-            if self.label_clusters is None
-            else self.label_clusters.separation,
-            "label_statement": None
-            if self.label_clusters is None
-            else self.label_clusters.statement,
-            "explanation": self.explanation.sentence,
-            "steps": self.fit.steps,
-            "seconds": self.fit.seconds,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the arrays, as it goes into result.json."""
-        return self.summary() | {
-            "prediction": asdict(self.prediction),
-            "cause": self.explanation.cause,
-            "excess_standard_error": None if self.excess is None else self.excess.standard_error,
-            "history": self.fit.history,
-            "recovery": self.recovery.to_dict(),
-        }
 
 
 def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Prediction:
@@ -240,15 +180,44 @@ def _result(
         seed=config.seed,
     )
     rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
+    explanation = _explanation(config, prediction, trained, recovery, excess)
+    latents, rows_map = recovery.latents, recovery.head
+    assert latents is not None
+    if rows_map is not None and rows_map.n_train <= recovery.dim:
+        rows_map = None  # too few classes to fix a map
+    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
+    result = SimulationResult(
+        status=trained.status,
+        n_labels=config.n_labels,
+        classes=config.world.classes,
+        normalized=config.head.normalized,
+        covered_rank=rank,
+        r2_latents=latents.affine.mean.value,
+        procrustes_r2_latents=latents.procrustes.mean.value,
+        mcc_latents=latents.mcc_weak.mean.value,
+        r2_head=None if rows_map is None else rows_map.affine.mean.value,
+        procrustes_r2_head=None if rows_map is None else rows_map.procrustes.mean.value,
+        ceiling_r2=_ceiling(config, prediction),
+        ceiling_r2_head=prediction.ceiling.r2_head,
+        bayes_loss=prediction.bayes.value,
+        excess_loss=None if excess is None else excess.value,
+        excess_standard_error=None if excess is None else excess.standard_error,
+        identity_r2=recovery.mean("x"),
+        label_groups=None if clusters is None else clusters.groups,
+        label_separation=None if clusters is None else clusters.separation,
+        label_statement=None if clusters is None else clusters.statement,
+        cause=explanation.cause,
+        explanation=explanation.sentence,
+        steps=trained.steps,
+        seconds=trained.seconds,
+        prediction=prediction,
+        history=tuple(trained.history),
+        recovery=recovery,
+    )
     return Simulation(
         config=config,
-        prediction=prediction,
+        result=result,
         fit=trained,
-        recovery=recovery,
-        excess=excess,
-        covered_rank=rank,
-        explanation=_explanation(config, prediction, trained, recovery, excess),
-        label_clusters=objective.label_clusters if isinstance(objective, StagedHead) else None,
         arrays=_arrays(world, h, rows, test.z, config),
     )
 

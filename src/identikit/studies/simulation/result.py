@@ -1,0 +1,198 @@
+"""What a simulation says: predicted from the world alone, recovered after training, explained."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from identikit.core.estimate import Estimate, format_number
+from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, judge_prediction
+from identikit.probing.recovery import Recovery
+from identikit.theory.assumptions import AssumptionCheck
+from identikit.theory.bayes import BayesLoss
+from identikit.theory.ceiling import Ceiling
+from identikit.theory.explain import Cause
+from identikit.theory.sensitivity import Sensitivity
+
+CLOSE_TO_CEILING = 0.02
+"""R² within which a score beside the first counts as having reached its prediction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What theory says of a world before anything is trained."""
+
+    bayes: BayesLoss
+    ceiling: Ceiling
+    assumptions: tuple[AssumptionCheck, ...]
+    sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationResult:
+    """The numbers of a finished simulation, by the names that a script asks for."""
+
+    status: Literal["completed", "interrupted"]
+    n_labels: int
+    classes: int
+    normalized: bool
+    covered_rank: int | None
+    """Dimensions of h inside the head's row space; an oracle has no head."""
+    r2_latents: float
+    procrustes_r2_latents: float
+    mcc_latents: float
+    r2_head: float | None
+    """None without a head, or with too few classes to fix a map."""
+    procrustes_r2_head: float | None
+    ceiling_r2: float
+    """Affine R² of the latents at the optimum; an oracle's knows no world."""
+    ceiling_r2_head: float | None
+    bayes_loss: float
+    excess_loss: float | None
+    """Loss above the Bayes loss in nats, on fresh samples; an oracle has none."""
+    excess_standard_error: float | None
+    identity_r2: float
+    """Of the latents from the observations themselves."""
+    label_groups: int | None
+    """Groups of labels that shared a row at first; None if none were looked for."""
+    label_separation: float | None
+    label_statement: str | None
+    cause: Cause
+    explanation: str
+    steps: int
+    seconds: float
+    prediction: Prediction
+    history: tuple[dict[str, float], ...]
+    """Evaluations during training."""
+    recovery: Recovery
+
+    @property
+    def verdict(self) -> Verdict:
+        """On the latents: what the cause of the gap, if there is one, makes of it."""
+        if self.cause is Cause.INTERRUPTED:
+            return Verdict.UNDECIDED
+        close = self.cause is Cause.NONE or (
+            self.cause is Cause.WORLD and self.r2_latents <= self.ceiling_r2 + CLOSE_TO_CEILING
+        )
+        return judge_prediction(self.r2_latents, self.ceiling_r2, close=close)
+
+    @property
+    def headline(self) -> Headline:
+        """The explanation, with the two numbers in front where it does not give them itself."""
+        sentence = self.explanation
+        if self.cause not in (Cause.NONE, Cause.WORLD):
+            got, most = (format_number(r2) for r2 in (self.r2_latents, self.ceiling_r2))
+            sentence = f"R² {got} was recovered, {most} was predicted. {sentence}"
+        if not self._above_x:
+            sentence += (
+                f" The observations themselves hold as much (R² {format_number(self.identity_r2)}),"
+                " so nothing here had to be learned."
+            )
+        word = str(self.verdict)
+        return Headline(sentence=sentence, word=word[0].upper() + word[1:], tone=self._tone)
+
+    @property
+    def _above_x(self) -> bool:
+        assert self.recovery.latents is not None
+        return self.recovery.latents.affine.mean.low > self.identity_r2
+
+    @property
+    def _tone(self) -> Tone:
+        if self.verdict is Verdict.LESS and self.r2_latents < 0.5 * self.ceiling_r2:
+            return "bad"
+        if self.verdict.tone == "good" and not self._above_x:
+            return "warning"
+        return self.verdict.tone
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The latents first, then by a rotation, the head, the loss and its dimensions."""
+        latents, head = self.recovery.latents, self.recovery.head
+        assert latents is not None
+        found = [
+            Finding(
+                quantity="Latents from h",
+                measure="affine R²",
+                predicted=self.ceiling_r2,
+                recovered=latents.affine.mean,
+                controls=(Control(name="x itself", recovered=self.identity_r2),),
+                explained=self.explanation,
+                verdict=self.verdict,
+            )
+        ]
+        if self.normalized:
+            found.append(
+                self._beside(
+                    "Latents from h by a scaled rotation",
+                    "Procrustes R²",
+                    self.prediction.ceiling.procrustes_r2,
+                    latents.procrustes.mean,
+                    "With unit-norm features and rows theory leaves only a rotation, where its "
+                    "assumptions hold.",
+                )
+            )
+        if head is not None and self.r2_head is not None:
+            copies = (
+                "."
+                if self.n_labels == head.n_train + head.n_test
+                else ": rows of one class are copies of one vector."
+            )
+            found.append(
+                self._beside(
+                    "Cluster vectors from head rows",
+                    "affine R²",
+                    self.prediction.ceiling.r2_head,
+                    head.affine.mean,
+                    f"Scored on classes that did not fit the map{copies}",
+                )
+            )
+        if self.excess_loss is not None:
+            found.append(self._loss(self.excess_loss))
+        if self.covered_rank is not None:
+            found.append(self._dimensions(self.covered_rank))
+        return tuple(found)
+
+    def _beside(
+        self, quantity: str, measure: str, predicted: float | None, got: Estimate, explained: str
+    ) -> Finding:
+        if self.verdict is Verdict.UNDECIDED:
+            verdict = Verdict.UNDECIDED
+        elif predicted is None:
+            verdict = Verdict.MEASURED
+        else:
+            close = abs(got.value - predicted) <= CLOSE_TO_CEILING
+            verdict = judge_prediction(got.value, predicted, close=close)
+        return Finding(
+            quantity=quantity,
+            measure=measure,
+            predicted=predicted,
+            recovered=got,
+            explained=explained,
+            verdict=verdict,
+        )
+
+    def _loss(self, excess: float) -> Finding:
+        floor = round(self.prediction.ceiling.excess, 6)
+        return Finding(
+            quantity="Loss",
+            measure="nats",
+            predicted=self.bayes_loss + floor,
+            recovered=self.bayes_loss + excess,
+            explained=f"The Bayes loss, {format_number(self.bayes_loss)}, is what the true "
+            f"posterior costs; the run is {format_number(excess)} above it"
+            + (f", {format_number(floor)} of which no h of this width avoids." if floor else "."),
+            verdict=Verdict.MEASURED
+            if self.verdict is Verdict.UNDECIDED
+            else judge_prediction(
+                excess, floor, close=self.verdict is Verdict.AS_PREDICTED or excess <= floor
+            ),
+        )
+
+    def _dimensions(self, rank: int) -> Finding:
+        dims = min(self.recovery.dim, self.classes - 1)
+        return Finding(
+            quantity="Dimensions of h in the head row space",
+            predicted=dims,
+            recovered=rank,
+            explained="The head sees h only through the differences of its rows, and the best "
+            "rows of one class are equal: at most one dimension fewer than there are classes.",
+            verdict=judge_prediction(rank, dims, close=rank == dims),
+        )
