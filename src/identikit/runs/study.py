@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -42,6 +42,7 @@ class Context:
     open_executor: OpenExecutor = processes
 
 
+@runtime_checkable
 class Result(Protocol):
     """What every study's result has: a frozen dataclass of plain numbers, strings and tuples."""
 
