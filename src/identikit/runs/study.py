@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -42,7 +42,6 @@ class Context:
     open_executor: OpenExecutor = processes
 
 
-@runtime_checkable
 class Result(Protocol):
     """What every study's result has: a frozen dataclass of plain numbers, strings and tuples."""
 
@@ -60,7 +59,10 @@ class Result(Protocol):
 
 
 Config = TypeVar("Config")
-R = TypeVar("R", bound=Result)
+if TYPE_CHECKING:
+    R = TypeVar("R", bound=Result)
+else:  # a protocol of attributes cannot be checked at run time
+    R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
