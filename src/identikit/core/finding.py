@@ -14,7 +14,7 @@ from identikit.core.estimate import Estimate, Spread
 LEVEL = 0.05
 """Of corrected p-values: above it a score may be chance."""
 
-Quantity = Estimate | Spread | float
+Quantity = Estimate | Spread | int | float
 Tone = Literal["good", "warning", "bad", "neutral"]
 
 
@@ -140,7 +140,7 @@ def _leads(recovered: Estimate, control: Control) -> bool:
     return recovered.low > (high.mean if isinstance(high, Spread) else high)
 
 
-def judge_prediction(recovered: float, predicted: float, *, close: bool) -> Verdict:
+def judge_prediction(recovered: int | float, predicted: int | float, *, close: bool) -> Verdict:
     """The verdict on a quantity that theory predicts.
 
     Args:

@@ -60,7 +60,7 @@ class SimulationResult:
     steps: int
     seconds: float
     prediction: Prediction
-    history: tuple[dict[str, float], ...]
+    history: tuple[dict[str, int | float], ...]
     """Evaluations during training."""
     recovery: Recovery
 
