@@ -22,7 +22,7 @@ from identikit.core.files import write_json
 from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
 from identikit.objectives.head import SoftmaxHead
-from identikit.report.tables import format_cell
+from identikit.core.estimate import format_cell
 from identikit.runs.provenance import machine, versions
 from identikit.runs.store import Run
 from identikit.studies.catalogue import sweep_named

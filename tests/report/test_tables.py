@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from identikit.core.estimate import Estimate
-from identikit.report.tables import format_cell, write_table
+from identikit.core.estimate import format_cell
+from identikit.report.tables import write_table
 
 
 def test_cells_of_any_type() -> None:

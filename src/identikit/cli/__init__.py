@@ -1,7 +1,7 @@
 """The command line: parses, calls a study, prints. It computes nothing.
 
-Every command is a dataclass: its fields are the options, its docstring the help. A new command
-is one small file here and a name in `main.COMMANDS`.
+A study's command is made of its entry in `runs/registry.py`; every other command is a dataclass,
+its fields the options, its docstring the help: one small file here and a line in `commands.py`.
 """
 
 from identikit.cli.main import main

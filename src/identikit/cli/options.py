@@ -1,17 +1,18 @@
 """Options that several commands share, and the way a run is made and shown."""
 
 import sys
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from identikit.cli.terminal import ERR, progress_line, show_outcome
-from identikit.report.page import Page
-from identikit.runs.executors import ExecutorName, open_executor
-from identikit.runs.store import Run
-from identikit.runs.study import Study, perform
+from identikit.cli.terminal import ERR, live, say, show_run
+from identikit.runs.config import StudyConfig
+from identikit.runs.registry import Entry, study_of
+from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Run, RunStore
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,38 +33,56 @@ class Execution:
     workers: int | None = None
     """Processes of one thread each on this machine, by default one per processor core; or jobs in
     SLURM's queue at a time, by default all."""
-    executor: ExecutorName = "processes"
+    executor: Literal["processes", "dask", "slurm"] = "processes"
     """processes: on this machine; dask: a Dask cluster; slurm: a SLURM cluster."""
     address: str | None = None
     """Of the Dask scheduler, such as tcp://host:8786."""
     options: tuple[str, ...] = ()
     """For SLURM, as NAME=VALUE: partition=cpu time=30."""
 
-    def open(self) -> AbstractContextManager[Executor]:
+    def open(self) -> "AbstractContextManager[Executor]":
         """The executor that the options name."""
+        from identikit.runs.executors import open_executor
+
         return open_executor(
             self.executor, workers=self.workers, address=self.address, options=self.options
         )
 
 
-def perform_and_show(study: Study[Any], config: Any, output: Output) -> None:
+def run_and_show(
+    entry: Entry, config: StudyConfig, output: Output, *, execution: Execution | None = None
+) -> None:
     """Make a run, or find it, and print it."""
-    with progress_line(study.command) as watch:
-        run, page, found = perform(study, config, out=output.out, on_progress=watch)
-    show_finished(run, page, found=found, as_json=output.json)
+    config = config.with_digest()
+    store = RunStore(DEFAULT_ROOT, command=entry.name, version=entry.version)
+    found = store.find(config, label=config.label) if output.out is None else None
+    if found is not None and (found.path / PAGE_FILE).exists():
+        show_finished(found, found=True, as_json=output.json)
+        return
+    if output.out is None and (old := store.outdated(config, label=config.label)) is not None:
+        say(ERR, f"{old} is this run by another version of identikit; it is made anew.")
+    from identikit.runs.study import run_and_report
+
+    options: dict[str, Any] = {}
+    if execution is not None:
+        execution.open()  # refuses what cannot be, before anything is written
+        options = {"open_executor": execution.open, "wait": True}
+    with live(entry.name) as tell:
+        done = run_and_report(study_of(entry.name), config, out=output.out, tell=tell, **options)
+    show_finished(done.run, found=done.found, as_json=output.json)
 
 
-def show_finished(run: Run, page: Page, *, found: bool, as_json: bool) -> None:
-    """Print a run and its page; exit code 130 if it was stopped, 1 if parts of it failed."""
+def show_finished(run: Run, *, found: bool, as_json: bool) -> None:
+    """Print a run; exit code 130 if it was stopped, 1 if parts of it failed."""
     if found:
-        ERR.print(f"found: this run was made before ({run.result['provenance']['started']}).")
-    show_outcome(run, page, as_json=as_json)
+        say(ERR, f"found: this run was made before ({run.origin['started']}).")
+    show_run(run, as_json=as_json)
     if run.interrupted:
-        ERR.print("stopped early; the same command goes on where it stopped.")
+        say(ERR, "stopped early; the same command goes on where it stopped.")
         sys.exit(130)
     if run.unfinished:
-        ERR.print(
-            f"{run.result['failed']} runs failed, and the table says why; the same command tries "
-            "them again."
+        say(
+            ERR,
+            "some runs failed, and the table says why; the same command tries them again.",
         )
         sys.exit(1)

@@ -6,19 +6,14 @@ from typing import Annotated
 
 import tyro
 
-from identikit.cli.terminal import progress_count, show_outcome
+from identikit.cli.terminal import progress_count, show_run
 from identikit.runs.registry import page_of
 from identikit.runs.store import Run
-from identikit.runs.study import draw
-from identikit.studies.sweeps.study import draw_runs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Draw the page and the figures of a saved run again.
-
-    Example: identikit report runs/simulate-diet-vmf-d5-c100-s0-0123456789
-    """
+    """Example: identikit report runs/simulate-diet-vmf-d5-c100-s0-0123456789"""
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""
@@ -29,10 +24,13 @@ class Report:
 
     def run(self) -> None:
         """Draw and print."""
+        from identikit.runs.study import draw
+
         run = Run.load(self.folder)
         if self.runs:
+            from identikit.studies.sweeps.study import draw_runs
+
             with progress_count("pages") as watch:
                 draw_runs(run, on_drawn=watch)
-        page = page_of(run)
-        draw(page, run)
-        show_outcome(run, page, as_json=self.json)
+        draw(page_of(run), run)
+        show_run(run, as_json=self.json)

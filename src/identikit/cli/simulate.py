@@ -1,23 +1,29 @@
 """`identikit simulate`, `demo` and `theory`: simulated worlds."""
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from identikit.cli.options import Output, perform_and_show
-from identikit.cli.terminal import show_prediction
-from identikit.studies.simulation import DEMO, SIMULATE, SimulationConfig, predict
+from identikit.cli.options import Output, run_and_show
+from identikit.cli.terminal import OUT
+from identikit.core.estimate import format_cell
+from identikit.core.serialization import plain_table
+from identikit.runs.registry import entry_of
+from identikit.studies.simulation.config import DEMO, SimulationConfig, from_recipe
+
+if TYPE_CHECKING:
+    from identikit.studies.simulation.result import Prediction
 
 RecipeName = Literal["fast", "flat", "wide", "crowded", "pixels", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Simulate:
-    """Train on a simulated world and compare what was recovered with what theory predicts.
-
-    Example: identikit simulate --objective diet --instances 10240 --classes 100 --dim 5
+    """Example: identikit simulate --objective diet --instances 10240 --classes 100 --dim 5
     --kappa 10 --seed 0
 
     The defaults are the base row of the paper. An interrupted run goes on from its checkpoint
@@ -33,31 +39,31 @@ class Simulate:
     )
     output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
 
+    @classmethod
+    def given(cls, words: Sequence[str]) -> "Simulate":
+        """The defaults: a recipe among the words sets them."""
+        named = re.search(r"--recipe[= ](\S+)", " ".join(words))
+        return cls(config=from_recipe(named[1] if named else "fast"))
+
     def run(self) -> None:
         """Train, save, print."""
-        perform_and_show(SIMULATE, self.config, self.output)
+        run_and_show(entry_of("simulate"), self.config, self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Watch a network recover hidden factors on a sphere, and get a page about it.
-
-    Example: identikit demo
-    """
+    """Example: identikit demo"""
 
     output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
 
     def run(self) -> None:
         """Simulate a world of three latents, which can be drawn."""
-        perform_and_show(SIMULATE, DEMO, self.output)
+        run_and_show(entry_of("simulate"), DEMO, self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Theory:
-    """Say what theory predicts of a simulated world, without training.
-
-    Example: identikit theory --conditional laplace --scale 0.5
-    """
+    """Example: identikit theory --conditional laplace --scale 0.5"""
 
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
@@ -67,8 +73,36 @@ class Theory:
 
     def run(self) -> None:
         """Predict and print."""
+        from identikit.studies.simulation.run import predict
+
         prediction = predict(self.config)
         if self.json:
             print(json.dumps(asdict(prediction)))
         else:
-            show_prediction(prediction)
+            _show(prediction)
+
+
+def _show(prediction: "Prediction") -> None:
+    """Ceiling, losses and assumptions, as two tables."""
+    bayes, ceiling, loss = prediction.bayes, prediction.ceiling, prediction.sensitivity
+    table = plain_table()
+    table.add_column("predicted")
+    table.add_column("", justify="right")
+    for name, value in {
+        f"recovery ceiling of {ceiling.dim} dimensions (affine R²)": ceiling.r2_latents,
+        "recovery ceiling of a wide representation": ceiling.r2_wide,
+        "ceiling of the head rows": ceiling.r2_head,
+        "Bayes loss (nats)": bayes.value,
+        "loss above it that this width cannot avoid (nats)": ceiling.excess,
+        "classes that the best classifier tells apart": bayes.bayes_accuracy,
+        "excess per unit of lost R², cheapest distortion (nats)": loss.cheapest,
+        "excess per unit of lost R², typical distortion (nats)": loss.typical,
+    }.items():
+        table.add_row(name, format_cell(value))
+    OUT.print(table)
+    checks = plain_table()
+    for name in ("assumption", "holds", "measured", "consequence"):
+        checks.add_column(name)
+    for check in prediction.assumptions:
+        checks.add_row(check.name, "yes" if check.holds else "NO", check.detail, check.consequence)
+    OUT.print(checks)

@@ -68,6 +68,29 @@ def as_text(value: Estimate | Spread | float) -> str:
     return format_number(value) if isinstance(value, int | float) else str(value)
 
 
+def format_cell(value: object) -> str:
+    """A table's cell as text: numbers and estimates with sensible digits, — for what is missing."""
+    if value is None or type(value).__name__ == "NaTType":
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return format_cell(value.item())
+    return format_number(value) if isinstance(value, int | float) else str(value)
+
+
+def format_brief(value: object) -> str:
+    """A cell without its interval or spread, for a column beside the one that has them."""
+    return format_cell(central(value))
+
+
+def central(value: object) -> object:
+    """The number of an estimate or a spread; anything else as it is."""
+    if isinstance(value, Estimate):
+        return value.value
+    return value.mean if isinstance(value, Spread) else value
+
+
 def format_number(value: int | float) -> str:
     """A number with sensible digits: 10,240; 0.993; 12.4; 2.1 × 10⁻⁵; n/a for NaN."""
     if isinstance(value, int):

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
 
 from identikit.core.errors import InputError
 
@@ -59,6 +58,6 @@ def _finite(data: object) -> object:
         return {str(key): _finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
-    if isinstance(data, float) and not np.isfinite(data):
+    if isinstance(data, float) and not math.isfinite(data):
         return None
     return data

@@ -21,11 +21,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from identikit.core.errors import InputError
-from identikit.core.estimate import Estimate, Spread, format_number
+from identikit.core.estimate import Estimate, Spread, format_brief, format_cell, format_number
 from identikit.core.files import write_atomically
 from identikit.core.finding import Finding, Headline, controls_of
 from identikit.report.style import Figure, data_address, image_bytes
-from identikit.report.tables import Links, format_brief, format_cell, write_table
+from identikit.report.tables import Links, write_table
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from identikit.core.estimate import Estimate, Spread, format_number
+from identikit.core.estimate import Estimate, Spread, central, format_cell
 from identikit.core.files import write_atomically
 
 
@@ -18,22 +18,6 @@ class Links:
 
     def __str__(self) -> str:
         return " ".join(words for words, _ in self.targets)
-
-
-def format_cell(value: object) -> str:
-    """A table's cell as text: numbers and estimates with sensible digits, — for None."""
-    if value is None or value is pd.NaT:
-        return "—"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return format_cell(value.item())
-    return format_number(value) if isinstance(value, int | float) else str(value)
-
-
-def format_brief(value: object) -> str:
-    """A cell without its interval or spread, for a column beside the one that has them."""
-    return format_cell(_number_of(value))
 
 
 def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]:
@@ -59,18 +43,12 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, list[object]] = {}
     for name in frame.columns:
         values = list(frame[name])
-        columns[str(name)] = [_number_of(v) for v in values]
+        columns[str(name)] = [central(v) for v in values]
         for kind, ends in ((Estimate, ("low", "high")), (Spread, ("sd",))):
             if any(isinstance(v, kind) for v in values):
                 for end in ends:
                     columns[f"{name}_{end}"] = [getattr(v, end, None) for v in values]
     return pd.DataFrame(columns)
-
-
-def _number_of(value: object) -> object:
-    if isinstance(value, Estimate):
-        return value.value
-    return value.mean if isinstance(value, Spread) else value
 
 
 def _markdown(text: pd.DataFrame) -> str:

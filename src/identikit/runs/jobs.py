@@ -121,7 +121,7 @@ def _unfinished(jobs: Iterable[Job], root: Path, on_outcome: Tell) -> dict[Path,
     todo: dict[Path, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: -job.cost):
         study = study_of(job.command)
-        store, label = study.store(root), study.label(job.config)
+        store, label = study.store(root), job.config.label
         made = store.find(job.config, label=label)
         if made is None:
             path = store.path_of(job.config, label=label)
@@ -179,7 +179,7 @@ def _work(job: Job, root: Path) -> Outcome:
 def _at_work(job: Job, root: Path) -> bool:
     """Whether somebody had begun this run when the workers died."""
     study = study_of(job.command)
-    return study.store(root).being_written(job.config, label=study.label(job.config))
+    return study.store(root).being_written(job.config, label=job.config.label)
 
 
 def _success(made: Run, *, found: bool) -> Outcome:

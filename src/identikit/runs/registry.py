@@ -1,47 +1,159 @@
-"""All studies by the command that makes them; each is imported when it is first used."""
+"""The one list of studies: name, version, config, help and cost, light to import.
 
+The command line, `reproduce --list`, `report`, the docs' index and the tests are made from it; the
+study itself, which computes, is imported when it is first used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from identikit.core.errors import unknown_name
-from identikit.report.page import Page
-from identikit.runs.store import Run
-from identikit.runs.study import Study
 
-STUDIES = {
-    "simulate": "studies.simulation:SIMULATE",
-    "probe": "studies.probe:PROBE",
-    "compare": "studies.compare:COMPARE",
-    "coil20": "studies.paper.coil20:COIL20",
-    "dislib-cell": "studies.paper.dislib:DISLIB_CELL",
-    "reproduce dislib": "studies.paper.dislib:DISLIB",
-    "reproduce imagenet-x": "studies.paper.imagenet_x:IMAGENET_X",
-    "reproduce": "studies.sweeps:SWEEP",
-}
-"""Where each study stands: module and name."""
+if TYPE_CHECKING:
+    from identikit.report.page import Page
+    from identikit.runs.store import Run
+    from identikit.runs.study import Study
 
 
-def page_of(run: Run) -> Page:
-    """The page of a saved run.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is known of a study without importing it."""
 
-    Raises:
-        InputError: a run of no known command.
-    """
-    return study_of(run.command).page_of(run)
+    name: str
+    """The command that makes its runs, without `identikit`."""
+    version: int
+    """Raised when a change of code changes the numbers or the form of its results; part of the
+    hash of its runs, so that a change in one study orphans nothing of the others."""
+    study: str
+    """Where it stands, as module:NAME below identikit."""
+    config: str
+    """Where its config stands; light to import."""
+    help: str
+    """One sentence: what it asks."""
+    details: str = ""
+    """More of the help, with an example."""
+    jobs: bool = False
+    """Whether it is made of many runs, which may go to other processes and machines."""
+    command: bool = True
+    """Whether users give it by name; cells of a table are made by the table."""
+    core_minutes: int | float | None = None
+    """On one core by default, where that was measured."""
 
 
-def study_of(command: str) -> Study[Any, Any]:
-    """The study whose command made a run.
+ENTRIES = (
+    Entry(
+        name="simulate",
+        version=4,
+        study="studies.simulation.study:SIMULATE",
+        config="studies.simulation.config:SimulationConfig",
+        help="Train on a simulated world and compare what was recovered with what theory predicts.",
+    ),
+    Entry(
+        name="probe",
+        version=4,
+        study="studies.probe.study:PROBE",
+        config="studies.probe.config:ProbeConfig",
+        help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
+        details="Example: identikit probe features --factors table.csv --key key\n\n"
+        "Control features of the same samples say what was learned and what was there before: "
+        "--controls untrained=twin.npy x=pixels.npy.",
+    ),
+    Entry(
+        name="compare",
+        version=4,
+        study="studies.compare.study:COMPARE",
+        config="studies.compare.config:CompareConfig",
+        help="Ask how alike two models are on the same samples, and on which part they must be.",
+        details="Example: identikit compare one.npz other.npz",
+    ),
+    Entry(
+        name="reproduce coil20",
+        version=4,
+        study="studies.paper.coil20.study:COIL20",
+        config="studies.paper.coil20.config:Coil20Config",
+        help="Train on photographs of 20 objects and ask what is known of object and azimuth.",
+        details="Example: identikit reproduce coil20 --data coil20.mat",
+        core_minutes=2,
+    ),
+    Entry(
+        name="reproduce dislib",
+        version=4,
+        study="studies.paper.dislib.study:DISLIB",
+        config="studies.paper.dislib.config:DisLibConfig",
+        help="Taught one factor of an image grid, what do networks know of the others? (Table 4)",
+        details="Example: identikit reproduce dislib --budget laptop --worlds sprites "
+        "--encoders pixels mlp\n\nCells that were made before are found; a table that was stopped "
+        "or killed goes on when the same command is given again.",
+        jobs=True,
+        core_minutes=20,
+    ),
+    Entry(
+        name="reproduce imagenet-x",
+        version=4,
+        study="studies.paper.imagenet_x.study:IMAGENET_X",
+        config="studies.paper.imagenet_x.config:ImageNetXConfig",
+        help="Taught ImageNet's classes, what do networks know of how its images vary? (Figure 3)",
+        details="Example: identikit reproduce imagenet-x --images imagenet/val\n\n"
+        "The images are yours to bring; the annotations come with the package imagenet-x, for "
+        "non-commercial use. Features are kept, and what was read out is found: a run that was "
+        "stopped or killed goes on when the same command is given again.",
+    ),
+    Entry(
+        name="reproduce",
+        version=4,
+        study="studies.sweeps.study:SWEEP",
+        config="studies.sweeps.config:SweepConfig",
+        help="Run a named study: many simulations, one table of predicted, recovered, explained.",
+        details="Example: identikit reproduce table3 --workers 4\n\n"
+        "Runs that were made before are found; a study that was stopped or killed goes on when the "
+        "same command is given again. Without a name, or with --list, all studies are listed.",
+        jobs=True,
+    ),
+    Entry(
+        name="dislib-cell",
+        version=4,
+        study="studies.paper.dislib.study:DISLIB_CELL",
+        config="studies.paper.dislib.config:CellConfig",
+        help="One cell of the table of `reproduce dislib`.",
+        command=False,
+    ),
+)
+STUDIES: Mapping[str, Entry] = {entry.name: entry for entry in ENTRIES}
+
+
+def entry_of(name: str) -> Entry:
+    """What is known of the study of that name.
 
     Raises:
         InputError: no such study.
     """
-    if command not in STUDIES:
-        raise unknown_name("command of a run", command, STUDIES)
-    study: Study[Any, Any] = _imported(STUDIES[command])
+    if name not in STUDIES:
+        raise unknown_name("study", name, STUDIES)
+    return STUDIES[name]
+
+
+def study_of(name: str) -> "Study[Any, Any]":
+    """The study of that name, imported now.
+
+    Raises:
+        InputError: no such study.
+    """
+    study: Study[Any, Any] = imported(entry_of(name).study)
     return study
 
 
-def _imported(place: str) -> Any:
+def page_of(run: "Run") -> "Page":
+    """The page of a saved run.
+
+    Raises:
+        InputError: a run of no known study, of another version, or a damaged one.
+    """
+    return study_of(run.command).page_of(run)
+
+
+def imported(place: str) -> Any:
+    """What stands at module:NAME below identikit."""
     module, _, name = place.partition(":")
     return getattr(import_module(f"identikit.{module}"), name)

@@ -25,6 +25,7 @@ from identikit.core.errors import InputError
 from identikit.core.files import write_json
 
 DEFAULT_ROOT = Path("runs")
+PAGE_FILE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from identikit.core.finding import Finding, Headline
 from identikit.core.serialization import from_plain, to_plain
 from identikit.report.page import Page, save_figures, save_tables, write_page
+from identikit.runs.config import StudyConfig
 from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
-from identikit.runs.store import DEFAULT_ROOT, Draft, Run, RunStore
+from identikit.runs.registry import entry_of
+from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Draft, Run, RunStore
 
-PAGE_FILE = "report.html"
 Arrays = Mapping[str, NDArray[Any]]
 Tell = Callable[[Any], None]
 """Told how a run stands, by the study's own kind of progress."""
@@ -58,7 +59,7 @@ class Result(Protocol):
         """Predicted, recovered and explained, quantity by quantity."""
 
 
-Config = TypeVar("Config")
+Config = TypeVar("Config", bound=StudyConfig)
 if TYPE_CHECKING:
     R = TypeVar("R", bound=Result)
 else:  # a protocol of attributes cannot be checked at run time
@@ -71,16 +72,16 @@ class Study(Generic[Config, R]):
 
     name: str
     """The command that makes such runs, without `identikit`."""
-    version: int
-    """Raised when a change of code changes the numbers or the form of its results; part of the
-    hash of its runs."""
     result: type[R]
     compute: Callable[[Config, Context], tuple[R, Arrays]]
     """From config to result, and to the arrays that its figures need."""
     page: Callable[[Run, R], Page]
     """The page of a saved run."""
-    label: Callable[[Config], str]
-    """A few words for the folder's name, beside the config's hash."""
+
+    @property
+    def version(self) -> int:
+        """Its own, as the registry has it."""
+        return entry_of(self.name).version
 
     def store(self, root: Path = DEFAULT_ROOT) -> RunStore:
         """The place where runs of this study are kept."""
@@ -140,7 +141,7 @@ def run(
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
-    store, label = study.store(root), study.label(config)
+    store, label = study.store(root), config.label
     with store.draft(config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
             return Done(run=draft, result=study.read(draft), found=True)

@@ -67,6 +67,27 @@ class Progress:
     record: Record | None
     """The record that was just added to the history, if one was."""
 
+    @property
+    def done(self) -> int:
+        """Steps taken."""
+        return self.step
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole budget, as far as it is known."""
+        return self.steps
+
+    @property
+    def words(self) -> str:
+        """The latest scores."""
+        found = self.evaluation.items()
+        return "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in found)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether this is no news for a log: a line per step would be too many."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
