@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from identikit.core.estimate import Estimate, Spread
+from identikit.core.estimate import Estimate, Spread, with_ends
 
 LEVEL = 0.05
 """Of corrected p-values: above it a score may be chance."""
@@ -135,9 +135,7 @@ def judge_factor(
 def _leads(recovered: Estimate, control: Control) -> bool:
     if control.lead is not None:
         return control.lead.low > 0
-    beside = control.recovered
-    high = beside.high if isinstance(beside, Estimate) else beside
-    return recovered.low > (high.mean if isinstance(high, Spread) else high)
+    return recovered.low > with_ends(control.recovered)[2]
 
 
 def judge_prediction(recovered: int | float, predicted: int | float, *, close: bool) -> Verdict:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,13 @@ TRIES = 3
 """How often a job is submitted whose process dies."""
 
 
-@contextmanager
 def slurm(
     options: Sequence[str] = (),
     *,
     folder: Path = DEFAULT_ROOT / ".slurm",
     workers: int | None = None,
     cluster: str = "slurm",
-) -> Iterator[Executor]:
+) -> AbstractContextManager[Executor]:
     """SLURM, one of its jobs for each job of the sweep.
 
     A job that reaches its time limit or is preempted is queued again by its node, one whose
@@ -55,14 +54,20 @@ def slurm(
         cluster: What submitit submits to; "local" for processes on this machine.
 
     Raises:
-        InputError: `submitit` is not installed, there is no SLURM here, or a bad option.
+        InputError: a bad option, at once; on entering, `submitit` is not installed or there is no
+            SLURM here.
     """
+    return _opened(DEFAULTS | _parameters(options), folder, workers, cluster)
+
+
+@contextmanager
+def _opened(
+    parameters: Mapping[str, int | str], folder: Path, workers: int | None, cluster: str
+) -> Iterator[Executor]:
     submitit = optional_module("submitit", what="executor slurm", extra="slurm")
     try:
         queue = submitit.AutoExecutor(folder=folder.absolute(), cluster=cluster)
-        queue.update_parameters(**(DEFAULTS | _parameters(options)))
-    except InputError:
-        raise
+        queue.update_parameters(**parameters)
     except (RuntimeError, ValueError, NameError, AssertionError) as error:
         raise InputError(f"SLURM cannot be used like this: {error}") from error
     executor = Submitted(queue, workers=workers)
