@@ -16,7 +16,8 @@ from identikit.core.finding import Verdict
 from identikit.report.page import Page
 from identikit.runs.study import run
 from identikit.studies.compare.config import CompareConfig
-from identikit.studies.compare.run import COMPARE, compare_files
+from identikit.studies.compare.run import compare_files
+from identikit.studies.compare.study import COMPARE
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -1,7 +1,5 @@
 """What the config of every study can say of itself."""
 
-from typing import Self
-
 
 class StudyConfig:
     """Base of the frozen dataclass that decides every number of a run."""
@@ -13,7 +11,7 @@ class StudyConfig:
         """A few words for the folder's name, beside the config's hash."""
         return ""
 
-    def with_digest(self) -> Self:
+    def with_digest(self) -> "StudyConfig":
         """The same config with the digests of the files that it names, if it names any.
 
         Raises:

@@ -9,10 +9,11 @@ import tyro
 
 from identikit.core.files import file_digest
 from identikit.features.paths import files_of
+from identikit.runs.config import StudyConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareConfig:
+class CompareConfig(StudyConfig):
     """Which two sets of features to compare, and how."""
 
     a: Annotated[Path, tyro.conf.Positional]
@@ -35,6 +36,11 @@ class CompareConfig:
     """Of the rows of B, for the chance levels."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of all files, so that changed files are another run; filled in by `with_digest`."""
+
+    @property
+    def label(self) -> str:
+        """The names of both files or folders."""
+        return f"{self.a.stem}-{self.b.stem}"
 
     def with_digest(self) -> "CompareConfig":
         """The same config with the files' digest.

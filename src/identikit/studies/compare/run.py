@@ -6,12 +6,9 @@ from typing import Any
 from identikit.core.errors import unknown_name
 from identikit.features.head import read_head
 from identikit.features.rows import KEYS, Rows, read_rows
-from identikit.runs.study import Arrays, Context, Study
 from identikit.similarity.compare import compare
 from identikit.similarity.comparison import Comparison
 from identikit.studies.compare.config import CompareConfig
-from identikit.studies.compare.page import compare_page
-from identikit.studies.compare.result import CompareResult
 
 
 def compare_files(config: CompareConfig) -> Comparison:
@@ -56,18 +53,3 @@ def _names(config: CompareConfig) -> tuple[str, str]:
     """File names, with folders where these alone are the same."""
     a, b = config.a, config.b
     return (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
-
-
-def _compute(config: CompareConfig, context: Context) -> tuple[CompareResult, Arrays]:
-    return CompareResult.of(compare_files(config)), {}
-
-
-COMPARE = Study(
-    name="compare",
-    version=4,
-    result=CompareResult,
-    compute=_compute,
-    page=compare_page,
-    label=lambda config: f"{config.a.stem}-{config.b.stem}",
-)
-"""How a comparison is made, saved and drawn."""
