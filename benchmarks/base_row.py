@@ -28,7 +28,8 @@ from identikit.objectives.staged import build_head
 from identikit.runs.provenance import machine, versions
 from identikit.training.fit import Fit, fit
 from identikit.training.recipes import RECIPES, Recipe, recipe
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.config import WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 N_LABELS = 10_240
 N_HELD_OUT = 8_192

@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from identikit.core.files import write_json
 from identikit.encoders.staged import staged_encoder
 from identikit.runs.provenance import machine, versions
-from identikit.studies.paper.dislib import CellConfig
 from identikit.studies.paper.dislib.cell import Cell
+from identikit.studies.paper.dislib.config import CellConfig
 from identikit.studies.paper.dislib.sources import image_grid
 from memory import peak_mib
 

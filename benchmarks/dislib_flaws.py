@@ -20,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from identikit.core.files import write_json
-from identikit.studies.paper.dislib import CellConfig, pictures
+from identikit.studies.paper.dislib import pictures
 from identikit.studies.paper.dislib.cell import Cell
+from identikit.studies.paper.dislib.config import CellConfig
 from identikit.studies.paper.dislib.sources import image_grid
 from identikit.worlds.grids.registry import DATA_SETS
 

@@ -30,8 +30,9 @@ from identikit.core.files import write_json
 from identikit.encoders.adapters import load_model
 from identikit.features.shards import read_manifest, read_shard
 from identikit.runs.provenance import machine, versions
-from identikit.studies.extract import ExtractConfig, extract
+from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.device_timer import DeviceTimer
+from identikit.studies.extract.run import extract
 
 RESULTS = Path(__file__).parent / "results" / "extract.json"
 SIZE = (500, 375)  # ImageNet's usual

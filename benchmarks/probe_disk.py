@@ -53,7 +53,8 @@ def write_data(folder: Path, *, rows: int, columns: int, factors: int, levels: i
 
 
 def ours(folder: Path) -> dict[str, float]:
-    from identikit.studies.probe import ProbeConfig, probe
+    from identikit.studies.probe.config import ProbeConfig
+    from identikit.studies.probe.run import probe
 
     config = ProbeConfig(features=(folder / "h.npy",), factors=folder / "z.csv")
     return measured(lambda: {s.name: s.estimate.value for s in probe(config).recovery.factors})

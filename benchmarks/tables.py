@@ -17,16 +17,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from identikit.core.estimate import Spread
+from identikit.core.estimate import Spread, format_cell
 from identikit.core.files import write_json
 from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
 from identikit.objectives.head import SoftmaxHead
-from identikit.core.estimate import format_cell
 from identikit.runs.provenance import machine, versions
 from identikit.runs.store import Run
 from identikit.studies.catalogue import sweep_named
-from identikit.studies.simulation import SimulationConfig
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.run import make_world
 from identikit.studies.sweeps.summary import summarise
 from identikit.training.fit import CHUNK, fit
 from identikit.training.recipes import recipe
@@ -53,7 +53,7 @@ class Line:
 
 def seconds_per_step(config: SimulationConfig, steps: int) -> float:
     """Seconds of one step of the paper's protocol in the world of a config."""
-    paper, world = recipe("paper"), config.make_world()
+    paper, world = recipe("paper"), make_world(config)
     in_dim = world.config.observation_dim or world.dim
     encoder = MLP(paper.encoder, in_dim, config.dim, generator=stream(0, "encoder"))
     options = replace(paper.head, normalized=config.head.normalized)

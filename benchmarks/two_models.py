@@ -22,14 +22,16 @@ import torch
 import identikit
 from identikit.core.files import write_json
 from identikit.core.randomness import stream
-from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.objectives.head import HeadConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import MLP
+from identikit.objectives.config import HeadConfig
 from identikit.objectives.staged import build_head
 from identikit.runs.provenance import machine, versions
 from identikit.similarity.comparison import Comparison
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.config import WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 RESULTS = Path(__file__).parent / "results" / "two_models.json"
 INSTANCES = 2000

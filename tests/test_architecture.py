@@ -95,3 +95,23 @@ def test_the_command_line_starts_without_libraries_that_take_seconds_to_import()
     code = f"import sys, identikit.cli; print({slow} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "set()"
+
+
+def test_options_are_known_without_libraries_that_take_seconds_to_import() -> None:
+    """All configs, recipes and sweeps: what parsing, help and `reproduce --list` need."""
+    files = [*ROOT.rglob("config.py"), ROOT / "training" / "recipes.py", ROOT / "runs/registry.py"]
+    names = [
+        ".".join(("identikit", *p.relative_to(ROOT).with_suffix("").parts)) for p in sorted(files)
+    ]
+    code = f"""
+import sys
+from importlib import import_module
+from identikit.studies.catalogue import sweeps
+for name in {names}:
+    import_module(name)
+print(len(sweeps()), {{"numpy", "pandas", "torch"}} & set(sys.modules))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    count, slow = said.stdout.split(maxsplit=1)
+    assert int(count) > 10
+    assert slow.strip() == "set()"

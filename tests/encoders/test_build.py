@@ -4,7 +4,8 @@ import torch
 
 from identikit.encoders.build import build_encoder
 from identikit.encoders.cnn import CNN
-from identikit.encoders.mlp import MLP, EncoderConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import MLP
 
 
 def build(x: torch.Tensor, **config: object) -> torch.nn.Module:

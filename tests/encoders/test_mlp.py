@@ -7,7 +7,8 @@ from tests.cases import mixing
 from torch import nn
 
 from identikit.core.errors import InputError
-from identikit.encoders.mlp import GAIN, MLP, EncoderConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import GAIN, MLP
 
 PLAIN = EncoderConfig()
 PAPER = EncoderConfig(architecture="paper")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from identikit.core.errors import InputError
+from identikit.encoders.config import STAGED_ENCODERS
 from identikit.encoders.staged import ENCODERS, WIDTH, staged_encoder
 
 
@@ -13,6 +14,10 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def images(n: int = 3, shape: tuple[int, int, int] = (2, 16, 16)) -> torch.Tensor:
     return torch.rand(n, *shape, generator=generator(9))
+
+
+def test_options_name_every_encoder() -> None:
+    assert tuple(ENCODERS) == STAGED_ENCODERS
 
 
 @pytest.mark.parametrize("name", ENCODERS)

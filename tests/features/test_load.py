@@ -19,7 +19,7 @@ from identikit import load_features
 from identikit.core import memory_mapped as mapped
 from identikit.core.errors import InputError
 from identikit.core.factors import Kind
-from identikit.features import Loaded
+from identikit.features.load import Loaded
 from identikit.features.shards import (
     Manifest,
     describe_shard,

@@ -9,7 +9,7 @@ import pytest
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Kind
-from identikit.features import load_npz
+from identikit.features.load import load_npz
 
 N = 30
 RNG = np.random.default_rng(0)

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 
 FULL = HeadConfig(negatives=None)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from identikit.objectives.head import HeadConfig
+from identikit.objectives.config import HeadConfig
 from identikit.objectives.label_diffusion import LabelDiffusion
 from identikit.objectives.staged import FOLD, LONG_WALKS, MEET, WALKS, build_head
 

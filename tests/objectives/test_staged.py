@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.sphere import MAP, LateSphereHead
 from identikit.objectives.staged import FOLD, OWN, StagedHead, build_head

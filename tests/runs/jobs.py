@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from identikit.encoders.mlp import EncoderConfig
+from identikit.encoders.config import EncoderConfig
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, Outcome, run_jobs
 from identikit.runs.store import Run, RunStore
-from identikit.studies.simulation import SIMULATE, SimulationConfig
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.study import SIMULATE
 from identikit.training.config import TrainingConfig
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import WorldConfig
 
 DEADLINE_SECONDS = 120.0
 T = TypeVar("T")

@@ -35,7 +35,8 @@ from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, Outcome
 from identikit.runs.store import Run, RunStore
 from identikit.runs.study import make, perform
-from identikit.studies.probe import PROBE, ProbeConfig
+from identikit.studies.probe.config import ProbeConfig
+from identikit.studies.probe.study import PROBE
 
 REPOSITORY = Path(__file__).parents[2]
 in_a_thread = partial(ThreadPoolExecutor, 1)

@@ -374,7 +374,7 @@ def test_the_table_says_every_score() -> None:
     a, b, W_a, W_b = with_parts()
     text = str(compare(a, b, head_a=W_a, head_b=W_b, names=("one", "two"), **QUICK))
     assert "A = one, B = two" in text
-    for word in (*MEASURES.values(), "covered (4, 4)", "held out: 400"):
+    for word in (*MEASURES.values(), "head row space (4, 4)", "held out: 400"):
         assert word in text
 
 

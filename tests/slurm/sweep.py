@@ -22,7 +22,7 @@ from tests.runs.jobs import (
 
 from identikit.runs.slurm import slurm
 from identikit.runs.study import make
-from identikit.studies.simulation import SIMULATE
+from identikit.studies.simulation.study import SIMULATE
 
 OPTIONS = ("partition=work", "time=10", "cpus=1")
 

@@ -6,7 +6,7 @@ import pytest
 from tests.runs.jobs import LONG, SHORT
 
 from identikit.runs.study import run
-from identikit.studies.simulation import SIMULATE
+from identikit.studies.simulation.study import SIMULATE
 
 
 @pytest.fixture(scope="session")

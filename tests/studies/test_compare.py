@@ -12,9 +12,12 @@ from tests.commands import refused
 
 from identikit import cli
 from identikit.core.errors import InputError
+from identikit.core.finding import Verdict
 from identikit.report.page import Page
-from identikit.runs.study import make
-from identikit.studies.compare import COMPARE, CompareConfig, compare_files
+from identikit.runs.study import run
+from identikit.studies.compare.config import CompareConfig
+from identikit.studies.compare.run import compare_files
+from identikit.studies.compare.study import COMPARE
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -39,18 +42,21 @@ def written(folder: Path, a: Arrays, b: Arrays) -> CompareConfig:
 
 
 def page_of(config: CompareConfig, folder: Path) -> Page:
-    return COMPARE.page(make(COMPARE, config, root=folder)[0])
+    return COMPARE.page_of(run(COMPARE, config, root=folder).run)
 
 
 def test_files_with_heads_make_a_page_that_says_what_must_agree(tmp_path: Path) -> None:
     page = page_of(written(tmp_path, *models()), tmp_path)
-    assert page.verdict_tone == "good"
-    assert "linear images of each other" in page.verdict
-    rows = {row.quantity: row for row in page.rows}
-    assert rows["covered: linear R², A → B"].predicted == 1
-    assert rows["covered: linear R², A → B"].explained.startswith("As two optima")
-    assert rows["rest: CKA"].predicted is None
-    assert "silent" in rows["rest: CKA"].explained
+    assert page.headline.tone == "good"
+    assert "the two are linear images of each other" in page.headline.sentence
+    rows = {finding.quantity: finding for finding in page.findings}
+    promised = rows["head row space: linear R², A → B"]
+    assert promised.predicted == 1
+    assert promised.verdict is Verdict.AS_PREDICTED
+    assert promised.explained.startswith("As two optima")
+    assert rows["complement: CKA"].predicted is None
+    assert rows["complement: CKA"].verdict is Verdict.MEASURED
+    assert "silent" in rows["complement: CKA"].explained
     assert [figure.name for figure in page.figures] == ["groups", "canonical", "singular-values"]
     assert [len(table.frame) for table in page.sections[-1].tables] == [10, 10, 10]
 
@@ -59,21 +65,22 @@ def test_without_heads_theory_does_not_say_which_part_must_agree(tmp_path: Path)
     a, b = models()
     config = written(tmp_path, {"h": a["h"]}, {"h": b["h"]})
     page = page_of(config, tmp_path)
-    assert page.verdict_tone == "warning"
-    assert all(row.predicted is None for row in page.rows)
+    assert (page.headline.word, page.headline.tone) == ("Measured", "neutral")
+    assert all(finding.predicted is None for finding in page.findings)
     np.save(tmp_path / "a_head.npy", a["W"])
     np.savez(tmp_path / "b_head.npz", W=b["W"])
     config = replace(config, head_a=tmp_path / "a_head.npy", head_b=tmp_path / "b_head.npz")
-    assert page_of(config.with_digest(), tmp_path).verdict_tone == "good"
+    assert page_of(config.with_digest(), tmp_path).headline.tone == "good"
 
 
 def test_what_falls_short_is_said(tmp_path: Path) -> None:
     a, b = models()
     b["h"] = b["h"] + 0.3 * np.random.default_rng(1).normal(size=b["h"].shape)
     page = page_of(written(tmp_path, a, b), tmp_path)
-    assert page.verdict_tone == "warning"
-    assert "fall short" in page.verdict
-    assert "less than two optima" in page.rows[0].explained
+    assert page.headline.tone == "warning"
+    assert "fall short" in page.headline.sentence
+    assert page.findings[0].verdict is Verdict.LESS
+    assert "less than two optima" in page.findings[0].explained
 
 
 def test_rows_are_matched_by_key_and_held_out_by_group(tmp_path: Path) -> None:
@@ -106,6 +113,7 @@ def test_the_command_prints_scores_and_a_page(
     cli.main(["compare", "a.npz", "b.npz", "--json", "--out", "both"])
     found = json.loads(capsys.readouterr().out)
     assert found["scores"]["head row space"]["r2_ab"] > 0.99
+    assert found["findings"][0]["verdict"] == "as predicted"
     cli.main(["report", "both"])
     assert "How alike" in (tmp_path / "both" / "report.html").read_text()
 

@@ -13,10 +13,10 @@ from tests.cases import rotation
 
 from identikit import cli
 from identikit.core.errors import InputError
-from identikit.features import as_factors
-from identikit.studies.probe import ProbeConfig, probe
+from identikit.features.inputs import as_factors
 from identikit.studies.probe.classic import classic_scores
-from identikit.studies.probe.run import random_projection
+from identikit.studies.probe.config import ProbeConfig
+from identikit.studies.probe.run import probe, random_projection
 
 N = 600
 RNG = np.random.default_rng(0)

@@ -13,15 +13,17 @@ import pytest
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
 from identikit.core.finding import Verdict
-from identikit.encoders.mlp import EncoderConfig
-from identikit.objectives.head import HeadConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.objectives.config import HeadConfig
 from identikit.runs.provenance import command_line
 from identikit.runs.study import run_and_report
-from identikit.studies.simulation import SIMULATE, SimulationConfig, predict, simulate
+from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
+from identikit.studies.simulation.run import predict, simulate
+from identikit.studies.simulation.study import SIMULATE
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import WorldConfig
 
 SMALL = SimulationConfig(
     instances=200,

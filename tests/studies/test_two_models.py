@@ -8,12 +8,14 @@ from torch import Tensor
 
 import identikit
 from identikit.core.randomness import stream
-from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.objectives.head import HeadConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import MLP
+from identikit.objectives.config import HeadConfig
 from identikit.objectives.staged import build_head
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.config import WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 CLASSES, DIM = 5, 10
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from identikit.theory.optimum import Start
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.config import WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 
 def make_world(*, labels: int | None = None, seed: int = 0, **options: Any) -> ClusterWorld:

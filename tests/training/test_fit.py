@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError
-from identikit.encoders.mlp import MLP, EncoderConfig
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import MLP
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.staged import StagedHead
 from identikit.training import checkpoint as checkpoints

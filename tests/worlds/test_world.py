@@ -12,7 +12,8 @@ from scipy import stats
 
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.config import WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 SMALL: dict[str, Any] = {"dim": 3, "classes": 8, "generator": "identity"}
 WORLDS: dict[str, dict[str, Any]] = {

@@ -151,6 +151,25 @@ def judge_prediction(recovered: int | float, predicted: int | float, *, close: b
     return Verdict.LESS if recovered < predicted else Verdict.MORE
 
 
+def judge_interval(
+    recovered: Estimate, predicted: float, *, within: float, enough: bool = True
+) -> Verdict:
+    """The verdict on a quantity that theory predicts, by its interval alone.
+
+    Args:
+        recovered: What was measured.
+        predicted: What theory says.
+        within: Distance from the prediction that counts as none.
+        enough: Whether the samples are so many that a shortfall cannot be theirs.
+    """
+    if recovered.low > predicted + within:
+        return Verdict.MORE
+    if recovered.high < predicted - within:
+        return Verdict.LESS if enough else Verdict.UNDECIDED
+    inside = predicted - within <= recovered.low and recovered.high <= predicted + within
+    return Verdict.AS_PREDICTED if inside else Verdict.UNDECIDED
+
+
 def factor_headline(findings: Sequence[Finding]) -> Headline:
     """How many factors were learned, how many are only present, and which."""
     by_verdict = {

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from identikit.encoders.cnn import CNN
-from identikit.encoders.mlp import MLP, EncoderConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.encoders.mlp import MLP
 
 
 def build_encoder(

@@ -6,9 +6,8 @@ leaky ReLUs have slope 1/0.2, is a rescaling away. "paper": widths 10d, 50d x 4,
 norm, as the code of arXiv:2410.21869 (section 4.1) has it. x is (n, d_x), h is (n, d_h).
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -16,32 +15,11 @@ from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.core.linalg import whitening
+from identikit.encoders.config import EncoderConfig
 
 Layer = TypeVar("Layer", bound=nn.Linear | nn.Conv2d)
 GAIN = 1.2
 """Of the orthogonal matrices of a plain encoder; keeps the size of y over leaky ReLUs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderConfig:
-    """Shape of a simulation's encoder."""
-
-    architecture: Literal["plain", "paper", "cnn"] = "plain"
-    """plain: hidden layers of one width; paper: 10d, 4 x 50d, 10d with batch norm; cnn: strided
-    convolutions of width / 4, width / 2, ... channels and a hidden layer, for images."""
-    width: int = 64
-    """Units of a hidden layer (plain, cnn)."""
-    depth: int = 3
-    """Number of hidden layers (plain) or convolutions (cnn)."""
-    negative_slope: float = 0.2
-    """Slope of the leaky ReLU below zero."""
-    whiten: bool = True
-    """Whether inputs are whitened, by moments fitted once before training (plain, paper)."""
-
-    def __post_init__(self) -> None:
-        for name in ("width", "depth"):
-            if getattr(self, name) < 1:
-                raise InputError(f"encoder {name} must be at least 1; got {getattr(self, name)}.")
 
 
 class MLP(nn.Module):

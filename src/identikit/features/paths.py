@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from identikit.core.errors import InputError
-from identikit.features.read import FEATURES, SUFFIXES
 
+FEATURES = ("h", "features")
+"""Names of the matrix of features in a file."""
+SUFFIXES = (".npy", ".npz", ".parquet", ".safetensors")
 Paths = str | Path | Sequence[str | Path]
 
 

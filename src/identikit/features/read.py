@@ -27,10 +27,9 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.memory_mapped import from_numpy, map_array, release, row_blocks, scratch
+from identikit.features.paths import FEATURES, SUFFIXES
 
-FEATURES = ("h", "features")
 MATRICES = (*FEATURES, "x")
-SUFFIXES = (".npy", ".npz", ".parquet", ".safetensors")
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 Columns = dict[str, NDArray[Any]]
 

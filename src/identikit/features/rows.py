@@ -18,9 +18,8 @@ from identikit.core.errors import InputError
 from identikit.core.files import file_digest
 from identikit.core.memory_mapped import not_finite, release, row_blocks, scratch
 from identikit.features.head import HEAD, read_head
-from identikit.features.paths import Paths, files_in, grouped, listed
+from identikit.features.paths import FEATURES, Paths, files_in, grouped, listed
 from identikit.features.read import (
-    FEATURES,
     Columns,
     Content,
     Matrix,

@@ -15,7 +15,6 @@ subtracted from the logits during training.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -24,56 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
+from identikit.objectives.config import HeadConfig
 from identikit.objectives.objective import Objective
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadConfig:
-    """The linear classifier on top of an encoder and how its loss is computed."""
-
-    normalized: bool = False
-    """Features and rows on the unit sphere, times one learned inverse temperature."""
-    negatives: int | None = 64
-    """Uniform labels that join each group's softmax; None: the full softmax."""
-    group: int = 128
-    """Samples that share one sampled softmax."""
-    late_sphere: bool = True
-    """Whether a normalised head is free for the first 80 % of training."""
-    extra_dimensions: int = 0
-    """Dimensions that h has beyond its own in the first 40 % of training."""
-    label_diffusion: int = 0
-    """Steps that labels walk between classes that look alike, from 40 to 60 % of training, and one
-    step to 70 %; 0: none. DIET's labels never do."""
-    tied_rows: bool = False
-    """Whether instances whose observations look alike share a row at first."""
-    untie_at: float = 0.9
-    """Share of training after which each label has a row of its own; 1: never."""
-
-    def __post_init__(self) -> None:
-        if self.extra_dimensions < 0:
-            raise InputError(
-                f"head extra_dimensions must be at least 0; got {self.extra_dimensions}."
-            )
-        if self.label_diffusion < 0:
-            raise InputError(
-                f"head label_diffusion must be at least 0; got {self.label_diffusion}."
-            )
-        if self.label_diffusion and self.tied_rows:
-            raise InputError(
-                "head label_diffusion is for the labels of classes, tied_rows for those of "
-                "instances; leave one of them out."
-            )
-        if not 0 < self.untie_at <= 1:
-            raise InputError(
-                f"head untie_at is a share of training in (0, 1]; got {self.untie_at}."
-            )
-        if self.group < 1:
-            raise InputError(f"head group must be at least 1; got {self.group}.")
-        if self.negatives is not None and self.negatives < 1:
-            raise InputError(
-                f"head negatives must be at least 1 (or none, for the full softmax); "
-                f"got {self.negatives}."
-            )
 
 
 class SoftmaxHead(Objective):

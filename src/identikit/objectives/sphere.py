@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.core.linalg import sphere_centre, spherical_frame, whitening
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 
 MAP = 0.8
 """Share of training after which a unit-norm head is one."""

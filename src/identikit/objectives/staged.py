@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from identikit.core.linalg import centred, least_squares
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 from identikit.objectives.label_diffusion import LabelDiffusion
 from identikit.objectives.sphere import LateSphereHead

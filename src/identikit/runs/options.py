@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import torch
-
 from identikit.core.errors import InputError
 
 
@@ -30,7 +28,7 @@ def require_device(name: str) -> None:
     Raises:
         InputError: it is not.
     """
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and not _has_cuda():
         raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
 
 
@@ -38,4 +36,10 @@ def chosen_device(name: str) -> str:
     """The device of a name; auto is cuda where there is a device, else cpu."""
     if name != "auto":
         return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if _has_cuda() else "cpu"
+
+
+def _has_cuda() -> bool:
+    import torch  # not above: options are read without it
+
+    return torch.cuda.is_available()

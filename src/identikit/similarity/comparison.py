@@ -1,4 +1,4 @@
-"""What `compare` returns: every similarity on the whole spaces, the covered parts and the rest.
+"""What `compare` returns: every similarity on the whole spaces, the head row spaces and the rest.
 
 Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
 """
@@ -58,7 +58,7 @@ class SpaceScores:
     """How alike one part of A and the same part of B are."""
 
     name: str
-    """`whole`, `covered` (by the heads) or `rest`."""
+    """`whole`, `head row space` or `complement`."""
     rank_a: int
     """Directions in which this part of A varies, above rounding."""
     rank_b: int
@@ -105,7 +105,7 @@ class Comparison:
     """What to mind, one sentence each."""
 
     def space(self, name: str) -> SpaceScores | None:
-        """The scores of `whole`, `covered` or `rest`; None where there are none."""
+        """The scores of `whole`, `head row space` or `complement`; None where there are none."""
         return next((space for space in self.spaces if space.name == name), None)
 
     def to_frame(self) -> pd.DataFrame:

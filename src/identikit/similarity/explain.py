@@ -10,10 +10,13 @@ scores that weigh all covered directions alike: a head has up to (labels - 1) of
 posterior needs fewer, and training leaves noise in the others.
 """
 
+from identikit.core.finding import Verdict, judge_interval
 from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
 
 CLOSE = 0.02
-"""Of the prediction, within which a score counts as having met it."""
+"""Of the prediction, within which the interval of a score that has met it must lie."""
+FEW = 10
+"""Training samples for each direction of a map, below which a shortfall may be theirs."""
 LINEAR = ("r2_ab", "r2_ba")
 ROTATION = ("procrustes_ab", "procrustes_ba", "cka", "cka_biased")
 
@@ -35,28 +38,45 @@ def predicted(comparison: Comparison, space: SpaceScores, measure: str) -> float
     return 1.0 if measure in allowed else None
 
 
+def judge_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> Verdict:
+    """The verdict on a score; measured, where theory is silent."""
+    target = predicted(comparison, space, score.measure)
+    if target is None:
+        return Verdict.MEASURED
+    enough = space.rank_a != space.rank_b or not _few(comparison, space)
+    return judge_interval(score.estimate, target, within=CLOSE, enough=enough)
+
+
 def explain_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
     """One or two sentences."""
-    target, value = predicted(comparison, space, score.measure), score.estimate.value
+    target = predicted(comparison, space, score.measure)
     if target is not None:
-        return _against(target, value, comparison, space)
+        return _against(target, comparison, space, score)
+    silence = _silence(score.measure, space, comparison)
     if score.chance is not None and score.estimate.low <= score.chance:
-        return "No more than chance. " + _silence(score.measure, space, comparison)
+        return "The interval reaches chance. " + silence
     capped = score.ceiling is not None and score.ceiling < 1 - CLOSE
     cap = f" {_reason(score.measure)} allow {score.ceiling:.3f} at most." if capped else ""
-    return _silence(score.measure, space, comparison) + cap
+    return silence + cap
 
 
-def _against(target: float, value: float, comparison: Comparison, space: SpaceScores) -> str:
-    if value >= target - CLOSE:
+def _against(target: float, comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
+    verdict = judge_similarity(comparison, space, score)
+    if verdict is Verdict.AS_PREDICTED:
         return "As two optima on the same labels must."
-    short = f"{target - value:.3f} less than two optima on the same labels would reach: "
+    if verdict is Verdict.UNDECIDED and score.estimate.high >= target - CLOSE:
+        return (
+            "The interval leaves open whether this is what two optima on the same labels reach; "
+            "more samples would tell."
+        )
+    gap = target - score.estimate.value
+    short = f"{gap:.3f} less than two optima on the same labels would reach: "
     if space.rank_a != space.rank_b:
         return short + (
             f"the heads cover {space.rank_a} and {space.rank_b} directions, so the models were "
             "trained on different labels, or one has not enough dimensions."
         )
-    if comparison.n_train < 10 * space.rank_a:
+    if _few(comparison, space):
         return short + (
             f"{comparison.n_train} samples may be too few to fit a map of {space.rank_a} "
             "directions."
@@ -66,16 +86,27 @@ def _against(target: float, value: float, comparison: Comparison, space: SpaceSc
     )
 
 
+def _few(comparison: Comparison, space: SpaceScores) -> bool:
+    return comparison.n_train < FEW * space.rank_a
+
+
 def _silence(measure: str, space: SpaceScores, comparison: Comparison) -> str:
     if space.name == "complement":
         return "Theory is silent: what agrees outside the heads is not the loss's doing."
     if comparison.space("head row space") is None:
-        return "Without both heads theory cannot say which part must agree."
+        return f"{no_parts(comparison)}."
     if space.name == "head row space" and measure in ROTATION:
         return "Theory promises a linear map, which need not be a rotation."
     if space.name == "head row space":
         return "Weak directions count as much as strong ones, and hold what training left over."
     return "Mixes what the heads cover with what they do not; theory is silent."
+
+
+def no_parts(comparison: Comparison) -> str:
+    """Why the parts that heads cover could not be compared."""
+    if comparison.unit_norm is None:
+        return "Without both heads theory cannot say which part must agree"
+    return "What the heads cover does not vary in the features of one of the two"
 
 
 def _reason(measure: str) -> str:

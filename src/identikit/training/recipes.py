@@ -17,8 +17,8 @@ Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 from dataclasses import dataclass, field
 
 from identikit.core.errors import unknown_name
-from identikit.encoders.mlp import EncoderConfig
-from identikit.objectives.head import HeadConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.objectives.config import HeadConfig
 from identikit.training.config import TrainingConfig
 
 

@@ -20,11 +20,8 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
+from identikit.worlds.constants import AZIMUTHS, OBJECTS, SIDE, STEP_DEG
 
-OBJECTS = 20
-AZIMUTHS = 72
-STEP_DEG = 360 // AZIMUTHS
-SIDE = 32
 _LARGEST_FILE = 64 * 2**20  # bytes; the set itself is a megabyte
 _BAD_FILE = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zlib.error)
 _WANTED = "the COIL-20 file with X (1440 x 1024 uint8) and Y (1440 x 1, objects 1..20)"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from identikit.core.errors import InputError, unknown_name
-from identikit.worlds.von_mises_fisher import MAX_CONCENTRATION
 
 ClusterKind = Literal["uniform", "normal", "laplace", "generalized-normal"]
 ConditionalKind = Literal[
@@ -20,6 +19,9 @@ RENDERED: tuple[GeneratorKind, ...] = ("sprites", "rooms")
 """Generators whose observations are images."""
 OFF_THE_SPHERE: tuple[ConditionalKind, ...] = ("gaussian", "truncated-laplace")
 """Conditionals whose latents are not of unit norm."""
+MAX_CONCENTRATION = 10_000.0
+"""Of the von Mises-Fisher distribution; beyond it the quadrature of the normalizer gets too
+coarse."""
 _MLPS = ("mlp", "orthogonal-mlp")
 
 

@@ -13,7 +13,6 @@ Images that annotators compared the others with (prototypes) are left out, as th
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Literal
 
 import pyarrow.csv
 import pyarrow.json
@@ -24,8 +23,7 @@ from torch import Tensor
 from identikit.core.errors import InputError, missing_package
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.files import file_digest
-
-Annotation = Literal["multi", "top"]
+from identikit.worlds.constants import Annotation
 
 LICENCE = "CC BY-NC 4.0"
 FACTORS = (

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.worlds.conditionals import Conditional, parameter
+from identikit.worlds.config import MAX_CONCENTRATION
 
-MAX_CONCENTRATION = 10_000.0
-"""Beyond it the quadrature of the normalizer gets too coarse."""
 _REACH = 8.0  # float32 normal deviates stay well inside: none of 2^32 possible ones passes 6.7
 _CELLS = 2**14
 

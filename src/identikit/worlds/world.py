@@ -39,8 +39,6 @@ from identikit.worlds.projected import (
 from identikit.worlds.rendered.generator import ImageGenerator
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 
-__all__ = ["ClusterWorld", "WorldConfig", "WorldSample"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSample:

@@ -19,7 +19,8 @@ from tests.studies.extract.models import SIDE, Net, prepare
 
 from identikit.core.errors import InputError
 from identikit.features.shards import read_keys, read_manifest, read_shard
-from identikit.studies.extract import ExtractConfig, extract
+from identikit.studies.extract.config import ExtractConfig
+from identikit.studies.extract.run import extract
 
 Image = pytest.importorskip("PIL.Image")
 REPOSITORY = Path(__file__).parents[3]
@@ -149,7 +150,8 @@ def test_after_a_kill_the_same_command_ends_with_the_same_bits(config: ExtractCo
     words = [f"{key}={value!r}" for key, value in dataclasses.asdict(config).items()]
     script = (
         "from pathlib import Path, PosixPath, WindowsPath\n"
-        "from identikit.studies.extract import ExtractConfig, extract\n"
+        "from identikit.studies.extract.config import ExtractConfig\n"
+        "from identikit.studies.extract.run import extract\n"
         f"extract(ExtractConfig({', '.join(words)}))"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY) as process:

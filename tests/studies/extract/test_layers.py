@@ -1,6 +1,7 @@
 """Listing layers: the default first; what cannot be read has no dimensions."""
 
-from identikit.studies.extract import LayersConfig, list_layers
+from identikit.studies.extract.config import LayersConfig
+from identikit.studies.extract.layers import list_layers
 
 MODELS = "tests.studies.extract.models"
 

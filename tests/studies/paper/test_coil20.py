@@ -11,21 +11,19 @@ from scipy.io import savemat
 from identikit.core.errors import InputError
 from identikit.report.page import render
 from identikit.runs.study import perform
-from identikit.studies.paper.coil20 import (
-    COIL20,
-    Coil20Config,
-    Coil20Result,
-    coil20_page,
-    run_coil20,
-)
+from identikit.studies.paper.coil20.config import Coil20Config
+from identikit.studies.paper.coil20.page import coil20_page
 from identikit.studies.paper.coil20.readout import (
     Parts,
     Readouts,
     symmetry_prediction,
     within_share,
 )
-from identikit.studies.paper.coil20.run import Draws, shifted
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, Coil20, load_coil20
+from identikit.studies.paper.coil20.result import Coil20Result
+from identikit.studies.paper.coil20.run import Draws, run_coil20, shifted
+from identikit.studies.paper.coil20.study import COIL20
+from identikit.worlds.coil20 import Coil20, load_coil20
+from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "coil20.mat"
 ARCS = Parts.of(arc_degrees=30, margin_degrees=5, folds=4)
@@ -193,8 +191,8 @@ def test_no_draw_shows_a_held_out_azimuth_and_turns_stay_near() -> None:
         draw = Draws.of(config, data, fold=fold, objective="diet-turned")
         x, label = draw(4000, torch.Generator().manual_seed(0))
         row = (x[:, 0, 0] * 1440).round().long()
-        assert config.parts.seen(fold)[row % 72].all()
-        own = config.parts.seen(fold).repeat(20).nonzero().flatten()[label]
+        assert Parts.of_run(config).seen(fold)[row % 72].all()
+        own = Parts.of_run(config).seen(fold).repeat(20).nonzero().flatten()[label]
         assert (own // 72 == row // 72).all()
         turn = (data.azimuth_deg[row] - data.azimuth_deg[own]).deg2rad()
         assert 0.9 < turn.cos().mean() < 1  # far round the circle: hardly ever
@@ -205,7 +203,7 @@ def test_labels_are_objects_or_images() -> None:
     data, config = turning_blobs(), Coil20Config(data="")
     assert Draws.of(config, data, fold=0, objective="supervised").labels == 20
     diet = Draws.of(config, data, fold=0, objective="diet")
-    assert diet.labels == 20 * int(config.parts.seen(0).sum())
+    assert diet.labels == 20 * int(Parts.of_run(config).seen(0).sum())
     assert diet.label.unique().numel() == diet.labels
 
 

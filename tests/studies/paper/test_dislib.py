@@ -23,13 +23,14 @@ from identikit.runs.registry import page_of
 from identikit.runs.store import Run
 from identikit.runs.study import make
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.studies.paper.dislib import DISLIB_CELL, CellConfig, DisLibConfig, sources, table
 from identikit.studies.paper.dislib import cell as cell_module
 from identikit.studies.paper.dislib import pictures as pictures_module
+from identikit.studies.paper.dislib import sources, table
+from identikit.studies.paper.dislib.config import CellConfig, DisLibConfig
 from identikit.studies.paper.dislib.page import cell_page, dislib_page
 from identikit.studies.paper.dislib.pictures import Pictures, Seen
 from identikit.studies.paper.dislib.readout import Targets, gather, read_out
-from identikit.studies.paper.dislib.study import dislib_study
+from identikit.studies.paper.dislib.study import DISLIB_CELL, dislib_study
 from identikit.studies.paper.dislib.summary import lines_of, over_repetitions, transfer
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import fit
@@ -356,12 +357,12 @@ def test_worlds_and_factors_are_looked_at_before_anything_is_made(
 
 def test_files_are_given_by_name_and_known_by_their_content(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="NAME=PATH"):
-        replace(TABLE, data=("shapes3d",)).with_digests()
+        replace(TABLE, data=("shapes3d",)).with_digest()
     folder = tmp_path / "norb"
     folder.mkdir()
     (folder / "a.mat").write_bytes(b"one")
     config = replace(TABLE, data=(f"smallnorb={folder}",))
-    before = config.with_digests()
+    before = config.with_digest()
     assert before.sources[-1][:2] == ("smallnorb", str(folder))
     (folder / "a.mat").write_bytes(b"two")
-    assert config.with_digests().digests != before.digests
+    assert config.with_digest().digests != before.digests

@@ -10,7 +10,7 @@ from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
 from identikit.studies import catalogue
 from identikit.studies.catalogue import sweep_named, sweeps
-from identikit.studies.simulation import SimulationConfig
+from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.sweeps.sweep import Sweep
 
 STUDIES = (

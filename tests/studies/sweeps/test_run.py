@@ -14,13 +14,15 @@ from identikit.core.errors import InputError
 from identikit.report.page import render
 from identikit.runs.store import Run, RunStore
 from identikit.runs.study import make, perform
-from identikit.studies.simulation import SIMULATE, SimulationConfig
+from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.study import SIMULATE
 from identikit.studies.sweeps import run as sweep_run
-from identikit.studies.sweeps.run import SweepConfig, SweepProgress
+from identikit.studies.sweeps.config import SweepConfig
+from identikit.studies.sweeps.run import SweepProgress
 from identikit.studies.sweeps.study import sweep_study
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
 from identikit.training.config import TrainingConfig
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import WorldConfig
 
 TINY = SimulationConfig(
     objective="supervised",

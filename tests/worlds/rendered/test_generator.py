@@ -9,9 +9,10 @@ import torch
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
 from identikit.theory.assumptions import check_assumptions
+from identikit.worlds.config import WorldConfig
 from identikit.worlds.generators import Generator, InvertibleGenerator
 from identikit.worlds.rendered.generator import ImageGenerator
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.worlds.world import ClusterWorld
 
 KINDS = [("sprites", 4, 1), ("sprites", 7, 2), ("rooms", 5, 3)]
 

@@ -16,14 +16,14 @@ Shapes of an output, n images first, and what pooling makes of them:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError
+from identikit.encoders.config import Pool
 
-Pool = Literal["auto", "mean", "cls", "flatten"]
 OUTPUT = "output"
 INPUT = ":input"
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError, unknown_name
-from identikit.encoders.adapters.layers import INPUT, Layer, Pool, Tap, Tokens
+from identikit.encoders.adapters.layers import INPUT, Layer, Tap, Tokens
 from identikit.encoders.adapters.weights import weights_digest
+from identikit.encoders.config import Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.training.recipes import recipe
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import WorldConfig
 
 
 def simulation(

@@ -1,16 +1,14 @@
-"""The options of `identikit extract`."""
+"""The options of `identikit extract` and `identikit layers`."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 import tyro
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import Pool
-from identikit.features.shards import Storage
+from identikit.encoders.config import Pool
 from identikit.runs.options import chosen_device, require_device
 
 
@@ -46,7 +44,7 @@ class ExtractConfig:
     pool: Pool = "auto"
     """How space or tokens become one vector. auto: mean over space; the class token where the
     model classifies by it, else the mean over patches."""
-    dtype: Storage = "float32"
+    dtype: Literal["float16", "float32"] = "float32"
     """Of the features on disk."""
     untrained_twin: bool = False
     """The same layer of the same model with random weights as well, a control for probing."""
@@ -85,25 +83,26 @@ class ExtractConfig:
             raise InputError(f"--workers must be at least 0; got {self.workers}.")
         require_device(self.device)
 
-    def on(self) -> torch.device:
-        """The device."""
-        return torch.device(chosen_device(self.device))
-
-    def arithmetic(self) -> torch.dtype:
-        """The type that matrix products are made in."""
-        if self.precision != "auto":
-            named: torch.dtype = getattr(torch, self.precision)
-            return named
-        if self.on().type == "cpu":
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    def on(self) -> str:
+        """The device: cpu or cuda."""
+        return chosen_device(self.device)
 
     def images_at_a_time(self) -> int:
         """The batch size."""
-        return self.batch_size or (32 if self.on().type == "cpu" else 128)
+        return self.batch_size or (32 if self.on() == "cpu" else 128)
 
     def loaders(self) -> int:
         """Processes that load images."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        share = 4 if self.on().type == "cpu" else 1
+        share = 4 if self.on() == "cpu" else 1
         return max(1, (cores or 1) // share) if self.workers is None else self.workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersConfig:
+    """Which model, and how it is to be read."""
+
+    model: Annotated[str, tyro.conf.Positional]
+    """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own."""
+    pool: Pool = "auto"
+    """How space or tokens become one vector, as in `identikit extract`."""

@@ -1,22 +1,11 @@
 """Where a model can be read: its layers, as a dry forward pass finds them."""
 
 from dataclasses import dataclass
-from typing import Annotated
-
-import tyro
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import HUBS, Layer, Pool, VisionModel, load_model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayersConfig:
-    """Which model, and how it is to be read."""
-
-    model: Annotated[str, tyro.conf.Positional]
-    """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own."""
-    pool: Pool = "auto"
-    """How space or tokens become one vector, as in `identikit extract`."""
+from identikit.encoders.adapters import HUBS, Layer, VisionModel, load_model
+from identikit.encoders.config import Pool
+from identikit.studies.extract.config import LayersConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

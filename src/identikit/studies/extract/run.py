@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from identikit.core.errors import InputError
@@ -75,8 +76,8 @@ def extract(
             images=images,
             transform=model.transform,
             outputs=outputs,
-            device=config.on(),
-            arithmetic=config.arithmetic(),
+            device=torch.device(config.on()),
+            arithmetic=arithmetic(config),
             batch_size=config.images_at_a_time(),
             shard_size=config.shard_size,
             skip_corrupt=config.skip_corrupt,
@@ -91,7 +92,7 @@ def extract(
                 on_progress(done, len(images))
 
         on_images(0)
-        busy, start = DeviceTimer(config.on()), time.perf_counter()
+        busy, start = DeviceTimer(torch.device(config.on())), time.perf_counter()
         work.run(workers=config.loaders(), busy=busy, on_images=on_images)
         seconds = time.perf_counter() - start
         for output in reversed(outputs):  # the features say which controls are there: last
@@ -111,6 +112,16 @@ def extract(
     )
 
 
+def arithmetic(config: ExtractConfig) -> torch.dtype:
+    """The type that matrix products are made in."""
+    if config.precision != "auto":
+        named: torch.dtype = getattr(torch, config.precision)
+        return named
+    if config.on() == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
 def _keys(table: Path, column: str) -> list[str]:
     """The keys of a table of factors."""
     return as_keys(read_table(table, key=column)[column], str(table)).tolist()
@@ -123,7 +134,7 @@ def _outputs(config: ExtractConfig, model: VisionModel, images: Images) -> list[
         "images": str(config.images.resolve()),
         "images_count": len(images),
         "images_sha256": images.digest(),
-        "device": config.on().type,
+        "device": config.on(),
         "batch_size": config.images_at_a_time(),
         "shard_size": config.shard_size,
     }
@@ -155,11 +166,11 @@ def _reading(
         "weights_sha256": model.digest(),
         "layer": tap.layer.name,
         "pool": config.pool,
-        "precision": str(config.arithmetic()).removeprefix("torch."),
+        "precision": str(arithmetic(config)).removeprefix("torch."),
         **common,
     }
     head = model.head_weights() if model.trained and tap.layer.name == model.read_by_head else None
-    model.to(config.on())
+    model.to(torch.device(config.on()))
     return Output(
         folder=folder,
         encode=tap,

@@ -1,5 +1,6 @@
 """What `identikit probe` can be asked for."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +11,12 @@ from identikit.core.config import digest
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
 from identikit.features.paths import files_of
+from identikit.runs.config import StudyConfig
 from identikit.runs.options import named_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeConfig:
+class ProbeConfig(StudyConfig):
     """Which features to probe, and how."""
 
     features: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -54,6 +56,11 @@ class ProbeConfig:
     """Share of the samples that the read-outs are fitted on."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of all files, so that changed ones are another run; filled in by `with_digest`."""
+
+    @property
+    def label(self) -> str:
+        """The name of the first file, as far as it is plain."""
+        return "-".join(re.findall(r"[\w.]+", self.features[0].stem))
 
     def with_digest(self) -> "ProbeConfig":
         """The same config with the digest of its files.

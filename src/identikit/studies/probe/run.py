@@ -1,7 +1,5 @@
 """From files to scores: h, beside the observations and a random projection of them."""
 
-import re
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,12 +8,10 @@ from identikit.core.factors import Factor, Kind
 from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
-from identikit.features import load_features
+from identikit.features.load import load_features
 from identikit.probing.score import score
-from identikit.runs.study import Arrays, Context, Study
 from identikit.studies.probe.classic import classic_scores
 from identikit.studies.probe.config import ProbeConfig
-from identikit.studies.probe.page import probe_page
 from identikit.studies.probe.result import ProbeStudyResult
 
 MOST_OBSERVED = 2048
@@ -97,17 +93,3 @@ def _kind(factor: Factor, given: bool) -> str:
     if factor.kind in (Kind.CATEGORICAL, Kind.BINARY, Kind.ORDINAL):
         words += f", {len(factor.levels)} levels"
     return f"{words} ({'given' if given else 'inferred'})"
-
-
-def _compute(config: ProbeConfig, context: Context) -> tuple[ProbeStudyResult, Arrays]:
-    return probe(config), {}
-
-
-PROBE = Study(
-    name="probe",
-    version=4,
-    result=ProbeStudyResult,
-    compute=_compute,
-    page=probe_page,
-    label=lambda config: "-".join(re.findall(r"[\w.]+", config.features[0].stem)),
-)

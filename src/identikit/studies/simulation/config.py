@@ -4,16 +4,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from identikit.core.errors import InputError
-from identikit.encoders.mlp import EncoderConfig
-from identikit.objectives.head import HeadConfig
+from identikit.encoders.config import EncoderConfig
+from identikit.objectives.config import HeadConfig
+from identikit.runs.config import StudyConfig
 from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
-from identikit.worlds.config import RENDERED
-from identikit.worlds.world import ClusterWorld, WorldConfig
+from identikit.training.recipes import recipe
+from identikit.worlds.config import RENDERED, WorldConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulationConfig:
+class SimulationConfig(StudyConfig):
     """Everything that decides the numbers of a simulation.
 
     Raises:
@@ -93,6 +94,28 @@ class SimulationConfig:
         """Dimensions of h."""
         return self.representation_dim or self.world.dim
 
-    def make_world(self) -> ClusterWorld:
-        """The world of this run, on the run's device."""
-        return ClusterWorld(self.world, labels=self.n_labels, seed=self.seed).to(self.device)
+    @property
+    def label(self) -> str:
+        """Objective, conditional, dimensions, classes and seed."""
+        world = self.world
+        return f"{self.objective}-{world.conditional}-d{world.dim}-c{world.classes}-s{self.seed}"
+
+
+def from_recipe(name: str) -> SimulationConfig:
+    """The base row of the paper, or of images for a recipe for these, trained as a recipe says.
+
+    Raises:
+        InputError: no such recipe.
+    """
+    chosen = recipe(name)
+    images = chosen.encoder.architecture == "cnn"
+    return SimulationConfig(
+        world=WorldConfig(generator="sprites") if images else WorldConfig(),
+        encoder=chosen.encoder,
+        head=chosen.head,
+        training=chosen.training,
+    )
+
+
+DEMO = SimulationConfig(world=WorldConfig(dim=3, classes=50))
+"""Three latents, so that the sphere of factors can be drawn."""

@@ -23,8 +23,7 @@ from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import SimulationResult
 from identikit.theory.assumptions import AssumptionCheck
-from identikit.worlds.config import OFF_THE_SPHERE
-from identikit.worlds.world import WorldConfig
+from identikit.worlds.config import OFF_THE_SPHERE, WorldConfig
 
 GENERATORS = {
     "identity": "x = z",

@@ -62,9 +62,15 @@ class Simulation:
     `class_vectors` and `mapped_rows`, the mean head row of each class in their space."""
 
 
+def make_world(config: SimulationConfig) -> ClusterWorld:
+    """The world of a run, on the run's device."""
+    world = ClusterWorld(config.world, labels=config.n_labels, seed=config.seed)
+    return world.to(config.device)
+
+
 def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Prediction:
     """What theory says must come out, without training."""
-    world = config.make_world() if world is None else world
+    world = make_world(config) if world is None else world
 
     def generator(purpose: str) -> torch.Generator:
         return stream(config.seed, f"theory {purpose}", device=config.device)
@@ -121,7 +127,7 @@ def simulate(
         TrainingError: the loss is not finite.
     """
     with processor_threads(config.threads):
-        world = config.make_world()
+        world = make_world(config)
         prediction = predict(config, world)
         encoder, objective = _model(config, world)
         test = world.sample(config.test_samples, generator=_stream(config, "test"))

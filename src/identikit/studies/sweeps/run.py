@@ -11,50 +11,17 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-
-from identikit.core.config import digest, to_dict
-from identikit.core.errors import InputError
+from identikit.core.config import to_dict
 from identikit.runs.jobs import Job, Outcome, run_jobs, seconds_left
 from identikit.runs.store import Draft, Run
 from identikit.runs.study import Outcome as Result
-from identikit.studies.catalogue import sweep_named
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.sweeps.config import SweepConfig
 from identikit.studies.sweeps.summary import KEPT, RowSummary, summarise, typical_run
 from identikit.studies.sweeps.sweep import Row, Sweep, with_seed
 from identikit.theory.explain import CLOSE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepConfig:
-    """Which study to run, with how many seeds."""
-
-    name: Annotated[str, tyro.conf.Positional] = ""
-    """Name of the study; see --list."""
-    seeds: int | None = None
-    """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
-    digest: Annotated[str, tyro.conf.Suppress] = ""
-    """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
-
-    def __post_init__(self) -> None:
-        if self.seeds is not None and self.seeds < 1:
-            raise InputError(f"seeds must be at least 1; got {self.seeds}.")
-
-    def sweep(self) -> Sweep:
-        """The study, with these seeds.
-
-        Raises:
-            InputError: no study of that name.
-        """
-        found = sweep_named(self.name)
-        return found if self.seeds is None else replace(found, seeds=tuple(range(self.seeds)))
-
-    def with_digest(self) -> "SweepConfig":
-        """The same config with the digest of its rows."""
-        sweep = to_dict(self.sweep())
-        return replace(self, digest=digest([sweep["rows"], sweep["seeds"]]))
 
 
 @dataclass

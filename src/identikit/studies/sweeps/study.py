@@ -12,9 +12,10 @@ from identikit.runs.jobs import Outcome
 from identikit.runs.store import Draft, Run
 from identikit.runs.study import PAGE_FILE, Study, Watch, draw
 from identikit.runs.study import Outcome as Result
-from identikit.studies.simulation import SIMULATE
+from identikit.studies.simulation.study import SIMULATE
+from identikit.studies.sweeps.config import SweepConfig
 from identikit.studies.sweeps.page import sweep_page
-from identikit.studies.sweeps.run import SweepConfig, SweepProgress, compute
+from identikit.studies.sweeps.run import SweepProgress, compute
 
 
 def sweep_study(

@@ -17,15 +17,13 @@ from identikit.features.shards import read_keys
 from identikit.report.page import render
 from identikit.runs.store import Run
 from identikit.runs.study import make, perform
-from identikit.studies.paper.imagenet_x import (
-    IMAGENET_X,
-    ImageNetXConfig,
-    ImageNetXResult,
-    imagenet_x_page,
-)
 from identikit.studies.paper.imagenet_x import run as run_module
+from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
+from identikit.studies.paper.imagenet_x.page import imagenet_x_page
 from identikit.studies.paper.imagenet_x.reading import network_features, projected
+from identikit.studies.paper.imagenet_x.result import ImageNetXResult
 from identikit.studies.paper.imagenet_x.run import load_shards
+from identikit.studies.paper.imagenet_x.study import IMAGENET_X
 from identikit.worlds.imagenet_x import ImageNetX, file_name_of, number_of
 
 COUNT = 160

@@ -8,15 +8,15 @@ import tyro
 
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
-from identikit.studies.paper.coil20.readout import Parts
+from identikit.runs.config import StudyConfig
 from identikit.training.config import TrainingConfig
-from identikit.worlds.coil20 import SIDE, STEP_DEG
+from identikit.worlds.constants import SIDE, STEP_DEG
 
 Objective = Literal["supervised", "diet", "diet-turned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coil20Config:
+class Coil20Config(StudyConfig):
     """One run of the study.
 
     Raises:
@@ -120,13 +120,6 @@ class Coil20Config:
                 f"{most:g} for arcs of {arc} degrees in {self.folds} folds, or nothing is left "
                 f"to fit on; got {margin}."
             )
-
-    @property
-    def parts(self) -> Parts:
-        """Which azimuths are held out when."""
-        return Parts.of(
-            arc_degrees=self.arc_degrees, margin_degrees=self.margin_degrees, folds=self.folds
-        )
 
     def training(self, objective: Objective) -> TrainingConfig:
         """Budget and rates of one encoder."""

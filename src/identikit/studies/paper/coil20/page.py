@@ -19,7 +19,7 @@ from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.paper.coil20.config import Objective
 from identikit.studies.paper.coil20.result import CONTROLS, Coil20Result
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG
+from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
 LABELS: dict[str, str] = {
     "supervised": "Taught the object",

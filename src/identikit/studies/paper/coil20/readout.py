@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from identikit.probing.regression import regress
 from identikit.statistics.split import Split
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG, Coil20
+from identikit.studies.paper.coil20.config import Coil20Config
+from identikit.worlds.coil20 import Coil20
+from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,13 @@ class Parts:
         """
         arc = torch.arange(AZIMUTHS) // (arc_degrees // STEP_DEG)
         return cls(fold=arc % folds, folds=folds, margin=margin_degrees // STEP_DEG)
+
+    @classmethod
+    def of_run(cls, config: Coil20Config) -> "Parts":
+        """Those of a run."""
+        return cls.of(
+            arc_degrees=config.arc_degrees, margin_degrees=config.margin_degrees, folds=config.folds
+        )
 
     def held_out(self, fold: int) -> Bool[Tensor, " 72"]:
         """Azimuths of the fold."""

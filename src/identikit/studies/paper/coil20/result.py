@@ -24,7 +24,7 @@ from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.coil20.config import Coil20Config
 from identikit.studies.paper.coil20.readout import Readouts
 from identikit.training.fit import Record
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, STEP_DEG
+from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
 CONTROLS = ("pixels", "random projection", "untrained")
 BLOCK_DEG = 30

@@ -19,14 +19,16 @@ from torch.nn import functional as F
 
 from identikit.core.randomness import stream
 from identikit.encoders.cnn import CNN
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 from identikit.runs.threads import processor_threads
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
-from identikit.studies.paper.coil20.readout import Readouts, symmetry_prediction
+from identikit.studies.paper.coil20.readout import Parts, Readouts, symmetry_prediction
 from identikit.studies.paper.coil20.result import Coil20Result, Training
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import Progress, fit
-from identikit.worlds.coil20 import AZIMUTHS, OBJECTS, Coil20, load_coil20
+from identikit.worlds.coil20 import Coil20, load_coil20
+from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
 PIXELS = "pixels"
 EVALUATE_EVERY = 50
@@ -81,7 +83,7 @@ def _run(
         config=config,
         readouts=readouts,
         training=training,
-        symmetry=symmetry_prediction(data, config.parts),
+        symmetry=symmetry_prediction(data, Parts.of_run(config)),
         fronts=(data.images[AZIMUTHS - 1 :: AZIMUTHS] * 255).round().byte(),
         seconds=time.perf_counter() - start,
     )
@@ -93,7 +95,9 @@ def _read(readouts: dict[str, Readouts], cell: "_Cell", features: Features) -> N
             seeds = 1 if name == PIXELS else cell.config.seeds
             readouts[name] = Readouts.empty(seeds=seeds, folds=cell.config.folds)
         if cell.seed < len(readouts[name].azimuth):
-            readouts[name].fill(h, cell.data, cell.config.parts, seed=cell.seed, fold=cell.fold)
+            readouts[name].fill(
+                h, cell.data, Parts.of_run(cell.config), seed=cell.seed, fold=cell.fold
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ class _Cell:
             self.config.dim,
             generator=self.stream(f"{objective}/head"),
         )
-        held_out = self.config.parts.held_out(self.fold).repeat(OBJECTS)
+        held_out = Parts.of_run(self.config).held_out(self.fold).repeat(OBJECTS)
 
         def accuracy() -> dict[str, float]:
             named = head.logits(encoder(self.data.images[held_out])).argmax(1)
@@ -194,7 +198,7 @@ class Draws:
     @classmethod
     def of(cls, config: Coil20Config, data: Coil20, *, fold: int, objective: Objective) -> "Draws":
         """The images seen, with an object or themselves as label."""
-        seen = config.parts.seen(fold)
+        seen = Parts.of_run(config).seen(fold)
         rows = seen.repeat(OBJECTS)
         n = int(rows.sum())
         supervised = objective == "supervised"

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from identikit.core.randomness import stream
 from identikit.encoders.staged import staged_encoder
-from identikit.objectives.head import HeadConfig, SoftmaxHead
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import SoftmaxHead
 from identikit.probing.analogies import analogy_score, draw_analogies
 from identikit.probing.few_shot import few_shot_accuracy
 from identikit.probing.recovery import Recovery

@@ -9,7 +9,8 @@ import tyro
 from identikit.core.config import digest
 from identikit.core.errors import InputError, unknown_name
 from identikit.core.files import file_digest
-from identikit.encoders.staged import ENCODERS
+from identikit.encoders.config import STAGED_ENCODERS
+from identikit.runs.config import StudyConfig
 from identikit.runs.options import chosen_device, named_values, require_device
 from identikit.training.config import TrainingConfig
 
@@ -49,7 +50,7 @@ BUDGETS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellConfig:
+class CellConfig(StudyConfig):
     """One encoder trained once on one factor of one world, and everything read out of it.
 
     Raises:
@@ -90,12 +91,17 @@ class CellConfig:
     """cpu or cuda; on the latter training is in mixed precision."""
 
     def __post_init__(self) -> None:
-        if self.encoder not in ENCODERS:
-            raise unknown_name("encoder", self.encoder, ENCODERS)
+        if self.encoder not in STAGED_ENCODERS:
+            raise unknown_name("encoder", self.encoder, STAGED_ENCODERS)
         for name in ("images", "size", "epochs", "batch_size", "analogies", "shots"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"dislib {name} must be at least 1; got {value}.")
+
+    @property
+    def label(self) -> str:
+        """World, encoder, task and repetition."""
+        return f"{self.world}-{self.encoder}-{self.task}-r{self.repetition}"
 
     def training(self, n_train: int) -> TrainingConfig:
         """Budget and optimiser for so many training images.
@@ -117,7 +123,7 @@ class CellConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisLibConfig:
+class DisLibConfig(StudyConfig):
     """Which worlds, encoders and tasks, and how much of the protocol.
 
     Raises:
@@ -132,7 +138,7 @@ class DisLibConfig:
     """Rendered worlds, which need no download: sprites, rooms."""
     data: tuple[str, ...] = ()
     """Data sets in their original files, as NAME=PATH: shapes3d=3dshapes.h5."""
-    encoders: tuple[str, ...] = tuple(ENCODERS)
+    encoders: tuple[str, ...] = STAGED_ENCODERS
     """What is trained: pixels (nothing is), linear, mlp, resnet18."""
     tasks: tuple[str, ...] = ()
     """Factors to classify, each with encoders of its own: names, or all; by default the paper's,
@@ -146,7 +152,7 @@ class DisLibConfig:
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     digests: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
-    """SHA-256 of each file, so that a changed file is another run; filled in by `with_digests`."""
+    """SHA-256 of each file, so that a changed file is another run; filled in by `with_digest`."""
 
     def __post_init__(self) -> None:
         if self.budget not in BUDGETS:
@@ -155,8 +161,8 @@ class DisLibConfig:
             raise unknown_name("device", self.device, DEVICES)
         require_device(self.device)
         for name in self.encoders:
-            if name not in ENCODERS:
-                raise unknown_name("encoder", name, ENCODERS)
+            if name not in STAGED_ENCODERS:
+                raise unknown_name("encoder", name, STAGED_ENCODERS)
         for name in ("repetitions", "images", "epochs"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -164,7 +170,12 @@ class DisLibConfig:
         if not self.encoders or not (self.worlds or self.data):
             raise InputError("dislib needs an encoder and a world or a data set; got none.")
 
-    def with_digests(self) -> "DisLibConfig":
+    @property
+    def label(self) -> str:
+        """The budget's name."""
+        return self.budget
+
+    def with_digest(self) -> "DisLibConfig":
         """The same config with the digest of every file.
 
         Raises:

@@ -8,9 +8,15 @@ from typing import Any
 
 from identikit.runs.store import Draft
 from identikit.runs.study import Outcome, Study, Watch
-from identikit.studies.paper.dislib.config import DISLIB, DisLibConfig
-from identikit.studies.paper.dislib.page import dislib_page
+from identikit.studies.paper.dislib.cell import compute as compute_cell
+from identikit.studies.paper.dislib.config import CELL, DISLIB, DisLibConfig
+from identikit.studies.paper.dislib.page import cell_page, dislib_page
 from identikit.studies.paper.dislib.table import TableProgress, compute
+
+DISLIB_CELL: Study[Any] = Study(
+    command=CELL, compute=compute_cell, page=cell_page, label=lambda config: config.label
+)
+"""One cell of the table."""
 
 
 def dislib_study(

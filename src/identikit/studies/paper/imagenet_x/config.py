@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 import tyro
 
 from identikit.core.errors import InputError
-from identikit.studies.paper.imagenet_x.readout import Procedure
-from identikit.worlds.imagenet_images import ValidationImages, find_validation_images
-from identikit.worlds.imagenet_x import Annotation, load_imagenet_x
+from identikit.runs.config import StudyConfig
+from identikit.worlds.constants import Annotation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageNetXConfig:
+class ImageNetXConfig(StudyConfig):
     """Which images and networks, and how factors are read out.
 
     Raises:
@@ -99,33 +98,21 @@ class ImageNetXConfig:
             found[model] = Path(file)
         return found
 
-    def find(self) -> ValidationImages:
-        """The annotated images that are there.
-
-        Raises:
-            InputError: a wrong folder, or images that are missing where not `partial`.
-        """
-        return find_validation_images(
-            self.images, load_imagenet_x(self.annotation).number, partial=self.partial
-        )
+    @property
+    def label(self) -> str:
+        """Whether it is of untrained networks."""
+        return "untrained" if self.untrained else ""
 
     def with_digest(self) -> "ImageNetXConfig":
         """The same config with the digest of its images.
 
         Raises:
-            InputError: see `find`.
+            InputError: see `annotated_images`.
         """
+        # not above: options are read without the libraries that it brings
+        from identikit.studies.paper.imagenet_x.images import annotated_images
+
         listing = hashlib.sha256()
-        for path in self.find().paths.values():
+        for path in annotated_images(self).paths.values():
             listing.update(f"{path.name} {path.stat().st_size}\n".encode())
         return replace(self, listing=listing.hexdigest())
-
-    def procedure(self) -> Procedure:
-        """How targets are read out."""
-        return Procedure(
-            repetitions=self.repetitions,
-            test_share=self.test_share,
-            folds=self.folds,
-            resamples=self.resamples,
-            seed=self.seed,
-        )

@@ -27,6 +27,7 @@ from identikit.probing import logistic
 from identikit.probing.logistic import Correlations, Fitted, Start, Tasks
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.splits import (
     BalancedSplit,
     balanced_splits,
@@ -61,6 +62,17 @@ class Procedure:
     """Where mean and sd come from."""
     penalty: Literal["tuned", "one"] = "tuned"
     """one: |w|²/2 on the summed loss for every width and number of images (C = 1)."""
+
+    @classmethod
+    def of_run(cls, config: ImageNetXConfig) -> "Procedure":
+        """That of a run, without flaws."""
+        return cls(
+            repetitions=config.repetitions,
+            test_share=config.test_share,
+            folds=config.folds,
+            resamples=config.resamples,
+            seed=config.seed,
+        )
 
     def splits(self, name: str, present: Bool[Tensor, " n"]) -> list[BalancedSplit]:
         """Those of a target, by its name: the same for all representations and both procedures.

@@ -24,9 +24,10 @@ from identikit.core.files import write_atomically
 from identikit.features.shards import HEAD_FILE, Manifest, read_keys, read_manifest, read_shard
 from identikit.runs.store import Draft
 from identikit.runs.study import Watch
-from identikit.studies.extract import ExtractConfig, extract
-from identikit.studies.extract.run import PIXELS, UNTRAINED
+from identikit.studies.extract.config import ExtractConfig
+from identikit.studies.extract.run import PIXELS, UNTRAINED, extract
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
+from identikit.studies.paper.imagenet_x.images import annotated_images
 from identikit.studies.paper.imagenet_x.reading import (
     Features,
     Reading,
@@ -36,6 +37,7 @@ from identikit.studies.paper.imagenet_x.reading import (
     network_features,
     projected,
 )
+from identikit.studies.paper.imagenet_x.readout import Procedure
 from identikit.studies.paper.imagenet_x.result import ImageNetXResult
 from identikit.studies.paper.imagenet_x.splits import FEWEST
 from identikit.worlds.imagenet_x import ImageNetX, load_imagenet_x
@@ -50,7 +52,7 @@ def run_imagenet_x(
         InputError: images, annotations or weights that are missing, and what would do.
     """
     annotations = load_imagenet_x(config.annotation)
-    paths = config.find().paths
+    paths = annotated_images(config).paths
     numbers = {path.relative_to(config.images).as_posix(): n for n, path in paths.items()}
     folders = _encode(config, numbers, draft, on_progress)
     first = folders[config.models[0]]
@@ -61,7 +63,7 @@ def run_imagenet_x(
     published = load_imagenet_x("top").only(rows).rows(order)
     targets, left_out = usable(there)
     reading = Reading(
-        targets=targets, published_targets=usable(published)[0], procedure=config.procedure()
+        targets=targets, published_targets=usable(published)[0], procedure=Procedure.of_run(config)
     )
     return ImageNetXResult(
         images=len(there),

@@ -1,0 +1,1 @@
+"""`identikit compare`: two models, no annotations."""

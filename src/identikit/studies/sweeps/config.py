@@ -1,0 +1,47 @@
+"""What `identikit reproduce` can be asked for."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import tyro
+
+from identikit.core.config import digest, to_dict
+from identikit.core.errors import InputError
+from identikit.runs.config import StudyConfig
+from identikit.studies.catalogue import sweep_named
+from identikit.studies.sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepConfig(StudyConfig):
+    """Which study to run, with how many seeds."""
+
+    name: Annotated[str, tyro.conf.Positional] = ""
+    """Name of the study; see --list."""
+    seeds: int | None = None
+    """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
+    digest: Annotated[str, tyro.conf.Suppress] = ""
+    """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise InputError(f"seeds must be at least 1; got {self.seeds}.")
+
+    @property
+    def label(self) -> str:
+        """The study's name."""
+        return self.name
+
+    def sweep(self) -> Sweep:
+        """The study, with these seeds.
+
+        Raises:
+            InputError: no study of that name.
+        """
+        found = sweep_named(self.name)
+        return found if self.seeds is None else replace(found, seeds=tuple(range(self.seeds)))
+
+    def with_digest(self) -> "SweepConfig":
+        """The same config with the digest of its rows."""
+        sweep = to_dict(self.sweep())
+        return replace(self, digest=digest([sweep["rows"], sweep["seeds"]]))
