@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from identikit.core.estimate import Estimate
-from identikit.core.estimate import format_cell
+from identikit.core.estimate import Estimate, format_cell
 from identikit.report.tables import write_table
 
 

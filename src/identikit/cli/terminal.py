@@ -88,7 +88,8 @@ class Standing(Protocol):
 @contextlib.contextmanager
 def live(what: str) -> Iterator[Callable[[Standing], None]]:
     """A live display on standard error from the first news on; without a terminal a line per news
-    that has words to it."""
+    that has words to it.
+    """
     if not ERR.is_terminal:
         yield _print_standing
         return

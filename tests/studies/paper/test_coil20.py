@@ -1,6 +1,5 @@
 """The COIL-20 study: splits, read-outs on known cases, draws, results on disk and the page."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +9,14 @@ from scipy.io import savemat
 
 from identikit.core.errors import InputError
 from identikit.report.page import render
-from identikit.runs.study import perform
+from identikit.runs.study import run_and_report
 from identikit.studies.paper.coil20.config import Coil20Config
-from identikit.studies.paper.coil20.page import coil20_page
 from identikit.studies.paper.coil20.readout import (
     Parts,
     Readouts,
     symmetry_prediction,
     within_share,
 )
-from identikit.studies.paper.coil20.result import Coil20Result
 from identikit.studies.paper.coil20.run import Draws, run_coil20, shifted
 from identikit.studies.paper.coil20.study import COIL20
 from identikit.worlds.coil20 import Coil20, load_coil20
@@ -213,29 +210,28 @@ def test_labels_are_objects_or_images() -> None:
 def test_a_run_repeats_to_the_bit_and_survives_the_disk(tmp_path: Path) -> None:
     config = small(blob_file(tmp_path))
     seen: list[float] = []
-    run, _, found = perform(
-        COIL20, config, out=tmp_path / "a", on_progress=lambda p: seen.append(p.step / p.steps)
+    done = run_and_report(
+        COIL20, config, out=tmp_path / "a", tell=lambda p: seen.append(p.step / p.steps)
     )
-    assert not found
+    run, result = done.run, done.result
+    assert not done.found
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    result = Coil20Result.from_dict(run.result, run.arrays())
-    again = run_coil20(config)
-    assert json.dumps(again.to_dict()["scores"]) == json.dumps(result.to_dict()["scores"])
-    assert run.result["scores"] == result.to_dict()["scores"]
-    assert result.config == config
+    again = run_coil20(config).result()
+    assert again.scores == result.scores
+    assert COIL20.read(run) == result
     scores = result.scores
     assert set(scores) >= {"pixels", "random projection", "untrained", *config.objectives}
     assert result.training["supervised"].ranks == [19] * 3
     assert result.training["diet"].ranks == [24] * 3
-    assert "diet, covered" not in scores  # all of h is
+    assert "diet, head row space" not in scores  # all of h is
     assert scores["pixels"].azimuth.value > 0.9  # a blob's place is nearly linear in pixels
     assert 0 <= scores["supervised"].object.low <= scores["supervised"].object.high <= 1
-    gap = result.difference("supervised", "pixels")
+    gap = result.differences["supervised"]["pixels"]
     assert gap.value == pytest.approx(
         scores["supervised"].azimuth.value - scores["pixels"].azimuth.value
     )
-    html = render(coil20_page(run))
+    html = render(COIL20.page_of(run))
     assert "--data" in html
     assert "object 20" in html
     assert {p.stem for p in (run.path / "figures").glob("*.pdf")} >= {
@@ -260,8 +256,8 @@ def test_one_objective_alone_makes_a_page(tmp_path: Path) -> None:
         width=2,
         resamples=100,
     )
-    run, _, _ = perform(COIL20, config, out=tmp_path / "a")
-    assert "DIET, turned draws" in render(coil20_page(run))
+    run = run_and_report(COIL20, config, out=tmp_path / "a").run
+    assert "DIET, turned draws" in render(COIL20.page_of(run))
 
 
 @pytest.mark.parametrize(

@@ -7,26 +7,42 @@ because neighbouring azimuths are not independent. Errors are averaged over seed
 the seeds' own scores stand beside them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from identikit.core.config import from_dict, to_dict
-from identikit.core.estimate import Estimate
+from identikit.core.estimate import Estimate, format_number
+from identikit.core.finding import (
+    Control,
+    Finding,
+    Headline,
+    Verdict,
+    judge_factor,
+    judge_interval,
+    judge_prediction,
+)
 from identikit.core.randomness import stream
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.studies.paper.coil20.config import Coil20Config
+from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.readout import Readouts
 from identikit.training.fit import Record
 from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
 CONTROLS = ("pixels", "random projection", "untrained")
+LABELS: dict[str, str] = {
+    "supervised": "Taught the object",
+    "diet": "DIET, shifted draws",
+    "diet-turned": "DIET, turned draws",
+}
+CLOSE = 0.02
+"""Accuracy within which a prediction counts as met."""
 BLOCK_DEG = 30
 """Least length of the arcs that are resampled within an object."""
 
@@ -65,8 +81,8 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coil20Result:
-    """Everything that a page or a table of the run needs."""
+class Coil20Measured:
+    """What the encoders of a run gave on every held-out view; every score follows from it."""
 
     config: Coil20Config
     readouts: dict[str, Readouts]
@@ -111,15 +127,28 @@ class Coil20Result:
             within_share=float(readouts.within_share.mean()),
         )
 
-    def _differences(self) -> dict[str, Any]:
-        """Azimuth R² of each objective less that of each control and each other one."""
-        whole = [*CONTROLS, *self.config.objectives]
-        return {
-            f"{name} - {control}": to_dict(self.difference(name, control))
-            for name in self.config.objectives
-            for control in whole
-            if control != name
-        }
+    def result(self) -> "Coil20Result":
+        """The scores, with every set of features beside every control and objective."""
+        beside = [*CONTROLS, *self.config.objectives]
+        return Coil20Result(
+            objectives=self.config.objectives,
+            dim=self.config.dim,
+            scores=self.scores,
+            differences={
+                name: {
+                    other: self.difference(name, other)
+                    for other in (*beside, f"{name.partition(',')[0]}, random part")
+                    if other != name and other in self.readouts
+                }
+                for name in self.readouts
+            },
+            symmetry=tuple(self.symmetry.tolist()),
+            symmetry_correlations={
+                name: self.symmetry_correlation(name) for name in beside if name in self.readouts
+            },
+            training=self.training,
+            seconds=self.seconds,
+        )
 
     def _errors(self, name: str) -> Float[Tensor, "20 72"]:
         return self._squared(self.readouts[name].azimuth).mean(0)
@@ -145,18 +174,6 @@ class Coil20Result:
         )
         return bootstrap.estimates(lambda w: (w @ values) / w.sum(1, keepdim=True))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Scores and training as JSON holds them; the rest is in `arrays`."""
-        return {
-            "status": "completed",
-            "config": to_dict(self.config),
-            "seconds": self.seconds,
-            "scores": {name: to_dict(scores) for name, scores in self.scores.items()},
-            "symmetry": self.symmetry.tolist(),
-            "differences": self._differences(),
-            "training": {name: to_dict(training) for name, training in self.training.items()},
-        }
-
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Predictions and pictures, from which every score follows."""
         found = {"fronts": self.fronts.numpy()}
@@ -165,25 +182,192 @@ class Coil20Result:
                 found[f"{name}/{kind}"] = getattr(r, kind).numpy()
         return found
 
-    @classmethod
-    def from_dict(
-        cls,
-        plain: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
-    ) -> "Coil20Result":
-        """The result that `to_dict` and `arrays` came from."""
-        tensors = {name: torch.from_numpy(a) for name, a in arrays.items()}
-        return cls(
-            config=from_dict(Coil20Config, plain["config"]),
-            readouts={
-                name: Readouts(**{kind: tensors[f"{name}/{kind}"] for kind in _READOUT_FIELDS})
-                for name in plain["scores"]
-            },
-            training={name: Training(**kept) for name, kept in plain["training"].items()},
-            symmetry=torch.tensor(plain["symmetry"], dtype=torch.float64),
-            fronts=tensors["fronts"],
-            seconds=plain["seconds"],
-        )
-
 
 _READOUT_FIELDS = ("azimuth", "pooled", "object", "within_share")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coil20Result:
+    """What the run says of object and azimuth."""
+
+    status: Literal["completed"] = "completed"
+    objectives: tuple[Objective, ...]
+    dim: int
+    """Dimensions of h."""
+    scores: dict[str, Scores]
+    """By set of features: controls, then the objectives and their parts."""
+    differences: dict[str, dict[str, Estimate]]
+    """Azimuth R² of each set of features less that of another, paired by object."""
+    symmetry: tuple[float, ...]
+    """R² of the azimuth that symmetry leaves to each object (a prediction, not a bound)."""
+    symmetry_correlations: dict[str, float]
+    """Over objects, of the azimuth R² found with what symmetry leaves."""
+    training: dict[str, Training]
+    """By objective."""
+    seconds: float
+
+    @property
+    def mean_symmetry(self) -> float:
+        """Over the objects."""
+        return fmean(self.symmetry)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Objective by objective."""
+        found: list[Finding] = []
+        for objective in self.objectives:
+            found += self._taught() if objective == "supervised" else [self._diet(objective)]
+        return tuple(found)
+
+    @property
+    def headline(self) -> Headline:
+        """On the azimuth, by the first objective: against every control."""
+        first = self.objectives[0]
+        scores, pixels = self.scores[first], self.scores["pixels"]
+        verdict = self._azimuth(first, quantity="", explained="").verdict
+        word = str(verdict)
+        return Headline(
+            sentence=f"{LABELS[first]}: on views never seen, the object can be read out linearly "
+            f"in {percent(scores.object)} of them (from pixels {percent(pixels.object)}), the "
+            f"azimuth {self.against(first, 'pixels')}: R² {format_number(scores.azimuth.value)} "
+            f"against {format_number(pixels.azimuth.value)}. The azimuth was "
+            + ("learned." if verdict is Verdict.LEARNED else f"{_not_learned(verdict)}."),
+            word=f"Azimuth: {word}",
+            tone=verdict.tone,
+        )
+
+    def against(self, name: str, control: str) -> str:
+        """How the azimuth R² of one set of features stands to that of another, in words."""
+        gap = self.differences[name][control]
+        if gap.low > 0:
+            return f"better than from {control}"
+        return f"worse than from {control}" if gap.high < 0 else f"about as well as from {control}"
+
+    def gap(self, name: str, control: str) -> str:
+        """The same with the difference."""
+        return f"{self.against(name, control)} (difference {self.differences[name][control]})"
+
+    def _azimuth(
+        self,
+        name: str,
+        *,
+        quantity: str,
+        explained: str,
+        predicted: float | None = None,
+        controls: Sequence[str] = CONTROLS,
+    ) -> Finding:
+        got = self.scores[name].azimuth
+        beside = tuple(
+            Control(
+                name=control,
+                recovered=self.scores[f"{name.partition(',')[0]}, {control}"].azimuth
+                if control == "random part"
+                else self.scores[control].azimuth,
+                lead=self.differences[name][
+                    f"{name.partition(',')[0]}, {control}" if control == "random part" else control
+                ],
+            )
+            for control in controls
+        )
+        return Finding(
+            quantity=quantity,
+            measure="R²",
+            predicted=predicted,
+            recovered=got,
+            chance=0.0,
+            controls=beside,
+            explained=explained,
+            verdict=judge_factor(got, chance=0.0, controls=beside),
+        )
+
+    def _diet(self, objective: Objective) -> Finding:
+        turned = objective == "diet-turned"
+        keeps = (
+            f"{100 * self.scores[objective].within_share:.0f} % of the variance of h lies within "
+            "objects"
+        )
+        explained = (
+            "Draws from nearby azimuths make log p(label | view) a multiple of cos(angle to the "
+            "label's view), so theory asks for cosine and sine to stand linearly in h, as far as "
+            f"symmetry lets them be told. Read out {self.gap(objective, 'pixels')}. Theory speaks "
+            "of the optimum and of views like those seen, not of arcs never shown."
+            if turned
+            else f"Images must be told apart, so the azimuth has to stay ({keeps}), but nothing "
+            f"says along which lines. Read out {self.gap(objective, 'pixels')}."
+        )
+        return self._azimuth(
+            objective,
+            quantity=f"Azimuth of each object. {LABELS[objective]}",
+            explained=explained,
+            predicted=self.mean_symmetry if turned else None,
+        )
+
+    def _taught(self) -> list[Finding]:
+        whole, pixels = self.scores["supervised"], self.scores["pixels"]
+        label, rank = LABELS["supervised"], fmean(self.training["supervised"].ranks)
+        dims = min(OBJECTS - 1, self.dim)
+        found = [
+            Finding(
+                quantity=f"Object. {label}",
+                measure="accuracy",
+                predicted=1.0,
+                recovered=whole.object,
+                chance=1 / OBJECTS,
+                controls=tuple(
+                    Control(name=name, recovered=self.scores[name].object) for name in CONTROLS
+                ),
+                explained="What the loss asks for: no two objects share a view. What is missing "
+                f"are views far from those seen; pixels reach {percent(pixels.object)}.",
+                verdict=judge_interval(whole.object, 1.0, within=CLOSE),
+            ),
+            Finding(
+                quantity=f"Dimensions of h in the head row space. {label}",
+                predicted=dims,
+                recovered=rank,
+                explained="The head sees h through the differences of its 20 rows only.",
+                verdict=judge_prediction(rank, dims, close=rank == dims),
+            ),
+        ]
+        if "supervised, head row space" in self.scores:
+            found.append(
+                self._azimuth(
+                    "supervised, head row space",
+                    quantity=f"Azimuth of each object, head row space of h. {label}",
+                    explained="At the optimum this part depends on the object alone, so none of "
+                    "the azimuth is guaranteed: what is there is inductive bias, and as much in a "
+                    "random part of h of the same size where the two do not differ.",
+                    controls=("random part", "untrained"),
+                )
+            )
+        pooled = whole.pooled
+        beside = tuple(Control(name=name, recovered=self.scores[name].pooled) for name in CONTROLS)
+        return [
+            *found,
+            self._azimuth(
+                "supervised",
+                quantity=f"Azimuth of each object, whole h. {label}",
+                explained=f"Read out {self.gap('supervised', 'pixels')}. The loss asks to forget "
+                f"the azimuth: the share of variance within objects falls from "
+                f"{100 * pixels.within_share:.0f} % in pixels to {100 * whole.within_share:.0f} % "
+                "in h.",
+            ),
+            Finding(
+                quantity=f"Azimuth, one map for all objects. {label}",
+                measure="R²",
+                recovered=pooled,
+                chance=0.0,
+                controls=beside,
+                explained="Each object counts its azimuth from a front of its own; nothing makes "
+                "them agree.",
+                verdict=judge_factor(pooled, chance=0.0, controls=beside),
+            ),
+        ]
+
+
+def percent(estimate: Estimate) -> str:
+    """A share as whole per cent."""
+    return f"{100 * estimate.value:.0f} %"
+
+
+def _not_learned(verdict: Verdict) -> str:
+    return "not shown" if verdict is Verdict.NOT_SHOWN else "there, but not learned"

@@ -24,7 +24,7 @@ from identikit.objectives.head import SoftmaxHead
 from identikit.runs.threads import processor_threads
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.readout import Parts, Readouts, symmetry_prediction
-from identikit.studies.paper.coil20.result import Coil20Result, Training
+from identikit.studies.paper.coil20.result import Coil20Measured, Training
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import Progress, fit
 from identikit.worlds.coil20 import Coil20, load_coil20
@@ -40,7 +40,7 @@ Features = dict[str, Tensor]
 
 def run_coil20(
     config: Coil20Config, *, on_progress: Callable[[Progress], None] | None = None
-) -> Coil20Result:
+) -> Coil20Measured:
     """Train every encoder, read it out beside its controls, and score.
 
     Raises:
@@ -58,7 +58,7 @@ def _run(
     data: Coil20,
     start: float,
     on_progress: Callable[[Progress], None] | None,
-) -> Coil20Result:
+) -> Coil20Measured:
     readouts: dict[str, Readouts] = {}
     training = {str(objective): Training() for objective in config.objectives}
     cells = config.seeds * config.folds
@@ -79,7 +79,7 @@ def _run(
             for objective in config.objectives:
                 _read(readouts, cell, cell.train(objective, training[objective], tell))
                 done += config.training(objective).steps
-    return Coil20Result(
+    return Coil20Measured(
         config=config,
         readouts=readouts,
         training=training,

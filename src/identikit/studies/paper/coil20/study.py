@@ -1,17 +1,16 @@
 """How a COIL-20 run is made, saved and drawn."""
 
-from identikit.runs.store import Draft
-from identikit.runs.study import Outcome, Study, Watch
+from identikit.runs.study import Arrays, Context, Study
 from identikit.studies.paper.coil20.config import Coil20Config
 from identikit.studies.paper.coil20.page import coil20_page
+from identikit.studies.paper.coil20.result import Coil20Result
 from identikit.studies.paper.coil20.run import run_coil20
 
 
-def _compute(config: Coil20Config, draft: Draft, on_progress: Watch | None) -> Outcome:
-    result = run_coil20(config, on_progress=on_progress)
-    return result.to_dict(), result.arrays()
+def _compute(config: Coil20Config, context: Context) -> tuple[Coil20Result, Arrays]:
+    measured = run_coil20(config, on_progress=context.tell)
+    return measured.result(), measured.arrays()
 
 
-COIL20: Study[Coil20Config] = Study(
-    command="coil20", compute=_compute, page=coil20_page, label=lambda config: ""
-)
+COIL20 = Study(name="reproduce coil20", result=Coil20Result, compute=_compute, page=coil20_page)
+"""`identikit reproduce coil20`."""
