@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import field, make_dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import tyro
 
@@ -19,6 +19,7 @@ FLAGS = ("--list", "--json", "--no-list", "--no-json")
 """Options of `reproduce` that take no value, so that a name may follow them."""
 
 
+@runtime_checkable
 class Runnable(Protocol):
     """A command with its options."""
 

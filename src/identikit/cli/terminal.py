@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.live import Live
@@ -65,6 +65,7 @@ def show_error(message: str) -> None:
     ERR.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
 
 
+@runtime_checkable
 class Standing(Protocol):
     """How far anything long is; what has a `__rich__` of its own is drawn by that."""
 

@@ -177,6 +177,8 @@ def factor_headline(findings: Sequence[Finding]) -> Headline:
         for verdict in Verdict
     }
     n = len(findings)
+    if not n:
+        return Headline(sentence="Nothing was measured.", word="Undecided", tone="neutral")
     learned, present = by_verdict[Verdict.LEARNED], by_verdict[Verdict.PRESENT]
     parts = [say(names, n) for verdict, say in _SAID.items() if (names := by_verdict[verdict])]
     sentence = "; ".join(parts)

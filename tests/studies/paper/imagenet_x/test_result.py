@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from identikit.core.estimate import Estimate
-from identikit.studies.paper.imagenet_x.page import _explained, _image_section
+from identikit.core.finding import Verdict
+from identikit.core.serialization import from_plain, to_plain
+from identikit.studies.paper.imagenet_x.page import _image_section
 from identikit.studies.paper.imagenet_x.readout import ReadOut
 from identikit.studies.paper.imagenet_x.result import ImageNetXResult, Represented, Role
 
@@ -64,24 +66,39 @@ def test_found_is_below_the_level_after_holm_and_from_images_enough() -> None:
     assert RESULT.of("head row space", "net") is RESULT.represented[1]
 
 
+def said(result: ImageNetXResult, target: str) -> str:
+    return {f.quantity.partition(".")[0]: f.explained for f in result.findings}[target]
+
+
+def with_pose(value: float) -> ImageNetXResult:
+    first = replace(RESULT.represented[0], corrected={"pose": read_out(value, p=1e-5)})
+    positives, rest = {"pose": 400}, RESULT.represented[1:]
+    return replace(RESULT, positives=positives, represented=(first, *rest))
+
+
 def test_words_hold_the_score_against_what_the_class_gives_away() -> None:
-    first = RESULT.represented[0]
-    pose = " ".join(_explained(RESULT, first, "pose"))
-    assert pose.startswith("More than the class gives away")
-    assert "inside what the head reads 0.80" in pose
-    assert "outside" not in pose
-    style = " ".join(_explained(RESULT, first, "style"))
-    assert style.startswith("Only 50 test images: no conclusion.")
-    same = replace(RESULT.represented[0], corrected={"pose": read_out(0.7, p=1e-5)})
-    other = replace(RESULT, represented=(same, *RESULT.represented[1:]))
-    assert "As much as the class" in " ".join(_explained(other, same, "pose"))
-    less = replace(RESULT.represented[0], corrected={"pose": read_out(0.6, p=1e-5)})
-    other = replace(RESULT, represented=(less, *RESULT.represented[1:]))
-    assert "Less than the class" in " ".join(_explained(other, less, "pose"))
+    assert said(RESULT, "pose").startswith("More than the class gives away")
+    assert "inside what the head reads 0.80" in said(RESULT, "pose")
+    assert "outside" not in said(RESULT, "pose")
+    assert said(RESULT, "style").startswith("Only 50 test images: no conclusion.")
+    assert "As much as the class" in said(with_pose(0.7), "pose")
+    assert "Less than the class" in said(with_pose(0.6), "pose")
+
+
+def test_what_the_untrained_twin_has_too_is_not_called_learned() -> None:
+    alone = with_pose(0.9)
+    assert [f.verdict for f in alone.findings] == [Verdict.PRESENT]
+    assert [f.verdict for f in RESULT.findings][-1] is Verdict.UNDECIDED
+    for value, verdict in ((0.6, Verdict.LEARNED), (0.95, Verdict.NOT_LEARNED)):
+        twin = represented("untrained", {"pose": read_out(value, p=1e-5)})
+        beside = replace(alone, represented=(*alone.represented, twin))
+        assert [f.verdict for f in beside.findings] == [verdict]
+        assert ("1 of 1 learned" in beside.headline.sentence) == (verdict is Verdict.LEARNED)
+        assert beside.headline.tone == "warning"  # a part of the set
 
 
 def test_results_go_to_json_and_back() -> None:
-    assert ImageNetXResult.from_dict(RESULT.to_dict()) == RESULT
+    assert from_plain(ImageNetXResult, to_plain(RESULT), writer="a test") == RESULT
 
 
 def test_the_page_names_files_that_could_not_be_read() -> None:

@@ -1,6 +1,5 @@
 """The whole study on stand-in images with the real names and annotations."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,12 +15,11 @@ from identikit.core.errors import InputError
 from identikit.features.shards import read_keys
 from identikit.report.page import render
 from identikit.runs.store import Run
-from identikit.runs.study import make, perform
+from identikit.runs.study import run as make_run
+from identikit.runs.study import run_and_report
 from identikit.studies.paper.imagenet_x import run as run_module
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
-from identikit.studies.paper.imagenet_x.page import imagenet_x_page
 from identikit.studies.paper.imagenet_x.reading import network_features, projected
-from identikit.studies.paper.imagenet_x.result import ImageNetXResult
 from identikit.studies.paper.imagenet_x.run import load_shards
 from identikit.studies.paper.imagenet_x.study import IMAGENET_X
 from identikit.worlds.imagenet_x import ImageNetX, file_name_of, number_of
@@ -82,11 +80,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(config: ImageNetXConfig, root: Path) -> Run:
-    return perform(IMAGENET_X, config, root=root)[0]
+    return run_and_report(IMAGENET_X, config, root=root).run
 
 
 def test_every_representation_is_read_out_both_ways(run: Run) -> None:
-    result = ImageNetXResult.from_dict(run.result)
+    result = IMAGENET_X.read(run)
     roles = {each.name: (each.role, each.dim) for each in result.represented}
     assert roles == {
         "test_resnet trained": ("trained", 96),
@@ -102,11 +100,10 @@ def test_every_representation_is_read_out_both_ways(run: Run) -> None:
     assert result.annotated == 46_110
     assert result.targets == TARGETS
     assert set(result.left_out) == set(result.positives) - set(result.targets)
-    assert ImageNetXResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 
 def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
-    result = ImageNetXResult.from_dict(run.result)
+    result = IMAGENET_X.read(run)
     pixels, network = result.of("pixels"), result.of("untrained")
     assert pixels is not None
     assert network is not None
@@ -118,13 +115,13 @@ def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
 
 
 def test_the_page_says_what_is_missing_and_whose_annotations_they_are(run: Run) -> None:
-    page = imagenet_x_page(run)
+    page = IMAGENET_X.page_of(run)
     words = render(page)
     assert "Part of the set: 160 of 46,110" in words
     assert "CC BY-NC" in words
     assert "no conclusion" in words
-    assert "imagenet-x" in run.result["provenance"]["command"]
-    assert page.verdict_tone == "warning"
+    assert "imagenet-x" in run.origin["command"]
+    assert page.headline.tone != "good"
     assert (run.path / "report.html").exists()
 
 
@@ -142,15 +139,15 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        perform(IMAGENET_X, again, root=root, on_progress=stop)
+        run_and_report(IMAGENET_X, again, root=root, tell=stop)
     assert steps[0] == COUNT  # no image was encoded again
     (kept,) = root.glob(".*.partial")
     assert [path.name for path in (kept / "checkpoint").iterdir()] == ["test_resnet-trained.json"]
     resumed: list[int] = []
-    found = perform(IMAGENET_X, again, root=root, on_progress=lambda p: resumed.append(p.step))[0]
+    found = run_and_report(IMAGENET_X, again, root=root, tell=lambda p: resumed.append(p.step)).run
     assert resumed[1] > 5
-    theirs = ImageNetXResult.from_dict(run.result).represented
-    mine = ImageNetXResult.from_dict(found.result).represented
+    theirs = IMAGENET_X.read(run).represented
+    mine = IMAGENET_X.read(found).represented
     for a, b in zip(mine, theirs, strict=True):
         assert {n: r.scores for n, r in a.corrected.items()} == {
             n: r.scores for n, r in b.corrected.items()
@@ -167,14 +164,17 @@ def copy_of(folder: Path, target: Path, count: int = 60) -> list[Path]:
 def test_a_corrupt_image_stops_the_run_or_is_listed(
     config: ImageNetXConfig, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module.Reading, "read", lambda *_, **__: ())
+    nothing = Represented(
+        name="net", role="untrained", model="net", dim=1, corrected={}, published={}
+    )
+    monkeypatch.setattr(run_module.Reading, "read", lambda *_, **__: (nothing,))
     paths = copy_of(folder, tmp_path / "val")
     paths[7].write_bytes(paths[7].read_bytes()[:300])
     changed = replace(config, images=tmp_path / "val").with_digest()
     with pytest.raises(InputError, match=paths[7].name):
-        make(IMAGENET_X, changed, root=tmp_path / "runs")
-    run, _ = make(IMAGENET_X, replace(changed, skip_corrupt=True), root=tmp_path / "runs")
-    result = ImageNetXResult.from_dict(run.result)
+        make_run(IMAGENET_X, changed, root=tmp_path / "runs")
+    skipping = replace(changed, skip_corrupt=True)
+    result = make_run(IMAGENET_X, skipping, root=tmp_path / "runs").result
     assert result.damaged == (paths[7].name,)
     assert result.images == 59
 
@@ -185,7 +185,7 @@ def test_rows_are_matched_to_annotations_by_name(run: Run, folder: Path, root: P
     numbers = [number_of(Path(key).name) for key in read_keys(features)]
     assert numbers != sorted(numbers)
     assert len(load_shards(features)) == COUNT
-    result = ImageNetXResult.from_dict(run.result)
+    result = IMAGENET_X.read(run)
     pixels = result.of("pixels")
     assert pixels is not None
     assert pixels.corrected["background"].accuracy.value > 0.8  # by chance if rows were mixed up

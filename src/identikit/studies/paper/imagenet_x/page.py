@@ -7,7 +7,7 @@ import pandas as pd
 
 from identikit.core.estimate import Spread, format_number
 from identikit.report.figures import BarSeries, Figure, grouped_bars
-from identikit.report.page import ComparisonRow, Page, Section, Table
+from identikit.report.page import Page, Section, Table
 from identikit.report.style import CONTROL, CURVES
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
@@ -17,24 +17,23 @@ from identikit.studies.paper.imagenet_x.result import (
     Represented,
     Role,
     accuracy,
+    words_for,
 )
-from identikit.worlds.imagenet_x import ANIMAL, CLASS, LICENCE
+from identikit.worlds.imagenet_x import LICENCE
 
 SHOWN: tuple[Role, ...] = ("trained", "untrained", "pixels", "projection")
 """Roles in the figure."""
 
 
-def imagenet_x_page(run: Run) -> Page:
+def imagenet_x_page(run: Run, result: ImageNetXResult) -> Page:
     """The page of a saved `identikit reproduce imagenet-x` run."""
-    result = ImageNetXResult.from_dict(run.result)
     return Page(
         title="What networks know of how ImageNet's images vary",
         subtitle=f"ImageNet-X, {result.images:,} images ({_percent(result.share)} of those "
         f"annotated), {len(result.targets)} targets, annotation "
         f"“{run.config['annotation']}”",
-        verdict=_verdict(result),
-        verdict_tone="good" if result.share == 1 and not result.damaged else "warning",
-        rows=tuple(_row(result, target) for target in result.targets),
+        headline=result.headline,
+        findings=result.findings,
         sections=(
             _figure_section(result),
             *_coverage_section(result),
@@ -50,84 +49,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _words(target: str) -> str:
-    return {CLASS: "class (number above mean)", ANIMAL: "animal (class)"}.get(
-        target, target.replace("_", " ")
-    )
-
-
-def _first(result: ImageNetXResult) -> Represented:
-    """The representation that the page is about: the first trained network, or untrained."""
-    return (result.all_of("trained") or result.all_of("untrained"))[0]
-
-
-def _verdict(result: ImageNetXResult) -> str:
-    counts = [
-        f"{each.name} {sum(result.found(each, target) for target in each.corrected)}"
-        for each in result.all_of(*SHOWN)
-    ]
-    total = len(result.targets)
-    return (
-        f"Read out better than chance (corrected for all {len(result.corrected)} tests), of "
-        f"{total} targets: {', '.join(counts)}."
-    )
-
-
-def _row(result: ImageNetXResult, target: str) -> ComparisonRow:
-    first, known = _first(result), result.of("class")
-    promised = accuracy(known, target) if first.role == "trained" else None
-    return ComparisonRow(
-        quantity=f"{_words(target)} (accuracy). {first.name}",
-        predicted=promised,
-        recovered=first.corrected[target].accuracy,
-        explained=" ".join(_explained(result, first, target)),
-    )
-
-
-def _explained(result: ImageNetXResult, first: Represented, target: str) -> Iterable[str]:
-    own = first.corrected[target]
-    if not own.enough:
-        yield f"Only {own.n_test} test images: no conclusion."
-    elif not result.found(first, target):
-        yield "Not told from chance."
-    else:
-        yield from _against_class(result, first, target)
-    there = [
-        f"{words} {value}"
-        for words, part in (
-            ("inside what the head reads", result.of("head row space", first.model)),
-            ("outside", result.of("complement", first.model)),
-        )
-        if (value := accuracy(part, target)) is not None
-    ]
-    if there:
-        yield f"Of h {', '.join(there)}."
-    others = [
-        f"{each.name} {format_number(each.corrected[target].accuracy.value)}"
-        for each in result.all_of(*SHOWN)
-        if each is not first
-    ]
-    yield f"Beside it: {', '.join(others)}."
-
-
-def _against_class(result: ImageNetXResult, first: Represented, target: str) -> Iterable[str]:
-    promised = accuracy(result.of("class"), target)
-    found = first.corrected[target].accuracy
-    if first.role != "trained" or promised is None:
-        yield "Theory says nothing of networks that were not trained."
-    elif found.low > promised.high:
-        yield "More than the class gives away: the rest is not guaranteed, but inductive bias."
-    elif found.high < promised.low:
-        yield "Less than the class would give away: training stopped short of its optimum."
-    else:
-        yield "As much as the class gives away."
-
-
 def _figure_section(result: ImageNetXResult) -> Section:
     return Section(
         heading="Each factor",
         lead="Accuracy of logistic regression on images that it was not fitted to, mean over "
-        f"{len(_first(result).corrected[result.targets[0]].scores)} splits; both levels of a "
+        f"{len(result.first.corrected[result.targets[0]].scores)} splits; both levels of a "
         "target are equally frequent, so that guessing gets half of them right.",
         figures=(_figure(result),),
         notes=(
@@ -138,7 +64,7 @@ def _figure_section(result: ImageNetXResult) -> Section:
             *(
                 [
                     f"† fewer than {ENOUGH} test images in a split: "
-                    f"{', '.join(map(_words, _few(result)))}. No conclusion is drawn from them."
+                    f"{', '.join(map(words_for, _few(result)))}. No conclusion is drawn from them."
                 ]
                 if _few(result)
                 else []
@@ -153,18 +79,18 @@ def _figure_section(result: ImageNetXResult) -> Section:
 
 
 def _few(result: ImageNetXResult) -> list[str]:
-    first = _first(result)
+    first = result.first
     return [target for target in result.targets if not first.corrected[target].enough]
 
 
 def _figure(result: ImageNetXResult) -> Figure:
-    order = sorted(result.targets, key=lambda t: -_first(result).corrected[t].accuracy.value)
+    order = sorted(result.targets, key=lambda t: -result.first.corrected[t].accuracy.value)
     models = list(dict.fromkeys(each.model for each in result.all_of("trained", "untrained")))
     colours = dict(zip(models, CURVES * len(models), strict=False))
     known = result.of("class")
     few = _few(result)
     drawn = grouped_bars(
-        [_words(target) + (" †" if target in few else "") for target in order],
+        [words_for(target) + (" †" if target in few else "") for target in order],
         [
             BarSeries(
                 label=each.name,
@@ -188,7 +114,7 @@ def _coverage_section(result: ImageNetXResult) -> Iterable[Section]:
     covered = result.all_of("head row space")
     if not covered:
         return
-    columns: dict[str, list[object]] = {"target": [_words(target) for target in result.targets]}
+    columns: dict[str, list[object]] = {"target": [words_for(target) for target in result.targets]}
     for each in result.all_of("trained", "head row space", "complement", "class"):
         columns[f"{each.name} ({each.dim})"] = [accuracy(each, t) for t in result.targets]
     frame = pd.DataFrame(columns)
@@ -201,9 +127,9 @@ def _coverage_section(result: ImageNetXResult) -> Iterable[Section]:
         notes=tuple(
             f"{each.model}: the head reads {each.dim} dimensions"
             + (
-                "; the rest has none."
+                "; the complement has none."
                 if result.of("complement", each.model) is None
-                else f" of {each.dim + _dim(result.of('rest', each.model))}."
+                else f" of {each.dim + _dim(result.of('complement', each.model))}."
             )
             for each in covered
         ),
@@ -236,7 +162,7 @@ def _score_section(result: ImageNetXResult) -> Section:
 def _table(result: ImageNetXResult, each: Represented) -> Table:
     rows = [
         {
-            "target": _words(target),
+            "target": words_for(target),
             **dict(zip(SCORES, own.estimates, strict=True)),
             "p": own.p_value,
             "p (Holm)": result.corrected[each.name, target],
@@ -253,7 +179,7 @@ def _published_section(result: ImageNetXResult) -> Section:
     targets = dict.fromkeys(target for each in shown for target in each.published)
     rows = []
     for target in targets:
-        row: dict[str, object] = {"target": _words(target)}
+        row: dict[str, object] = {"target": words_for(target)}
         for each in shown:
             own = each.published.get(target)
             row[each.name] = None if own is None else _published(result, each, target)
@@ -299,7 +225,7 @@ def _published(result: ImageNetXResult, each: Represented, target: str) -> str:
 def _image_section(result: ImageNetXResult, *, images: str) -> Section:
     positives = pd.DataFrame(
         {
-            "target": [_words(target) for target in result.positives],
+            "target": [words_for(target) for target in result.positives],
             "images that show it": list(result.positives.values()),
             "share": [count / result.images for count in result.positives.values()],
         }

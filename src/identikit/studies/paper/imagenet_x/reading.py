@@ -19,7 +19,7 @@ from identikit.core.files import write_json
 from identikit.core.linalg import centred, rounding
 from identikit.core.randomness import stream
 from identikit.core.serialization import from_plain
-from identikit.runs.study import Watch
+from identikit.runs.study import Tell
 from identikit.studies.paper.imagenet_x.published import published_read_out
 from identikit.studies.paper.imagenet_x.readout import Procedure, read_out
 from identikit.studies.paper.imagenet_x.result import Represented, Role
@@ -57,7 +57,7 @@ class Reading:
     procedure: Procedure
 
     def read(
-        self, features: list[Features], *, kept: Path, on_progress: Watch | None = None
+        self, features: list[Features], *, kept: Path, on_progress: Tell | None = None
     ) -> tuple[Represented, ...]:
         """Read out of every set of features.
 
@@ -104,7 +104,7 @@ class Reading:
 class _Clock:
     """Counts targets and says how long the rest will take."""
 
-    def __init__(self, *, steps: int, on_progress: Watch | None) -> None:
+    def __init__(self, *, steps: int, on_progress: Tell | None) -> None:
         self.steps, self.step, self.timed = steps, 0, 0
         self.on_progress, self.start = on_progress, time.perf_counter()
 

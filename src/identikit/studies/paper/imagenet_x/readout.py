@@ -114,6 +114,13 @@ class ReadOut:
         """The score of the figure."""
         return self.estimates[0]
 
+    def lead_over(self, other: "ReadOut") -> Estimate:
+        """Accuracy less another's on the same splits, paired, corrected for shared images."""
+        each = torch.tensor([[a[0] - b[0]] for a, b in zip(self.scores, other.scores, strict=True)])
+        half = corrected_half_width(each, ratio=self.n_test / self.n_train).item()
+        mean = each.mean().item()
+        return Estimate(mean, mean - half, mean + half)
+
     @property
     def enough(self) -> bool:
         """Whether a test part has the images that a number needs."""

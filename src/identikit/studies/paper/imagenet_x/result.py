@@ -1,15 +1,24 @@
 """What an ImageNet-X run found, as it goes to disk and comes back."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from identikit.core.estimate import Estimate
-from identikit.core.serialization import from_plain
+from identikit.core.finding import (
+    Control,
+    Finding,
+    Headline,
+    Tone,
+    Verdict,
+    factor_headline,
+    judge_factor,
+)
 from identikit.statistics.permutation import holm
 from identikit.studies.paper.imagenet_x.published import PublishedReadOut
 from identikit.studies.paper.imagenet_x.readout import ReadOut
+from identikit.worlds.imagenet_x import ANIMAL, CLASS
 
 Role = Literal[
     "trained", "head row space", "complement", "untrained", "pixels", "projection", "class"
@@ -24,8 +33,8 @@ class Represented:
     name: str
     """As tables and figures call it."""
     role: Role
-    """covered and rest are the parts of a trained network's h inside and outside what its head
-    reads; class is the true class and nothing else, as indicators."""
+    """head row space and complement are the parts of a trained network's h inside and outside
+    what its head reads; class is the true class and nothing else, as indicators."""
     model: str = ""
     """The network that it is of."""
     dim: int
@@ -38,6 +47,7 @@ class Represented:
 class ImageNetXResult:
     """A whole run."""
 
+    status: Literal["completed"] = "completed"
     images: int
     """Read and annotated."""
     annotated: int
@@ -90,16 +100,100 @@ class ImageNetXResult:
         """What a p-value of the paper's procedure must be below."""
         return FALSE_ALARMS / max(1, sum(len(each.published) for each in self.represented))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {"status": "completed", **asdict(self)}
+    @property
+    def first(self) -> Represented:
+        """The representation that the run is about: the first trained network, or untrained."""
+        return (self.all_of("trained") or self.all_of("untrained"))[0]
 
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "ImageNetXResult":
-        """The inverse of `to_dict`; other entries are passed over."""
-        return from_plain(cls, plain, writer="ImageNetXResult.to_dict")
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """A finding for each target, of the first network beside everything else."""
+        measured = self.first.corrected
+        return tuple(self._finding(target) for target in self.targets if target in measured)
+
+    @property
+    def headline(self) -> Headline:
+        """How many targets the first network learned, and of which part of the set that speaks."""
+        said = factor_headline(self.findings)
+        if self.share == 1 and not self.damaged:
+            return said
+        words = f" On {100 * self.share:.3g} % of the annotated images."
+        tone: Tone = "warning" if said.tone == "good" else said.tone
+        return replace(said, sentence=said.sentence + words, tone=tone)
+
+    def _finding(self, target: str) -> Finding:
+        first = self.first
+        own = first.corrected[target]
+        beside = [
+            each
+            for each in self.all_of("untrained", "pixels", "projection")
+            if each is not first and each.model in ("", first.model)
+        ]
+        controls = tuple(self._control(own, each, target) for each in beside)
+        verdict = (
+            judge_factor(
+                own.accuracy,
+                chance=0.5,
+                controls=controls,
+                p=self.corrected[first.name, target],
+            )
+            if own.enough
+            else Verdict.UNDECIDED
+        )
+        return Finding(
+            quantity=f"{words_for(target)}. {first.name}",
+            measure="accuracy",
+            recovered=own.accuracy,
+            chance=0.5,
+            controls=controls,
+            explained=" ".join(self._explained(own, verdict, target)),
+            verdict=verdict,
+        )
+
+    @staticmethod
+    def _control(own: ReadOut, each: Represented, target: str) -> Control:
+        other = each.corrected[target]
+        return Control(name=each.name, recovered=other.accuracy, lead=own.lead_over(other))
+
+    def _explained(self, own: ReadOut, verdict: Verdict, target: str) -> Iterable[str]:
+        if verdict is Verdict.UNDECIDED:
+            yield f"Only {own.n_test} test images: no conclusion."
+        elif verdict is Verdict.NOT_SHOWN:
+            yield "Not told from chance."
+        else:
+            yield self._against_class(own.accuracy, target)
+        there = [
+            f"{words} {value}"
+            for words, part in (
+                ("inside what the head reads", self.of("head row space", self.first.model)),
+                ("outside", self.of("complement", self.first.model)),
+            )
+            if (value := accuracy(part, target)) is not None
+        ]
+        if there:
+            yield f"Of h {', '.join(there)}."
+
+    def _against_class(self, found: Estimate, target: str) -> str:
+        alone = accuracy(self.of("class"), target)
+        if self.first.role != "trained" or alone is None:
+            return "Theory says nothing of networks that were not trained."
+        if found.low > alone.high:
+            return (
+                f"More than the class gives away ({alone}): what is above is not guaranteed, but "
+                "inductive bias."
+            )
+        if found.high < alone.low:
+            return f"Less than the class would give away ({alone})."
+        return f"As much as the class gives away ({alone})."
 
 
 def accuracy(each: Represented | None, target: str) -> Estimate | None:
     """Of the corrected read-out, where there is one."""
     return None if each is None or target not in each.corrected else each.corrected[target].accuracy
+
+
+def words_for(target: str) -> str:
+    """A target as tables call it."""
+    return {CLASS: "class (number above mean)", ANIMAL: "animal (class)"}.get(
+        target, target.replace("_", " ")
+    )

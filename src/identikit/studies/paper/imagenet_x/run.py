@@ -23,7 +23,7 @@ from identikit.core.errors import InputError
 from identikit.core.files import write_atomically
 from identikit.features.shards import HEAD_FILE, Manifest, read_keys, read_manifest, read_shard
 from identikit.runs.store import Draft
-from identikit.runs.study import Watch
+from identikit.runs.study import Tell
 from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.run import PIXELS, UNTRAINED, extract
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
@@ -44,7 +44,7 @@ from identikit.worlds.imagenet_x import ImageNetX, load_imagenet_x
 
 
 def run_imagenet_x(
-    config: ImageNetXConfig, draft: Draft, *, on_progress: Watch | None = None
+    config: ImageNetXConfig, draft: Draft, *, on_progress: Tell | None = None
 ) -> ImageNetXResult:
     """Encode the images, read every target out of every representation.
 
@@ -91,7 +91,7 @@ def usable(annotations: ImageNetX) -> tuple[Targets, tuple[str, ...]]:
 
 
 def _encode(
-    config: ImageNetXConfig, keys: Iterable[str], draft: Draft, on_progress: Watch | None
+    config: ImageNetXConfig, keys: Iterable[str], draft: Draft, on_progress: Tell | None
 ) -> dict[str, Path]:
     """Features of every network from the images with these keys; what is there is found."""
     table = draft.folder / "images.csv"
@@ -134,7 +134,7 @@ def short(model: str) -> str:
 class _Watched:
     """Tells a watch of images how long the rest will take."""
 
-    watch: Watch | None
+    watch: Tell | None
     start: float = 0.0
     before: int = -1
 

@@ -1,19 +1,20 @@
 """How an ImageNet-X run is made, saved and drawn."""
 
-from identikit.runs.store import Draft
-from identikit.runs.study import Outcome, Study, Watch
+from identikit.runs.study import Arrays, Context, Study
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.page import imagenet_x_page
+from identikit.studies.paper.imagenet_x.result import ImageNetXResult
 from identikit.studies.paper.imagenet_x.run import run_imagenet_x
 
 
-def _compute(config: ImageNetXConfig, draft: Draft, on_progress: Watch | None) -> Outcome:
-    return run_imagenet_x(config, draft, on_progress=on_progress).to_dict(), {}
+def _compute(config: ImageNetXConfig, context: Context) -> tuple[ImageNetXResult, Arrays]:
+    return run_imagenet_x(config, context.draft, on_progress=context.tell), {}
 
 
-IMAGENET_X: Study[ImageNetXConfig] = Study(
-    command="reproduce imagenet-x",
+IMAGENET_X = Study(
+    name="reproduce imagenet-x",
+    result=ImageNetXResult,
     compute=_compute,
     page=imagenet_x_page,
-    label=lambda config: "untrained" if config.untrained else "",
 )
+"""`identikit reproduce imagenet-x`."""
