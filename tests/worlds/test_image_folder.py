@@ -1,5 +1,6 @@
 """Image folders: keys, refusals, and batches with what could not be read."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,46 @@ def test_keys_are_relative_paths_in_order(folder: Path) -> None:
     assert len(images) == 4
 
 
-def test_links_are_followed_and_never_in_circles(folder: Path, tmp_path: Path) -> None:
-    picture(tmp_path / "elsewhere" / "z.png")
-    (folder / "link").symlink_to(tmp_path / "elsewhere")
+def test_links_are_followed_inside_the_folder_and_never_in_circles(folder: Path) -> None:
+    (folder / "link").symlink_to(folder / "b" / "c")
     (folder / "b" / "up").symlink_to(folder)
-    assert find_images(folder).keys[-1] == "link/z.png"
-    assert len(find_images(folder)) == 5
+    (folder / "z.png").symlink_to(folder / "a.jpg")
+    assert [key for key in find_images(folder).keys if key[0] in "z"] == ["z.png"]
+    assert len(find_images(folder)) == 5  # b/c is the folder that link is
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_links_that_leave_the_folder_are_followed_if_that_is_meant(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    picture(tmp_path / "images-2" / "z.png")  # its name begins as the folder's does
+    target = tmp_path / "images-2"
+    (folder / "link.png").symlink_to(target if kind == "folder" else target / "z.png")
+    with pytest.raises(InputError, match=r"link\.png in .* leaves the folder, to .*images-2"):
+        find_images(folder)
+    assert len(find_images(folder, follow_links=True)) == 5
+    (tmp_path / "whole").symlink_to(folder)
+    with pytest.raises(InputError, match="leaves the folder"):
+        find_images(tmp_path / "whole")
+    (folder / "link.png").unlink()
+    assert len(find_images(tmp_path / "whole")) == 4  # the folder itself may be a link
+
+
+@pytest.mark.parametrize("key", ["../secret.png", "{}/secret.png", "b/../../secret.png"])
+def test_keys_never_leave_the_folder(folder: Path, tmp_path: Path, key: str) -> None:
+    picture(tmp_path / "secret.png")
+    with pytest.raises(InputError, match="not among the 4 images"):
+        find_images(folder, keys=[key.format(tmp_path), "a.jpg"])
+
+
+def test_names_that_are_no_text_are_refused(folder: Path) -> None:
+    picture(folder / "ok.png")
+    (folder / "ok.png").rename(Path(os.fsdecode(bytes(folder) + b"/caf\xe9.png")))
+    with pytest.raises(
+        InputError, match=r"1 images .* not UTF-8, such as 'caf\\udce9\.png'"
+    ) as bad:
+        find_images(folder)
+    str(bad.value).encode()
 
 
 def test_a_table_chooses_and_the_digest_tells(folder: Path) -> None:
@@ -95,16 +130,6 @@ def test_batches_hold_the_images_and_name_the_unreadable(tmp_path: Path, workers
     assert [set(batch.unreadable) for batch in batches] == [set(), {3, 4}, {5}]
     assert all(words for words in batches[1].unreadable.values())
     assert len(batches[2].x) == 0
-
-
-def test_an_image_of_absurd_size_is_unreadable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    picture(tmp_path / "a.png")
-    monkeypatch.setattr(PIL, "MAX_IMAGE_PIXELS", 100)
-    images = find_images(tmp_path)
-    (batch,) = image_batches(images, [[0]], transform=to_tensor, workers=0)
-    assert "bomb" in batch.unreadable[0]
 
 
 def test_a_fault_of_the_transform_is_not_the_images(tmp_path: Path) -> None:

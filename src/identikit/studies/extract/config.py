@@ -27,6 +27,8 @@ class ExtractConfig:
     which returns a torch.nn.Module or a pair of it and a transform of PIL images."""
     images: Path
     """Folder of images; subfolders are searched too."""
+    follow_links: bool = False
+    """Also go where links lead that leave that folder, instead of stopping at one."""
     out: Path
     """Folder of the features. One that the same command left unfinished is gone on with."""
     factors: Path | None = None

@@ -59,7 +59,7 @@ def extract(
             that were written stay.
     """
     wanted = None if config.factors is None else _keys(config.factors, config.key)
-    images = find_images(config.images, keys=wanted)
+    images = find_images(config.images, keys=wanted, follow_links=config.follow_links)
     model = load_model(
         config.model,
         pretrained=not config.untrained,

@@ -24,6 +24,8 @@ class ImageNetXConfig:
     images: Path
     """Folder of ImageNet's validation images (ILSVRC2012_val_00000001.JPEG and so on, as they
     are or in a folder per class); they do not come with identikit."""
+    follow_links: bool = False
+    """Also go where links lead that leave that folder, instead of stopping at one."""
     partial: bool = False
     """Go on where annotated images are missing; the page says what share is there."""
     skip_corrupt: bool = False
@@ -106,7 +108,10 @@ class ImageNetXConfig:
             InputError: a wrong folder, or images that are missing where not `partial`.
         """
         return find_validation_images(
-            self.images, load_imagenet_x(self.annotation).number, partial=self.partial
+            self.images,
+            load_imagenet_x(self.annotation).number,
+            partial=self.partial,
+            follow_links=self.follow_links,
         )
 
     def with_digest(self) -> "ImageNetXConfig":
