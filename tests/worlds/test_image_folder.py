@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.worlds.image_folder import find_images, image_batches
+from identikit.worlds.batches import sample_batches
+from identikit.worlds.image_folder import find_images
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -122,7 +123,7 @@ def test_batches_hold_the_images_and_name_the_unreadable(tmp_path: Path, workers
     (tmp_path / "5.png").write_bytes(b"")
     images = find_images(tmp_path)
     batches = list(
-        image_batches(images, [[2, 0], [1, 3, 4], [5]], transform=to_tensor, workers=workers)
+        sample_batches(images, [[2, 0], [1, 3, 4], [5]], transform=to_tensor, workers=workers)
     )
     wanted = [to_tensor(PIL.open(tmp_path / f"{k}.png").convert("RGB")) for k in range(3)]
     assert torch.equal(batches[0].x, torch.stack([wanted[2], wanted[0]]))
@@ -132,14 +133,48 @@ def test_batches_hold_the_images_and_name_the_unreadable(tmp_path: Path, workers
     assert len(batches[2].x) == 0
 
 
-def test_a_fault_of_the_transform_is_not_the_images(tmp_path: Path) -> None:
+def broken(image: Any) -> Tensor:
+    raise KeyError("broken transform")
+
+
+def own_size(image: Any) -> Tensor:
+    return torch.zeros(3, *image.size)
+
+
+def no_tensor(image: Any) -> Any:
+    return image.size
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (broken, r"^a\.png cannot be prepared: .* 30 x 20 pixels: KeyError: 'broken transform'\.$"),
+        (own_size, r"^b\.png cannot be prepared: it has shape \(3, 7, 5\).*others.*\(3, 30, 20\)"),
+        (no_tensor, r"^a\.png cannot be prepared: the transform made tuple"),
+    ],
+)
+def test_a_fault_of_the_transform_is_one_sentence_with_the_image(
+    tmp_path: Path, workers: int, transform: Any, message: str
+) -> None:
     picture(tmp_path / "a.png")
+    PIL.new("RGB", (7, 5)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match=message) as error:
+        list(sample_batches(find_images(tmp_path), [[0, 1]], transform=transform, workers=workers))
+    assert "workers" not in str(error.value)
 
-    def broken(image: Any) -> Tensor:
-        raise ValueError("broken transform")
 
-    with pytest.raises(ValueError, match="broken transform"):
-        list(image_batches(find_images(tmp_path), [[0]], transform=broken, workers=0))
+def test_other_files_are_counted_by_their_ending(folder: Path) -> None:
+    for name in ("x.avif", "b/y.AVIF", "b/README"):
+        (folder / name).write_bytes(b"")
+    picture(folder / "moving.gif")
+    found = find_images(folder)
+    assert "moving.gif" in found.keys
+    assert found.passed_over == {"": 1, ".avif": 2, ".txt": 1}
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other" / "x.avif").write_bytes(b"")
+    with pytest.raises(InputError, match=r"other files: 1 \(1 \.avif\)"):
+        find_images(folder.parent / "other")
 
 
 def dies(image: Any) -> Tensor:
@@ -151,4 +186,4 @@ def dies(image: Any) -> Tensor:
 def test_a_process_that_dies_is_explained(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(InputError, match="fewer --workers"):
-        list(image_batches(find_images(tmp_path), [[0]], transform=dies, workers=1))
+        list(sample_batches(find_images(tmp_path), [[0]], transform=dies, workers=1))

@@ -1,28 +1,30 @@
-"""Images in a folder, and the batches that a network is fed with.
+"""Images in a folder, as the samples that a network is fed with.
 
 A key is an image's path relative to the folder, with `/`: `val/n01440764/0001.JPEG`. Images are
 found in all subfolders, in the order of their keys; names that start with a dot are none. They are
-decoded to RGB by Pillow (see `images`), as torchvision's ImageFolder does it, in processes of their
-own.
+decoded to upright RGB by Pillow (see `images`).
 """
 
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from identikit.core.errors import InputError
+from identikit.core.errors import InputError, in_words
+from identikit.worlds.batches import Failed, Item, Unreadable
 from identikit.worlds.images import UnreadableImageError, open_image, pillow
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Images:
 
     folder: Path
     keys: tuple[str, ...]
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """How many other files lie in the folder, by the ending of their names."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -38,6 +42,11 @@ class Images:
     def digest(self) -> str:
         """SHA-256 of the keys in their order."""
         return hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
+
+    def prepared(self, transform: Callable[[Any], Tensor]) -> Dataset[Item]:
+        """The images, each opened when it is asked for."""
+        pillow()  # missed here, and not in a process of its own
+        return _Decoded(self, transform)
 
 
 def find_images(
@@ -59,10 +68,14 @@ def find_images(
             f"{folder} is not a folder. Give the folder of images; subfolders are searched too."
         )
     found = sorted(entry.key for entry in walk(folder, follow_links=follow_links))
+    others = Counter(
+        PurePosixPath(key).suffix.lower() for key in found if not key.lower().endswith(EXTENSIONS)
+    )
     found = [key for key in found if key.lower().endswith(EXTENSIONS)]
     if not found:
         raise InputError(
-            f"{folder} holds no images ({', '.join(EXTENSIONS)}), nor do its subfolders."
+            f"{folder} holds no images ({', '.join(EXTENSIONS)}), nor do its subfolders; other "
+            f"files: {sum(others.values()):,}{_endings(others)}."
         )
     no_text = [ascii(key) for key in found if not _is_text(key)]
     if no_text:
@@ -74,7 +87,7 @@ def find_images(
         _refuse_keys(folder, keys, found)
         wanted = set(keys)
         found = [key for key in found if key in wanted]
-    return Images(folder=folder, keys=tuple(found))
+    return Images(folder=folder, keys=tuple(found), passed_over=dict(sorted(others.items())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +149,11 @@ def _require_inside(entry: os.DirEntry[str], root: str, folder: Path, key: str) 
         )
 
 
+def _endings(counts: Mapping[str, int]) -> str:
+    found = ", ".join(f"{count:,} {ending or 'without'}" for ending, count in counts.items())
+    return f" ({found})" if found else ""
+
+
 def _is_text(name: str) -> bool:
     try:
         name.encode()
@@ -162,80 +180,30 @@ def _count(keys: Sequence[str], what: str) -> str:
     return f"{len(keys):,} {what}{'s' if len(keys) > 1 else ''} ({examples}) {verb}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """Images that were decoded and prepared, and those that could not be."""
-
-    x: Tensor
-    """(n, channels, height, width); no rows if none could be read."""
-    unreadable: dict[int, str]
-    """Why, by index."""
-
-    def pin_memory(self) -> "Batch":
-        """In page-locked memory, from where a copy to a device need not be waited for."""
-        return Batch(x=self.x.pin_memory(), unreadable=self.unreadable)
-
-
-def image_batches(
-    images: Images,
-    batches: Sequence[Sequence[int]],
-    *,
-    transform: Callable[[Any], Tensor],
-    workers: int,
-    pin_memory: bool = False,
-) -> Iterator[Batch]:
-    """Decode images and prepare them, several batches ahead.
-
-    Args:
-        images: All images.
-        batches: Which of them make each batch, by index.
-        transform: From a PIL image in RGB to (channels, height, width).
-        workers: Processes that do it; 0 for this one.
-        pin_memory: For copies to a CUDA device.
-
-    Raises:
-        InputError: a process died, for want of (shared) memory as a rule.
-    """
-    pillow()  # missed here, and not in a process of its own
-    loader = DataLoader(
-        _Decoded(images, transform),
-        batch_sampler=batches,  # type: ignore[arg-type]
-        num_workers=workers,
-        collate_fn=_collate,
-        pin_memory=pin_memory,
-    )
-    try:
-        yield from loader
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise InputError(
-            f"a process that loads images died: {error}. Give fewer --workers, or a smaller "
-            "--batch-size; in a container, more shared memory."
-        ) from error
-
-
-class _Decoded(Dataset[tuple[int, Tensor | str]]):
+class _Decoded(Dataset[Item]):
     """Images by index: the tensor, or why there is none.
 
     Keys are one array, not a million Python objects, whose reference counts would have every
     process copy their memory page by page.
     """
 
-    def __init__(self, images: Images, transform: Callable[[Any], Tensor]) -> None:
+    def __init__(self, images: Images, transform: Callable[[Any], Any]) -> None:
         self.folder = images.folder
         self.keys = np.array([os.fsencode(key) for key in images.keys])
         self.transform = transform
 
-    def __getitem__(self, index: int) -> tuple[int, Tensor | str]:
+    def __getitem__(self, index: int) -> Item:
         try:
             image = open_image(self.folder / os.fsdecode(self.keys[index]))
         except UnreadableImageError as error:
-            return index, str(error)
-        return index, self.transform(image)
-
-
-def _collate(items: Sequence[tuple[int, Tensor | str]]) -> Batch:
-    good = [item for _, item in items if isinstance(item, Tensor)]
-    bad = {index: item for index, item in items if isinstance(item, str)}
-    return Batch(x=torch.stack(good) if good else torch.empty(0), unreadable=bad)
+            return index, Unreadable(str(error))
+        try:
+            made = self.transform(image)
+        except Exception as error:
+            width, height = image.size
+            return index, Failed(
+                f"the transform fails on its {width} x {height} pixels: {in_words(error)}"
+            )
+        if not isinstance(made, Tensor):
+            return index, Failed(f"the transform made {type(made).__name__} of it, not a tensor")
+        return index, made

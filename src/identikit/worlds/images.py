@@ -1,4 +1,4 @@
-"""One image file as RGB pixels: the only place where image files are opened.
+"""One image file as RGB pixels (see `rgb`): the only place where image files are opened.
 
 Pillow is told which formats to try. All are pixels that it decodes by itself; others are not tried,
 whatever a file is called: for PostScript Pillow starts Ghostscript, which runs what is in the file.
@@ -10,6 +10,7 @@ from typing import Any
 
 from identikit.core.errors import InputError, optional_module
 from identikit.core.files import open_regular
+from identikit.worlds.rgb import to_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "PPM", "TIFF", "GIF")
 """As Pillow names them; a file's name does not matter."""
@@ -22,7 +23,7 @@ class UnreadableImageError(InputError):
 
 
 def open_image(path: Path) -> Any:
-    """The PIL image in RGB, decoded.
+    """The PIL image in RGB, decoded and upright.
 
     Raises:
         UnreadableImageError: it cannot be; the message does not name the file.
@@ -36,7 +37,7 @@ def open_image(path: Path) -> Any:
                 width, height = image.size
                 if width * height > MOST_PIXELS:
                     raise UnreadableImageError(_too_large(width, height))
-                return image.convert("RGB")
+                return to_rgb(image)
     except images.UnidentifiedImageError:
         formats = ", ".join(FORMATS)
         raise UnreadableImageError(f"it is no image of these formats: {formats}") from None

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from identikit.core.errors import InputError
-
-_WORDS = 300
+from identikit.core.errors import InputError, in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +39,3 @@ class Forward:
                 f"({str(x.dtype).removeprefix('torch.')}) as {self.inputs} made it: "
                 f"{in_words(error)}."
             ) from error
-
-
-def in_words(error: BaseException) -> str:
-    """An error of somebody else's code in one line: its type, and the beginning of what it says."""
-    said = " ".join(str(error).split()).rstrip(".")
-    short = said if len(said) <= _WORDS else said[:_WORDS] + " ..."
-    return f"{type(error).__name__}: {short}" if short else type(error).__name__

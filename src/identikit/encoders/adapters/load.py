@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from identikit.core.errors import InputError, optional_module
-from identikit.encoders.adapters.forward import Forward, in_words
+from identikit.core.errors import InputError, in_words, optional_module
+from identikit.encoders.adapters.forward import Forward
 from identikit.encoders.adapters.hub_huggingface import HuggingFace
 from identikit.encoders.adapters.hub_timm import Timm
 from identikit.encoders.adapters.hub_torchvision import Torchvision
@@ -111,7 +111,8 @@ def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
     shown = words if len(words) <= _SHOWN else words[:_SHOWN] + " ..."
     forward = Forward(name=name, network=network, call=built.forward, inputs=f"transform {shown}")
     traced = trace(forward, torch.stack(images))
-    network.requires_grad_(False)  # after the dry run, which makes weights that are lazy
+    for parameter in network.parameters():  # after the dry run, which makes those that are lazy
+        parameter.requires_grad_(False)
     layers, head = traced.layers, traced.head
     if head is not None and not built.classifies:
         layers, head = layers[1:], None

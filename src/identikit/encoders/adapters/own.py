@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from identikit.core.errors import InputError, optional_module, unknown_name
-from identikit.encoders.adapters.forward import in_words
+from identikit.core.errors import InputError, in_words, optional_module, unknown_name
 from identikit.encoders.adapters.source import Built, Transform
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -9,7 +9,7 @@ import torch
 import tyro
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import Pool
+from identikit.encoders.adapters import Channels, Pool
 from identikit.features.shards import Storage
 from identikit.runs.options import chosen_device, require_device
 
@@ -48,6 +48,11 @@ class ExtractConfig:
     pool: Pool = "auto"
     """How space or tokens become one vector. auto: mean over space; the class token where the
     model classifies by it, else the mean over patches."""
+    channels: Channels | None = None
+    """Which axis of a layer's output holds the channels, first or last, where the model does not
+    say."""
+    prefix_tokens: int | None = None
+    """How many class and register tokens come before the others, where the model does not say."""
     dtype: Storage = "float32"
     """Of the features on disk."""
     untrained_twin: bool = False
@@ -83,8 +88,9 @@ class ExtractConfig:
         for name, value in least.items():
             if value is not None and value < 1:
                 raise InputError(f"--{name} must be at least 1; got {value}.")
-        if self.workers is not None and self.workers < 0:
-            raise InputError(f"--workers must be at least 0; got {self.workers}.")
+        for name, value in {"workers": self.workers, "prefix-tokens": self.prefix_tokens}.items():
+            if value is not None and value < 0:
+                raise InputError(f"--{name} must be at least 0; got {value}.")
         require_device(self.device)
 
     def on(self) -> torch.device:

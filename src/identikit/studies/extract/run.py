@@ -146,7 +146,9 @@ def _reading(
     controls: tuple[str, ...] = (),
 ) -> Output:
     """A layer of a model, which moves to the device."""
-    tap = model.tap(config.layer, pool=config.pool)
+    tap = model.tap(
+        config.layer, pool=config.pool, channels=config.channels, prefix=config.prefix_tokens
+    )
     settings = {
         "model": model.name,
         "pretrained": model.trained and config.checkpoint is None,
@@ -155,6 +157,8 @@ def _reading(
         "weights_sha256": model.digest(),
         "layer": tap.layer.name,
         "pool": config.pool,
+        "channels_axis": None if tap.layout is None else tap.layout.channels,
+        "prefix_tokens": None if tap.layout is None else tap.layout.prefix,
         "precision": str(config.arithmetic()).removeprefix("torch."),
         **common,
     }
