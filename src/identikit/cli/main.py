@@ -19,6 +19,7 @@ from identikit.cli.data import Data
 from identikit.cli.experiments import EXPERIMENTS
 from identikit.cli.extract import Extract
 from identikit.cli.layers import Layers
+from identikit.cli.papers import Papers
 from identikit.cli.probe import Probe
 from identikit.cli.report import Report
 from identikit.cli.reproduce import Reproduce
@@ -50,6 +51,7 @@ COMMANDS: dict[str, type[Command]] = {
     "data": Data,
     "reproduce": Reproduce,
     "report": Report,
+    "papers": Papers,
 }
 
 
