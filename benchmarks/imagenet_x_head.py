@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from identikit.encoders.adapters import load_model
-from identikit.worlds.image_folder import find_images, image_batches
+from identikit.worlds.batches import sample_batches
+from identikit.worlds.image_folder import find_images
 from identikit.worlds.imagenet_x import ANIMAL, load_imagenet_x, number_of
 
 
@@ -36,7 +37,7 @@ def main() -> None:
         h = torch.cat(
             [
                 tap(batch.x)
-                for batch in image_batches(images, batches, transform=model.transform, workers=0)
+                for batch in sample_batches(images, batches, transform=model.transform, workers=0)
             ]
         ).numpy()
     rows = torch.tensor([number_of(Path(key).name) for key in images.keys[:count]])

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "similarity": ("core", "statistics", "features", "theory", "probing"),
     "disentanglement": ("core", "statistics", "features"),
     "report": ("core",),
+    "literature": ("core", "report"),
     "runs": ("core", "report"),
     "studies": (
         "core",
@@ -40,7 +41,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "report",
         "runs",
     ),
-    "cli": ("core", "worlds", "training", "report", "runs", "studies"),
+    "cli": ("core", "worlds", "training", "report", "literature", "runs", "studies"),
 }
 """Room by room, in the order in which the data flows, the rooms that it may import."""
 
@@ -68,6 +69,12 @@ def test_a_room_imports_only_from_rooms_upstream(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         rooms = {name.partition(".")[0] for name in imported(path)}
         assert rooms <= {room, *MAY_IMPORT[room]}, path
+
+
+def test_only_its_command_imports_the_literature_room() -> None:
+    files = [path for path in ROOT.rglob("*.py") if path.parent != ROOT / "literature"]
+    users = [p for p in files if any(name.startswith("literature.") for name in imported(p))]
+    assert users == [ROOT / "cli" / "papers.py"]
 
 
 def test_every_file_lies_in_a_known_room() -> None:

@@ -37,6 +37,9 @@ _OTHERS = {
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),
+    "papers": Command(
+        "cli.papers:Papers", "Make one page of a paper, the papers that cite it and those it cites."
+    ),
 }
 _ORDER = (
     "demo",
@@ -49,6 +52,7 @@ _ORDER = (
     "data",
     "reproduce",
     "report",
+    "papers",
 )
 
 

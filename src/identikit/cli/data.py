@@ -86,7 +86,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Image grids on disk: list them, fetch one, check one.
+    """List, fetch and check image grids on disk.
 
     Example: identikit data fetch shapes3d
     """

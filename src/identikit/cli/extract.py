@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from identikit.cli.terminal import OUT, progress_count, say
-from identikit.studies.extract import ExtractConfig, Extracted, extract
+from identikit.studies.extract.config import ExtractConfig
+
+if TYPE_CHECKING:
+    from identikit.studies.extract.run import Extracted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extract:
-    """Read any layer of any vision model over a folder of images, for `identikit probe`.
+    """Read any layer of any model over your data, for `identikit probe`.
 
     Example: identikit extract timm:resnet50 --images photos --out features --untrained-twin
     --pixels 32
@@ -26,6 +29,8 @@ class Extract:
 
     def run(self) -> None:
         """Extract what is missing and print what is there."""
+        from identikit.studies.extract.run import extract
+
         with progress_count("images") as watch:
             found = extract(self.config, on_progress=watch)
         if self.json:
@@ -34,7 +39,7 @@ class Extract:
             say(OUT, _words(found))
 
 
-def _words(found: Extracted) -> str:
+def _words(found: "Extracted") -> str:
     lines = [f"{found.n:,} images, {found.dim:,} dimensions of {found.layer}: {found.folder}"]
     if found.made:
         lines.append(

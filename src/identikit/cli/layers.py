@@ -2,19 +2,22 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.markup import escape
 
 from identikit.cli.terminal import OUT
 from identikit.core.serialization import plain_table
-from identikit.studies.extract import LayersConfig, Readable, list_layers
+from identikit.studies.extract.config import LayersConfig
+
+if TYPE_CHECKING:
+    from identikit.studies.extract.layers import Readable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
-    """List the layers of a model, in the order of computation, with the shapes of their outputs.
+    """List the layers of a model, in the order of computation, with their output shapes.
 
     Example: identikit layers timm:resnet50
 
@@ -28,6 +31,8 @@ class Layers:
 
     def run(self) -> None:
         """Print them."""
+        from identikit.studies.extract.layers import list_layers
+
         found = list_layers(self.config)
         if self.json:
             layers = [asdict(readable.layer) | {"dim": readable.dim} for readable in found]
@@ -43,7 +48,7 @@ class Layers:
         OUT.print(table)
 
 
-def _shape(readable: Readable) -> str:
+def _shape(readable: "Readable") -> str:
     layer = readable.layer
     if layer.shape is None:
         return "no row per image"

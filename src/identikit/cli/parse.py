@@ -42,7 +42,7 @@ def parse(command: str, words: Sequence[str]) -> Runnable:
         return _parsed(_study_command(entry_of(command)), f"identikit {command}", words)
     kind = imported(found.place)
     default = kind.given(words) if hasattr(kind, "given") else None
-    return _parsed(kind, f"identikit {command}", words, help=found.help, default=default)
+    return _parsed(kind, f"identikit {command}", words, default=default)
 
 
 def _named_study(words: Sequence[str]) -> int | None:
@@ -90,19 +90,17 @@ def _parsed(
     prog: str,
     words: Sequence[str],
     *,
-    help: str | None = None,
     default: Any = None,
 ) -> Runnable:
     """Our own errors come out as they were raised, the parser's with the nearest name."""
     heard = io.StringIO()
-    details = re.sub(r"[ \t]+", " ", (kind.__doc__ or "").strip())
     options: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(heard):
             command: Runnable = tyro.cli(
                 kind,
                 prog=prog,
-                description=details if help is None else f"{help}\n\n{details}",
+                description=kind.__doc__,
                 args=list(words),
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
                 **options,

@@ -13,7 +13,10 @@ from identikit.runs.store import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Example: identikit report runs/simulate-diet-vmf-d5-c100-s0-0123456789"""
+    """Draw the page and the figures of a saved run again.
+
+    Example: identikit report runs/simulate-diet-vmf-d5-c100-s0-0123456789
+    """
 
     folder: Annotated[Path, tyro.conf.Positional]
     """Folder of the run."""

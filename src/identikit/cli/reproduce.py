@@ -19,7 +19,9 @@ from identikit.studies.sweeps.config import SweepConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduce:
-    """Example: identikit reproduce table3 --workers 4
+    """Run a named study: many simulations, one table of predicted, recovered, explained.
+
+    Example: identikit reproduce table3 --workers 4
 
     Runs that were made before are found; a study that was stopped or killed goes on when the same
     command is given again. Without a name, or with --list, all studies are listed.

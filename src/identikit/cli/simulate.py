@@ -23,7 +23,9 @@ RecipeName = Literal["fast", "flat", "wide", "crowded", "pixels", "paper"]
 
 @dataclass(frozen=True, kw_only=True)
 class Simulate:
-    """Example: identikit simulate --objective diet --instances 10240 --classes 100 --dim 5
+    """Train on a simulated world and compare what was recovered with what theory predicts.
+
+    Example: identikit simulate --objective diet --instances 10240 --classes 100 --dim 5
     --kappa 10 --seed 0
 
     The defaults are the base row of the paper. An interrupted run goes on from its checkpoint
@@ -52,7 +54,10 @@ class Simulate:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Example: identikit demo"""
+    """Watch a network recover hidden factors on a sphere, and get a page about it.
+
+    Example: identikit demo
+    """
 
     output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
 
@@ -63,7 +68,10 @@ class Demo:
 
 @dataclass(frozen=True, kw_only=True)
 class Theory:
-    """Example: identikit theory --conditional laplace --scale 0.5"""
+    """Say what theory predicts of a simulated world, without training.
+
+    Example: identikit theory --conditional laplace --scale 0.5
+    """
 
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig

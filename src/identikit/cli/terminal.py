@@ -88,8 +88,9 @@ class Standing(Protocol):
 
 @contextlib.contextmanager
 def live(what: str) -> Iterator[Callable[[Standing], None]]:
-    """A live display on standard error from the first news on; without a terminal a line per news
-    that has words to it.
+    """A live display on standard error from the first news on.
+
+    Without a terminal it is a line per news that is not quiet.
     """
     if not ERR.is_terminal:
         yield _print_standing

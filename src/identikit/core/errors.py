@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 _LISTED = 40
+_WORDS = 300
 
 
 class InputError(ValueError):
@@ -51,3 +52,10 @@ def optional_module(name: str, *, what: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise missing_package(what, extra=extra) from error
+
+
+def in_words(error: BaseException) -> str:
+    """An error of somebody else's code in one line: its type, and the beginning of what it says."""
+    said = " ".join(str(error).split()).rstrip(".")
+    short = said if len(said) <= _WORDS else said[:_WORDS] + " ..."
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__

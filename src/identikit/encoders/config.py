@@ -7,6 +7,8 @@ from identikit.core.errors import InputError
 
 Pool = Literal["auto", "mean", "cls", "flatten"]
 """How space or tokens of a layer become one vector."""
+Channels = Literal["first", "last"]
+"""Which axis of a layer's output holds the channels."""
 STAGED_ENCODERS = ("pixels", "linear", "mlp", "resnet18")
 """Those of `staged`; all but the first learn."""
 

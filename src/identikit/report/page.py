@@ -141,19 +141,24 @@ def render(page: Page) -> str:
     if any(figure.interactive is not None for figure in page.figures):
         scripts = [get_plotlyjs(), (_TEMPLATES / "page.js").read_text()]
     return (
-        _environment()
+        environment()
         .get_template("page.html.jinja")
         .render(
             page=page,
             controls=controls_of(page.findings),
-            style=Markup((_TEMPLATES / "page.css").read_text()),
+            style=page_style(),
             scripts=[Markup(script) for script in scripts],
-            policy=_policy(scripts),
+            policy=content_policy(scripts),
         )
     )
 
 
-def _policy(scripts: list[str]) -> str:
+def page_style() -> Markup:
+    """The style sheet that all pages share."""
+    return Markup((_TEMPLATES / "page.css").read_text())
+
+
+def content_policy(scripts: list[str]) -> str:
     """A content security policy: no network at all, and no script but those on this page."""
     hashes = " ".join(
         f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts
@@ -166,15 +171,16 @@ def _policy(scripts: list[str]) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where the pages' templates are found, and how what is put into them is written."""
+    found = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    found.filters |= {
         "cell": format_cell,
         "brief": format_brief,
         "linked": _linked,
@@ -186,7 +192,7 @@ def _environment() -> Environment:
             isinstance(v, int | float | Estimate | Spread) for v in column
         ),
     }
-    return environment
+    return found
 
 
 def _linked(value: object) -> str:

@@ -10,9 +10,7 @@ Source: Russakovsky et al., *ImageNet Large Scale Visual Recognition Challenge* 
 do not come with identikit.
 """
 
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from identikit.core.errors import InputError
+from identikit.worlds.image_folder import walk
 from identikit.worlds.imagenet_x import file_name_of
 
 _NAME = re.compile(r"ILSVRC2012_val_(\d{8})(?:_n\d{8})?\.jpe?g", re.IGNORECASE)
@@ -52,7 +51,11 @@ class ValidationImages:
 
 
 def find_validation_images(
-    folder: Path, wanted: Int[Tensor, " n"], *, partial: bool = False
+    folder: Path,
+    wanted: Int[Tensor, " n"],
+    *,
+    partial: bool = False,
+    follow_links: bool = False,
 ) -> ValidationImages:
     """Find validation images in a folder or in the folders right under it.
 
@@ -60,12 +63,13 @@ def find_validation_images(
         folder: Where they lie.
         wanted: Their numbers.
         partial: Go on with those that are there.
+        follow_links: Also go where links lead that leave the folder.
 
     Raises:
-        InputError: not a folder, none of the images, an image that is there twice, or, unless
-            `partial`, one that is missing.
+        InputError: not a folder, none of the images, an image that is there twice, a link that
+            leaves the folder, or, unless `partial`, an image that is missing.
     """
-    found = _all_images(folder)
+    found = _all_images(folder, follow_links=follow_links)
     numbers = sorted(wanted.tolist())
     there = {number: found[number] for number in numbers if number in found}
     missing = tuple(number for number in numbers if number not in found)
@@ -82,12 +86,12 @@ def find_validation_images(
     return ValidationImages(paths=there, missing=missing)
 
 
-def _all_images(folder: Path) -> dict[int, Path]:
+def _all_images(folder: Path, *, follow_links: bool) -> dict[int, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder. Give {_WANTED}.")
     found: dict[int, Path] = {}
     others: list[str] = []
-    for path in _files(folder):
+    for path in (Path(e.path) for e in walk(folder, follow_links=follow_links, depth=1)):
         match = _NAME.fullmatch(path.name)
         if match is None:
             others.append(path.name)
@@ -102,19 +106,6 @@ def _all_images(folder: Path) -> dict[int, Path]:
     if not found:
         raise InputError(f"{folder} holds no validation image{_instead(folder, others)}.")
     return found
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """All files in a folder and right under its subfolders."""
-    entries = _entries(folder)
-    yield from (Path(entry.path) for entry in entries if not entry.is_dir())
-    for subfolder in (entry for entry in entries if entry.is_dir()):
-        yield from (Path(entry.path) for entry in _entries(subfolder) if entry.is_file())
-
-
-def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:  # asks the disk once a folder, not once a file
-        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _instead(folder: Path, others: list[str]) -> str:

@@ -36,6 +36,47 @@ def text():
 
 def own_transform():
     return nn.Flatten(), lambda image: torch.zeros(2, image.size[0], 5)
+
+def pixels(image, kind=torch.float32):
+    values = torch.tensor(list(image.resize((8, 8)).tobytes())).reshape(8, 8, 3)
+    return values.permute(2, 0, 1).to(kind)
+
+def small(kind=torch.float32):
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).to(kind)
+
+def half():
+    return small(torch.float16), pixels
+
+def double():
+    return small(torch.float64), pixels
+
+def scripted():
+    return torch.jit.script(small()), pixels
+
+def compiled():
+    return torch.compile(small()), pixels
+
+def bytes_in():
+    return small(), lambda image: pixels(image, torch.uint8)
+
+def needs(size):
+    return small()
+
+def ends():
+    raise SystemExit("usage: train.py")
+
+def divides():
+    return 1 / 0
+
+def bad_transform():
+    return small(), lambda image: image.no_such_thing
+
+def random_transform():
+    return small(), lambda image: pixels(image) + torch.rand(1)
+
+def no_transform():
+    return small(), "resize"
 """
 
 
@@ -64,6 +105,7 @@ def hf_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = {
             "vit": transformers.ViTForImageClassification(vit),
             "bare": transformers.ViTModel(vit, add_pooling_layer=False),
+            "mae": transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**size)),
             "clip": transformers.CLIPModel(clip),
         }
     for name, network in made.items():
@@ -75,6 +117,7 @@ def hf_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "my_models.py").write_text(OWN)
+    (tmp_path / "broken_module.py").write_text("def make(:")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "my_models", raising=False)
@@ -137,6 +180,16 @@ def test_hugging_face_encoders_without_a_head(hf_folder: Path) -> None:
     pooled = network.vision_model(x).pooler_output
     torch.testing.assert_close(clip.tap()(x), network.visual_projection(pooled))
     assert clip.head is None  # a projection is no classifier
+
+
+def test_a_masked_autoencoder_sees_all_patches_in_their_order(hf_folder: Path) -> None:
+    model = load_model(f"hf:{hf_folder / 'mae'}", pretrained=True, seed=0)
+    x, network = images(model), cast(Any, model.network)
+    network.config.mask_ratio = 0.0
+    order = torch.arange(16.0).expand(2, -1)
+    wanted = network(x, noise=order).last_hidden_state
+    torch.testing.assert_close(model.tap(pool="flatten")(x), wanted.flatten(1))
+    torch.testing.assert_close(model.tap(pool="mean")(x), wanted[:, 1:].mean(dim=1))
 
 
 def test_a_head_without_weights_is_not_taken_for_a_trained_one(
@@ -210,6 +263,23 @@ def test_own_functions(own: Path) -> None:
     assert untrained("my_models:own_transform").image_shape == (2, 256, 5)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # as users still have them
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", ["half", "double", "scripted", "compiled"])
+def test_weights_of_every_kind_give_the_features_of_plain_ones(own: Path, name: str) -> None:
+    import my_models  # type: ignore[import-not-found]
+
+    model = load_model(f"my_models:{name}", pretrained=True, seed=0)
+    x = images(model)
+    plain = my_models.small(torch.float16).float() if name == "half" else my_models.small()
+    with torch.no_grad():
+        torch.testing.assert_close(model.tap("output")(x).float(), plain(x))
+        if name != "scripted":
+            wanted = plain[0](x).mean(dim=(2, 3))
+            torch.testing.assert_close(model.tap("0")(x).float(), wanted)
+            assert model.head == "3"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -228,6 +298,28 @@ def test_own_functions(own: Path) -> None:
 def test_unknown_names_are_refused_with_the_nearest(own: Path, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         untrained(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my_models:needs", r"needs fails: TypeError: .*missing 1 required.*'size'"),
+        ("my_models:ends", r"ends fails: SystemExit: usage.*\(line \d+ of my_models\.py\)"),
+        ("my_models:divides", "divides fails: ZeroDivisionError"),
+        ("my_models:bad_transform", r"transform of .* 256 x 256 pixels: AttributeError: .*such_th"),
+        ("my_models:random_transform", "something else of the same image each time"),
+        ("my_models:no_transform", "returned Sequential, str"),
+        ("my_models:bytes_in", r"on a batch of shape \(3, 3, 8, 8\) \(uint8\) as transform"),
+        ("broken_module:make", r"module broken_module fails: SyntaxError: .*\(line"),
+        (".my_models:make", "module .my_models fails: TypeError"),
+        ("json:loads", "json:loads fails: TypeError"),
+    ],
+)
+def test_what_goes_wrong_in_the_users_code_is_one_sentence(
+    own: Path, name: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_model(name, pretrained=True, seed=0)
 
 
 def test_an_unknown_layer_is_refused_with_the_nearest() -> None:

@@ -1,9 +1,11 @@
 """`hf:NAME`, a model of the Hugging Face hub or a local folder that `save_pretrained` wrote."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError, optional_module
@@ -43,10 +45,11 @@ class HuggingFace:
             processor = transformers.AutoImageProcessor.from_pretrained(self.name)
         # of a model of images and texts, its image features
         call: Any = getattr(network, "get_image_features", network)
+        more = _unmasked(network)
         return Built(
             network=network,
             transform=Processed(processor),
-            forward=lambda x: call(pixel_values=x),
+            forward=lambda x: call(pixel_values=x, **more(x)),
             classifies=classifies,
         )
 
@@ -59,6 +62,23 @@ class HuggingFace:
                 f"hf:{self.name} lacks {len(missing)} weights, which would be random: "
                 f"{', '.join(missing[:5])}. Give another model, or --untrained for random weights."
             )
+
+
+def _unmasked(network: nn.Module) -> Callable[[Tensor], dict[str, Tensor]]:
+    """What has a masked autoencoder see all patches in their order, not a random quarter of them.
+
+    Its patches are sorted by noise, and the first 1 - mask_ratio of them kept.
+    """
+    config: Any = network.config
+    if config.model_type != "vit_mae":
+        return lambda x: {}
+    config.mask_ratio = 0.0
+
+    def noise(x: Tensor) -> dict[str, Tensor]:
+        patches = (x.shape[2] // config.patch_size) * (x.shape[3] // config.patch_size)
+        return {"noise": torch.arange(patches, device=x.device).expand(len(x), -1)}
+
+    return noise
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,145 +1,81 @@
-"""Any layer's output as one vector per image: h = pool(layer(x)).
+"""Any layers' outputs as one vector per sample, in one forward pass: h = pool(layer(x)).
 
 A layer is the name of a module (`layer3.0`, its output), `NAME:input` for what the final linear
 classifier NAME reads (the penultimate features), or `output` for what the model returns. Outputs
 are caught by forward hooks, which run the user's code as it is, and pooled there and then, before
 an operation in place can change them; what the model would do afterwards is left out.
 
-Shapes of an output, n images first, and what pooling makes of them:
+Shapes of an output, n samples first, and what pooling makes of them (see `layout` for how the axes
+are known):
 
     (n, d)                             as it is
-    (n, c, s, s) or (n, s, s, c)       the mean over space, the two equal axes (n, c)
-    (n, t, d)                          of tokens: the class token where the model classifies by
-                                       it, else the mean over tokens of image patches (n, d)
+    (n, c, ...) or (n, h, w, c)        the mean over space or time (n, c)
+    (n, t, d) or (n, d, t)             of tokens: the class token where the model classifies by
+                                       it, else the mean over the others (n, d)
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import isqrt, prod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError
-from identikit.encoders.config import Pool
+from identikit.encoders.adapters.forward import Forward
+from identikit.encoders.adapters.layout import Layout, Tokens
+from identikit.encoders.config import Channels, Pool
 
 OUTPUT = "output"
 INPUT = ":input"
-_CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 _OUTPUTS = ("logits", "image_embeds", "pooler_output", "last_hidden_state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """What comes before the patches in a sequence of tokens, and what it is for."""
-
-    prefix: int
-    """Class and register tokens before the patches."""
-    classifies: bool
-    """Whether the model classifies by its class token."""
-
-    @classmethod
-    def of(cls, network: nn.Module) -> "Tokens":
-        """As the model's parameters and its own settings say."""
-        config: Any = getattr(network, "config", None)
-        names = (name.rpartition(".")[2] for name, _ in network.named_parameters())
-        has = any(name in _CLASS_TOKENS for name in names)
-        registers = int(getattr(config, "num_register_tokens", 0)) if has else 0
-        prefix = cast(int, getattr(network, "num_prefix_tokens", has + registers))
-        averages = getattr(network, "global_pool", "token") != "token" or getattr(
-            config, "use_mean_pooling", False
-        )
-        return cls(prefix=prefix, classifies=has and not averages)
-
-    def before(self, tokens: int) -> int:
-        """How many of so many tokens are no patches; square images have a square of patches."""
-        return 0 if isqrt(tokens) ** 2 == tokens else self.prefix
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A place to read h from, as one dry forward pass found it."""
+    """A place to read h from, as a dry forward pass found it."""
 
     name: str
     kind: str
     """Class of the module."""
     shape: tuple[int, ...] | None
-    """Of the output for one image; None where it is no tensor with a row per image."""
+    """Of the output for one sample; None where it is no tensor with a row per sample."""
     calls: int = 1
     """How often a forward pass goes through it; the last time counts."""
+    module: str | None
+    """The module's name; None for what the model returns."""
+    reads_input: bool = False
+    """Whether the module's input is read, and not its output."""
+    layout: Layout | None = None
+    """Its axes, as far as the model says."""
+    problem: str | None = None
+    """Why it cannot be read."""
 
 
 def first_tensor(output: object) -> Tensor | None:
-    """The tensor of an output: itself, a model's logits or features, the first of a tuple."""
+    """The tensor of an output: itself, a model's logits or features, the first of a tuple.
+
+    Of a dictionary with other names, the only tensor that it holds.
+    """
     if isinstance(output, Tensor):
         return output
     for name in _OUTPUTS:
-        value = getattr(output, name, None)
+        value = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
         if isinstance(value, Tensor):
             return value
+    if isinstance(output, Mapping):
+        tensors = [value for value in output.values() if isinstance(value, Tensor)]
+        return tensors[0] if len(tensors) == 1 else None
     if isinstance(output, tuple | list) and output:
         return first_tensor(output[0])
     return None
 
 
-def trace(
-    forward: Callable[[Tensor], object], network: nn.Module, x: Tensor
-) -> tuple[tuple[Layer, ...], str | None]:
-    """All layers that a forward pass goes through, and the final linear classifier.
-
-    That is the last linear layer (or 1 x 1 convolution) if what it returns is what the model
-    returns.
-
-    Raises:
-        InputError: the model does not return a tensor with a row per image.
-    """
-    found: dict[str, Layer] = {}
-    linear: list[tuple[str, Tensor, Tensor]] = []  # the last: its name, input and output
-
-    def hook(name: str) -> Callable[..., None]:
-        def seen(module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
-            calls = found[name].calls + 1 if name in found else 1
-            shape = _shape(first_tensor(output), len(x))
-            found[name] = Layer(name=name, kind=type(module).__name__, shape=shape, calls=calls)
-            if _is_linear(module) and isinstance(output, Tensor):
-                linear[:] = [(name, inputs[0], output)]
-
-        return seen
-
-    hooks = [m.register_forward_hook(hook(name)) for name, m in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            final = first_tensor(forward(x))
-    finally:
-        for handle in hooks:
-            handle.remove()
-    shape = _shape(final, len(x))
-    if final is None or shape is None:
-        raise InputError(
-            f"the model must return a tensor with one row per image; for {len(x)} images of shape "
-            f"{tuple(x.shape[1:])} it returned {_described(final)}."
-        )
-    layers = [Layer(name=OUTPUT, kind=type(network).__name__, shape=shape), *found.values()]
-    for name, before, after in linear:
-        if after.data_ptr() == final.data_ptr() and after.numel() == final.numel():
-            read = Layer(name=name + INPUT, kind="input", shape=_shape(before, len(x)))
-            return (read, *layers), name
-    return tuple(layers), None
-
-
-def _is_linear(module: nn.Module) -> bool:
-    pointwise = isinstance(module, nn.Conv2d) and set(module.kernel_size) == {1}
-    return isinstance(module, nn.Linear) or pointwise
-
-
-def _shape(output: Tensor | None, n: int) -> tuple[int, ...] | None:
-    whole = None if output is None else tuple(output.shape)
-    return whole[1:] if whole and len(whole) > 1 and whole[0] == n else None
-
-
-def _described(output: Tensor | None) -> str:
-    return "no tensor" if output is None else f"shape {tuple(output.shape)}"
+def first_input(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor | None:
+    """The first tensor that a module is called with, by place or by name."""
+    return next((x for x in (*inputs, *named.values()) if isinstance(x, Tensor)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,97 +83,176 @@ class Tap:
     """h of one layer.
 
     Raises:
-        InputError: a layer whose output the pooling does not fit.
+        InputError: a layer that cannot be read, or whose output the pooling does not fit.
     """
 
-    network: nn.Module
-    forward: Callable[[Tensor], object]
+    forward: Forward
     layer: Layer
     pool: Pool
     tokens: Tokens
+    channels: Channels | None = None
+    """Where the model does not say which axis of the output holds the channels."""
+    prefix: int | None = None
+    """Where it does not say how many class and register tokens come before the others."""
 
     def __post_init__(self) -> None:
-        if self.layer.shape is None:
+        if self.layer.problem is not None:
             raise InputError(
-                f"layer {self.layer.name!r} ({self.layer.kind}) does not return one row per "
-                "image. Choose another: `identikit layers MODEL` lists them with their shapes."
+                f"layer {self.layer.name!r} ({self.layer.kind}) of {self.forward.name} cannot be "
+                f"read: {self.layer.problem}. Choose another: `identikit layers MODEL` lists them "
+                "with their shapes."
             )
         _ = self.dim
+
+    @property
+    def layout(self) -> Layout | None:
+        """The axes, as the model or else whoever asks says them."""
+        found, shape = self.layer.layout, cast(tuple[int, ...], self.layer.shape)
+        if found is None and self.channels is not None:
+            found = Layout(
+                channels=1 if self.channels == "first" else len(shape),
+                prefix=None if self.tokens.prefix and len(shape) == 2 else 0,
+            )
+        if found is not None and found.prefix is None and self.prefix is not None:
+            found = replace(found, prefix=self.prefix)
+        return found
 
     @property
     def dim(self) -> int:
         """Columns of h."""
         shape = cast(tuple[int, ...], self.layer.shape)
-        return pooled(torch.empty(1, *shape, device="meta"), self.pool, self.tokens).shape[1]
+        return self.pooled(torch.empty(1, *shape, device="meta")).shape[1]
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """One vector per sample, (n, dim), of the layer's output."""
+        return pooled(x, self.pool, self.layout, self.tokens)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """H of a batch of images (n, channels, height, width): (n, dim)."""
-        if self.layer.name == OUTPUT:
-            return pooled(cast(Tensor, first_tensor(self.forward(x))), self.pool, self.tokens)
-        name = self.layer.name.removesuffix(INPUT)
-        module = self.network.get_submodule(name)
-        left = self.layer.calls
-
-        def after(module: nn.Module, inputs: object, output: object) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise _Reached(cast(Tensor, first_tensor(output)))
-
-        def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            raise _Reached(inputs[0])
-
-        handle = (
-            module.register_forward_hook(after)
-            if name == self.layer.name
-            else module.register_forward_pre_hook(before)
-        )
-        try:
-            self.forward(x)
-        except _Reached as reached:
-            return pooled(reached.output, self.pool, self.tokens)
-        finally:
-            handle.remove()
-        raise InputError(
-            f"layer {self.layer.name!r} was not reached. Its model takes another way for these "
-            "images than for the first; choose a layer that every image goes through."
-        )
+        """H of a batch (n, ...): (n, dim)."""
+        return read_layers([self], x)[0]
 
 
-class _Reached(Exception):  # noqa: N818, a way out of the forward pass and no error
-    """The layer has been computed, and nothing after it is needed."""
-
-    def __init__(self, output: Tensor) -> None:
-        super().__init__()
-        self.output = output
+class _StopForward(BaseException):
+    """Leaves a forward pass that has nothing more to give; no `except Exception` holds it."""
 
 
-def pooled(x: Tensor, pool: Pool, tokens: Tokens) -> Tensor:
-    """One vector per image, (n, d), of an output as the module's docstring says.
+def read_layers(taps: Sequence[Tap], x: Tensor) -> list[Tensor]:
+    """H of several layers of one model, each (n, dim), by one forward pass that ends at the last.
 
     Raises:
-        InputError: an output that has no space and no tokens, or no class token.
+        InputError: the model fails, goes another way than in its dry run, or does not return one
+            row per sample.
     """
-    if x.dtype in (torch.float16, torch.bfloat16):  # means are rounded once, not twice
-        x = x.float()
+    forward, found = taps[0].forward, dict[int, Tensor]()
+    wrong: list[InputError] = []  # kept, for the model may catch what is raised in a hook
+    handles = []
+
+    def keep(index: int, output: Tensor | None) -> None:
+        try:
+            found[index] = _rows(taps[index], output, len(x))
+        except InputError as error:
+            wrong.append(error)
+        if wrong or len(found) == len(taps):
+            raise _StopForward
+
+    try:
+        for index, tap in enumerate(taps):
+            if tap.layer.module is not None:
+                module = forward.network.get_submodule(tap.layer.module)
+                handles.append(_hook(module, tap.layer, partial(keep, index)))
+        output = forward(x)
+        for index, tap in enumerate(taps):
+            if tap.layer.module is None:
+                keep(index, first_tensor(output))
+    except _StopForward:
+        pass
+    except InputError:
+        if not wrong and len(found) < len(taps):
+            raise
+    finally:
+        for handle in handles:
+            handle.remove()
+    if wrong:
+        raise wrong[0]
+    for index, tap in enumerate(taps):
+        if index not in found:
+            raise InputError(
+                f"layer {tap.layer.name!r} was not reached. {forward.name} takes another way for "
+                "these inputs than for the first; choose a layer that every input goes through."
+            )
+    return [found[index] for index in range(len(taps))]
+
+
+def _hook(module: nn.Module, layer: Layer, keep: Callable[[Tensor | None], None]) -> Any:
+    """Have the last of the layer's calls kept, and none that come after what a dry run saw."""
+    left = layer.calls
+
+    def before(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            keep(first_input(inputs, named))
+
+    def after(module: nn.Module, inputs: object, output: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            keep(first_tensor(output))
+
+    if layer.reads_input:
+        return module.register_forward_pre_hook(before, with_kwargs=True)
+    return module.register_forward_hook(after)
+
+
+def _rows(tap: Tap, output: Tensor | None, n: int) -> Tensor:
+    """H, held to it that it has one row per sample and nobody else's memory."""
+    if output is None or output.ndim < 2 or tuple(output.shape) != (n, *cast(Any, tap.layer.shape)):
+        raise InputError(
+            f"layer {tap.layer.name!r} of {tap.forward.name} returned {described(output)} for {n} "
+            f"samples; {(n, *cast(Any, tap.layer.shape))} were to be expected. A model must "
+            "return one row per sample for batches of every size, of the same shape for all."
+        )
+    h = tap.pooled(output)
+    return h.clone() if h.untyped_storage().data_ptr() == output.untyped_storage().data_ptr() else h
+
+
+def described(output: Tensor | None) -> str:
+    """The shape of an output, if it has one."""
+    return "no tensor" if output is None else f"shape {tuple(output.shape)}"
+
+
+def pooled(x: Tensor, pool: Pool, layout: Layout | None, tokens: Tokens) -> Tensor:
+    """One vector per sample, (n, d), of an output as the module's docstring says.
+
+    Raises:
+        InputError: an output whose axes are not known, or that has no class token.
+    """
+    if not x.is_floating_point() or x.dtype in (torch.float16, torch.bfloat16):
+        x = x.float()  # so that means are rounded once, not twice
     if x.ndim == 2 or pool == "flatten":
         return x.flatten(1)
-    if pool == "cls" and (x.ndim != 3 or not tokens.before(x.shape[1])):
-        raise InputError(f"{_no(x)} has no class token. Choose --pool mean or flatten.")
-    if x.ndim == 4:
-        return x.mean(dim=_space(x.shape))
+    if layout is None:
+        raise InputError(
+            f"{_no(x)} has axes that the model does not name: which one holds the channels? Give "
+            "--channels first or last, or --pool flatten."
+        )
+    axes = [axis for axis in range(1, x.ndim) if axis != layout.channels]
     if x.ndim != 3:
-        raise InputError(f"{_no(x)} is neither space nor tokens. Choose --pool flatten.")
-    before = tokens.before(x.shape[1])
-    if pool == "cls" or (pool == "auto" and before and tokens.classifies):
-        return x[:, 0]
-    return x[:, before:].mean(dim=1)
-
-
-def _space(shape: Sequence[int]) -> tuple[int, int]:
-    """The axes of space: two equal ones, of (n, s, s, c) or else of (n, c, s, s)."""
-    return (1, 2) if shape[1] == shape[2] != shape[3] else (2, 3)
+        if pool == "cls":
+            raise InputError(f"{_no(x)} has no class token. Choose --pool mean or flatten.")
+        return x.mean(dim=axes)
+    if layout.prefix is None:
+        raise InputError(
+            f"{_no(x)} has tokens of which the model does not say which are no patches (it has "
+            f"{tokens.prefix} class and register tokens). Give --prefix-tokens with how many come "
+            "before the others, 0 if none, or --pool flatten."
+        )
+    if pool == "cls" and not layout.prefix:
+        raise InputError(f"{_no(x)} has no class token. Choose --pool mean or flatten.")
+    if pool == "cls" or (pool == "auto" and layout.prefix and tokens.classifies):
+        return x.select(axes[0], 0)
+    return x.narrow(axes[0], layout.prefix, x.shape[axes[0]] - layout.prefix).mean(dim=axes[0])
 
 
 def _no(x: Tensor) -> str:
-    return f"an output of shape {tuple(x.shape[1:])} ({prod(x.shape[1:]):,} numbers) per image"
+    return f"an output of shape {tuple(x.shape[1:])} ({prod(x.shape[1:]):,} numbers) per sample"

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from identikit.core.errors import InputError, optional_module
+from identikit.core.errors import InputError, in_words, optional_module
+from identikit.encoders.adapters.forward import Forward
 from identikit.encoders.adapters.hub_huggingface import HuggingFace
 from identikit.encoders.adapters.hub_timm import Timm
 from identikit.encoders.adapters.hub_torchvision import Torchvision
-from identikit.encoders.adapters.layers import trace
 from identikit.encoders.adapters.model import VisionModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source
+from identikit.encoders.adapters.trace import trace
 from identikit.encoders.adapters.weights import load_weights, read_weights
 
 HUBS: dict[str, Callable[[str], Source]] = {
@@ -24,6 +25,9 @@ HUBS: dict[str, Callable[[str], Source]] = {
     "torchvision": Torchvision,
     "hf": HuggingFace,
 }
+
+_SHOWN = 120
+"""Characters of a transform in an error."""
 
 
 def load_model(
@@ -49,17 +53,15 @@ def load_model(
         built = source.build(pretrained=download)
         if isinstance(source, Own) and not pretrained and state is None:
             source.refuse_loaded(built.network)
-    trained = pretrained or state is not None
-    model = _ready(name, built, trained=trained)
-    if state is None or checkpoint is None:
-        return model
-    rows = state.get(f"{model.head}.weight")
-    if rows is not None and len(rows) != len(model.head_weights()["W"]):
-        with _seeded(seed):
+        model = _ready(name, built, trained=pretrained)
+        if state is None or checkpoint is None:
+            return model
+        rows = state.get(f"{model.head}.weight")
+        if rows is not None and len(rows) != len(model.head_weights()["W"]):
+            torch.default_generator.manual_seed(seed)
             built = source.build(pretrained=False, classes=len(rows))
-        model = _ready(name, built, trained=trained)
-    load_weights(model.network, state, source=checkpoint)
-    return model
+        load_weights(built.network, state, source=checkpoint)
+        return _ready(name, built, trained=True)  # whose layers hold with these weights, too
 
 
 def source_of(name: str) -> Source:
@@ -95,31 +97,72 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
-    """In eval mode, with its layers and its head found by a dry forward pass."""
-    network = built.network.eval().requires_grad_(False)
-    image = built.transform(_noise())
-    if not isinstance(image, Tensor) or image.ndim != 3:
-        got = f"shape {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-        raise InputError(
-            f"the transform of {name} should make a tensor (channels, height, width) of a PIL "
-            f"image; it made {got}."
-        )
-    layers, head = trace(built.forward, network, image[None].repeat(2, 1, 1, 1))
+    """In eval mode, with its layers and its head found by a dry run over three images."""
+    network = built.network
+    try:
+        network.eval()
+    except Exception as error:
+        raise InputError(f"{name} cannot be put into eval mode: {in_words(error)}.") from error
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor.data = tensor.data.float()
+    images = [_prepared(name, built, image) for image in _pictures()]
+    words = " ".join(repr(built.transform).split())
+    shown = words if len(words) <= _SHOWN else words[:_SHOWN] + " ..."
+    forward = Forward(name=name, network=network, call=built.forward, inputs=f"transform {shown}")
+    traced = trace(forward, torch.stack(images))
+    for parameter in network.parameters():  # after the dry run, which makes those that are lazy
+        parameter.requires_grad_(False)
+    layers, head = traced.layers, traced.head
     if head is not None and not built.classifies:
         layers, head = layers[1:], None
     return VisionModel(
         name=name,
         network=network,
-        forward=built.forward,
+        forward=forward,
         transform=built.transform,
-        image_shape=(image.shape[0], image.shape[1], image.shape[2]),
+        image_shape=(images[0].shape[0], images[0].shape[1], images[0].shape[2]),
         layers=layers,
         head=head,
+        tokens=traced.tokens,
         trained=trained,
     )
 
 
-def _noise() -> Any:
+def _prepared(name: str, built: Built, image: Any) -> Tensor:
+    """An image as the transform makes it, which must be the same every time.
+
+    Raises:
+        InputError: the transform fails, draws at random or makes something else than an image.
+    """
+    try:
+        found, again = built.transform(image), built.transform(image)
+    except Exception as error:
+        raise InputError(
+            f"the transform of {name} fails on an RGB image of {image.size[0]} x {image.size[1]} "
+            f"pixels: {in_words(error)}."
+        ) from error
+    if not isinstance(found, Tensor) or found.ndim != 3:
+        got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise InputError(
+            f"the transform of {name} should make a tensor (channels, height, width) of a PIL "
+            f"image; it made {got}."
+        )
+    if not torch.equal(found, again):
+        raise InputError(
+            f"the transform of {name} makes something else of the same image each time (a random "
+            "crop or flip, perhaps). Give one without chance, as for evaluation."
+        )
+    return found
+
+
+def _pictures() -> list[Any]:
+    """Three images that differ in colour, contrast and detail, 256 pixels a side."""
     pillow = optional_module("PIL.Image", what="reading of images", extra="vision")
-    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
-    return pillow.fromarray(pixels)
+    generator = np.random.default_rng(0)
+    made = []
+    for side in (4, 16, 64):
+        low, high = sorted(generator.integers(0, 256, 2))
+        pixels = generator.integers(low, high + 1, (side, side, 3), dtype=np.uint8)
+        made.append(pillow.fromarray(pixels).resize((256, 256)))
+    return made

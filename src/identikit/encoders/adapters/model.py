@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError, unknown_name
-from identikit.encoders.adapters.layers import INPUT, Layer, Tap, Tokens
+from identikit.encoders.adapters.forward import Forward
+from identikit.encoders.adapters.layers import Layer, Tap
+from identikit.encoders.adapters.layout import Tokens
 from identikit.encoders.adapters.weights import weights_digest
-from identikit.encoders.config import Pool
+from identikit.encoders.config import Channels, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class VisionModel:
     """As it was asked for: timm:resnet50."""
     network: nn.Module
     """In eval mode, on the CPU, without gradients."""
-    forward: Callable[[Tensor], object]
+    forward: Forward
     """How the network is called on images (n, channels, height, width)."""
     transform: Callable[[Any], Tensor]
     """From a PIL image to (channels, height, width), as the model's own settings say."""
@@ -31,21 +33,32 @@ class VisionModel:
     layers: tuple[Layer, ...]
     """Where h can be read, in the order of computation; first the default."""
     head: str | None
-    """Name of the final linear classifier, if the model ends in one."""
+    """Module of the final linear classifier, if the model ends in one."""
+    tokens: Tokens
+    """What comes before the patches in its sequences of tokens."""
     trained: bool
     """Whether its weights were learned: False where they were drawn at random."""
 
     @property
     def read_by_head(self) -> str | None:
         """The layer that the final linear classifier reads."""
-        return None if self.head is None else self.head + INPUT
+        return None if self.head is None else self.layers[0].name
 
-    def tap(self, layer: str | None = None, *, pool: Pool = "auto") -> Tap:
+    def tap(
+        self,
+        layer: str | None = None,
+        *,
+        pool: Pool = "auto",
+        channels: Channels | None = None,
+        prefix: int | None = None,
+    ) -> Tap:
         """Read h from a layer.
 
         Args:
             layer: A name from `layers`; by default the penultimate features.
             pool: How space or tokens become one vector, see `layers`.
+            channels: Which axis of the output holds them, where the model does not say.
+            prefix: How many class and register tokens come before the others, where it does not.
 
         Raises:
             InputError: an unknown layer, or one that the pooling does not fit.
@@ -55,11 +68,12 @@ class VisionModel:
         if name not in known:
             raise unknown_name(f"layer of {self.name}", name, known)
         return Tap(
-            network=self.network,
             forward=self.forward,
             layer=known[name],
             pool=pool,
-            tokens=Tokens.of(self.network),
+            tokens=self.tokens,
+            channels=channels,
+            prefix=prefix,
         )
 
     def head_weights(self) -> dict[str, Float[Tensor, "labels ..."]]:

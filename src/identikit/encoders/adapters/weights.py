@@ -1,6 +1,7 @@
 """Weights from a local file: safetensors, or what torch.save wrote, never unpickled."""
 
 import hashlib
+import io
 import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -107,5 +108,21 @@ def weights_digest(network: nn.Module) -> str:
     sha = hashlib.sha256()
     for name, value in network.state_dict().items():
         sha.update(name.encode())
-        sha.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        sha.update(_content(value))
     return sha.hexdigest()
+
+
+def tensor_digests(network: nn.Module) -> dict[str, str]:
+    """SHA-256 of every weight and buffer by its name, those that are not saved among them."""
+    named = dict(network.named_buffers()) | network.state_dict()
+    return {name: hashlib.sha256(_content(value)).hexdigest() for name, value in named.items()}
+
+
+def _content(value: object) -> Any:
+    """The bytes of a tensor, or of what else a module may keep beside its tensors."""
+    if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized:
+        plain = value.detach().cpu().contiguous().reshape(-1)
+        return plain.view(torch.uint8).numpy()
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from identikit.core.errors import InputError
-from identikit.encoders.config import Pool
+from identikit.encoders.config import Channels, Pool
 from identikit.runs.options import chosen_device, require_device
 
 
@@ -25,6 +25,8 @@ class ExtractConfig:
     which returns a torch.nn.Module or a pair of it and a transform of PIL images."""
     images: Path
     """Folder of images; subfolders are searched too."""
+    follow_links: bool = False
+    """Also go where links lead that leave that folder, instead of stopping at one."""
     out: Path
     """Folder of the features. One that the same command left unfinished is gone on with."""
     factors: Path | None = None
@@ -44,6 +46,11 @@ class ExtractConfig:
     pool: Pool = "auto"
     """How space or tokens become one vector. auto: mean over space; the class token where the
     model classifies by it, else the mean over patches."""
+    channels: Channels | None = None
+    """Which axis of a layer's output holds the channels, first or last, where the model does not
+    say."""
+    prefix_tokens: int | None = None
+    """How many class and register tokens come before the others, where the model does not say."""
     dtype: Literal["float16", "float32"] = "float32"
     """Of the features on disk."""
     untrained_twin: bool = False
@@ -79,8 +86,9 @@ class ExtractConfig:
         for name, value in least.items():
             if value is not None and value < 1:
                 raise InputError(f"--{name} must be at least 1; got {value}.")
-        if self.workers is not None and self.workers < 0:
-            raise InputError(f"--workers must be at least 0; got {self.workers}.")
+        for name, value in {"workers": self.workers, "prefix-tokens": self.prefix_tokens}.items():
+            if value is not None and value < 0:
+                raise InputError(f"--{name} must be at least 0; got {value}.")
         require_device(self.device)
 
     def on(self) -> str:

@@ -16,7 +16,8 @@ from identikit.core.errors import InputError
 from identikit.features.shards import shard_file, write_shard
 from identikit.studies.extract.device_timer import DeviceTimer
 from identikit.studies.extract.outputs import Output
-from identikit.worlds.image_folder import Batch, Images, image_batches
+from identikit.worlds.batches import Batch, sample_batches
+from identikit.worlds.image_folder import Images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class OnePass:
             InputError: an image that cannot be read, features that are not finite, a device or a
                 disk that is full.
         """
-        stream = image_batches(
+        stream = sample_batches(
             self.images,
             [batch for k in self.missing for batch in self._batches(k)],
             transform=self.transform,

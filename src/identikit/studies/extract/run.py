@@ -60,7 +60,7 @@ def extract(
             that were written stay.
     """
     wanted = None if config.factors is None else _keys(config.factors, config.key)
-    images = find_images(config.images, keys=wanted)
+    images = find_images(config.images, keys=wanted, follow_links=config.follow_links)
     model = load_model(
         config.model,
         pretrained=not config.untrained,
@@ -157,7 +157,9 @@ def _reading(
     controls: tuple[str, ...] = (),
 ) -> Output:
     """A layer of a model, which moves to the device."""
-    tap = model.tap(config.layer, pool=config.pool)
+    tap = model.tap(
+        config.layer, pool=config.pool, channels=config.channels, prefix=config.prefix_tokens
+    )
     settings = {
         "model": model.name,
         "pretrained": model.trained and config.checkpoint is None,
@@ -166,6 +168,8 @@ def _reading(
         "weights_sha256": model.digest(),
         "layer": tap.layer.name,
         "pool": config.pool,
+        "channels_axis": None if tap.layout is None else tap.layout.channels,
+        "prefix_tokens": None if tap.layout is None else tap.layout.prefix,
         "precision": str(arithmetic(config)).removeprefix("torch."),
         **common,
     }

@@ -20,6 +20,7 @@ from identikit.runs.study import run_and_report
 from identikit.studies.paper.imagenet_x import run as run_module
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.reading import network_features, projected
+from identikit.studies.paper.imagenet_x.result import Represented
 from identikit.studies.paper.imagenet_x.run import load_shards
 from identikit.studies.paper.imagenet_x.study import IMAGENET_X
 from identikit.worlds.imagenet_x import ImageNetX, file_name_of, number_of

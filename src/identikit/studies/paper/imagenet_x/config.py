@@ -23,6 +23,8 @@ class ImageNetXConfig(StudyConfig):
     images: Path
     """Folder of ImageNet's validation images (ILSVRC2012_val_00000001.JPEG and so on, as they
     are or in a folder per class); they do not come with identikit."""
+    follow_links: bool = False
+    """Also go where links lead that leave that folder, instead of stopping at one."""
     partial: bool = False
     """Go on where annotated images are missing; the page says what share is there."""
     skip_corrupt: bool = False

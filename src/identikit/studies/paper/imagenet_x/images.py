@@ -12,4 +12,6 @@ def annotated_images(config: ImageNetXConfig) -> ValidationImages:
         InputError: a wrong folder, or images that are missing where not `partial`.
     """
     wanted = load_imagenet_x(config.annotation).number
-    return find_validation_images(config.images, wanted, partial=config.partial)
+    return find_validation_images(
+        config.images, wanted, partial=config.partial, follow_links=config.follow_links
+    )

@@ -104,6 +104,7 @@ def _encode(
         options = ExtractConfig(
             model=model,
             images=config.images,
+            follow_links=config.follow_links,
             out=Path(),
             untrained=config.untrained,
             checkpoint=checkpoint,

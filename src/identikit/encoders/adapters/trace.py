@@ -1,0 +1,260 @@
+"""The dry run: which layers a forward pass goes through, and whether they are functions of x.
+
+The same few samples are passed twice together and once apart. A layer whose output for a sample
+differs between the passes is listed with the difference and never read; a forward pass that changes
+weights or buffers is refused.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch.nn.parameter import is_lazy
+
+from identikit.core.errors import InputError
+from identikit.encoders.adapters.forward import Forward
+from identikit.encoders.adapters.layers import (
+    INPUT,
+    OUTPUT,
+    Layer,
+    described,
+    first_input,
+    first_tensor,
+)
+from identikit.encoders.adapters.layout import Axes, Tokens
+from identikit.encoders.adapters.weights import tensor_digests
+
+_TOLERANCE = 1e-4
+"""Of the root mean square of an output; rounding stays some ten times below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """What a dry run found."""
+
+    layers: tuple[Layer, ...]
+    """In the order of computation; first what the classifier reads, or what the model returns."""
+    head: str | None
+    """The module of the final linear classifier."""
+    tokens: Tokens
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """One forward pass."""
+
+    rows: int
+    layers: dict[str | None, Layer] = field(default_factory=dict)
+    """By module; None is the model."""
+    prints: dict[str | None, Tensor] = field(default_factory=dict)
+    """A few numbers (n, 2) of the output of each sample that hardly agree by chance."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Linear:
+    """A linear layer's last call."""
+
+    module: nn.Module
+    before: Tensor
+    after: Tensor
+
+
+def trace(forward: Forward, x: Tensor) -> Traced:
+    """All layers of a forward pass over different samples x (n, ...), and the final classifier.
+
+    That is the last linear layer (or 1 x 1 convolution) W, b for whose input h the model returns
+    W h + b in value.
+
+    Raises:
+        InputError: the model fails, does not return a tensor with a row per sample, or changes
+            its weights.
+    """
+    if any(is_lazy(p) for p in forward.network.parameters()):
+        with torch.no_grad():
+            forward(x)
+    weights = tensor_digests(forward.network)
+    tokens = Tokens.of(forward.network)
+    axes = Axes(tokens=tokens, image=(x.shape[2], x.shape[3]) if x.ndim == 4 else None)
+    linears: dict[str, _Linear] = {}
+    whole, final = _pass(forward, x, axes, linears)
+    if whole.layers[None].shape is None:
+        raise InputError(
+            f"the model must return a tensor with one row per sample; for {len(x)} samples of "
+            f"shape {tuple(x.shape[1:])} {forward.name} returned {described(final)}."
+        )
+    again, _ = _pass(forward, x)
+    apart = [_pass(forward, part)[0] for part in (x[:1], x[1:])]
+    _refuse_changed(forward, weights)
+    modules: dict[str | None, nn.Module] = {None: forward.network}
+    modules.update(forward.network.named_modules())
+    found = {
+        name: replace(
+            layer,
+            name=layer.name if name is not None else _free(OUTPUT, modules),
+            layout=None if layer.shape is None else axes.layout(modules[name], layer.shape),
+            problem=_problem(name, whole, again, apart),
+        )
+        for name, layer in whole.layers.items()
+    }
+    layers = [found.pop(None), *found.values()]
+    for name, last in reversed(linears.items()):
+        if _returns(last, final):
+            read = _input_of(name, last, found[name], axes)
+            read = replace(read, name=_free(read.name, modules))
+            return Traced(layers=(read, *layers), head=name, tokens=tokens)
+    return Traced(layers=tuple(layers), head=None, tokens=tokens)
+
+
+def _refuse_changed(forward: Forward, before: Mapping[str, str]) -> None:
+    """Hold a forward pass to it that it leaves the weights as they were."""
+    after = tensor_digests(forward.network)
+    changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    if changed:
+        raise InputError(
+            f"a forward pass of {forward.name} changes {len(changed)} of its weights and buffers "
+            f"({', '.join(sorted(changed)[:3])}), so features would depend on what went before "
+            "them. Have it leave them alone in eval mode."
+        )
+
+
+def _free(name: str, taken: Collection[str | None]) -> str:
+    """A name that no module has."""
+    return name if name not in taken else f"{name}:model"
+
+
+def _pass(
+    forward: Forward,
+    x: Tensor,
+    axes: Axes | None = None,
+    linears: dict[str, _Linear] | None = None,
+) -> tuple[_Seen, Tensor | None]:
+    """One forward pass: what every module returned, and the model."""
+    seen = _Seen(rows=len(x))
+
+    def see(name: str | None, module: nn.Module, output: Tensor | None) -> None:
+        calls = seen.layers[name].calls + 1 if name in seen.layers else 1
+        shape = _shape(output, len(x))
+        seen.layers[name] = Layer(
+            name=name or OUTPUT, kind=type(module).__name__, shape=shape, calls=calls, module=name
+        )
+        if output is not None and shape is not None:
+            seen.prints[name] = _print(output)
+
+    def hook(name: str) -> Callable[..., None]:
+        def after(m: nn.Module, inputs: tuple[Any, ...], named: Any, out: object) -> None:
+            before, output = first_input(inputs, named), first_tensor(out)
+            see(name, m, output)
+            if axes is not None:
+                axes.hear(m, before, output)
+            if linears is not None and before is not None and output is not None:
+                linears.pop(name, None)
+                if _is_linear(m) and output.numel() == len(x) * len(m.weight):
+                    linears[name] = _Linear(module=m, before=before.clone(), after=output)
+
+        return after
+
+    handles = [
+        module.register_forward_hook(hook(name), with_kwargs=True)
+        for name, module in forward.network.named_modules()
+        if name and not isinstance(module, torch.jit.ScriptModule)  # which takes no hooks
+    ]
+    try:
+        with torch.no_grad():
+            final = first_tensor(forward(x))
+    finally:
+        for handle in handles:
+            handle.remove()
+    see(None, forward.network, final)
+    return seen, final
+
+
+def _print(output: Tensor) -> Tensor:
+    """The root mean square of each row and its product with one fixed wave: (n, 2)."""
+    rows = output.flatten(1).double().nan_to_num()
+    size = max(1, rows.shape[1]) ** 0.5
+    sizes = torch.linalg.vector_norm(rows, dim=1)
+    made: Tensor = torch.stack([sizes, rows @ _wave(rows.shape[1])], dim=1) / size
+    return made
+
+
+@lru_cache(maxsize=4)
+def _wave(length: int) -> Tensor:
+    return torch.arange(length, dtype=torch.float64).mul_(0.7311).cos_()
+
+
+def _problem(name: str | None, whole: _Seen, again: _Seen, apart: Sequence[_Seen]) -> str | None:
+    """Why a layer cannot be read."""
+    layer = whole.layers[name]
+    if layer.shape is None:
+        return "it does not return one tensor with one row per sample"
+    others = [other.layers.get(name) for other in (again, *apart)]
+    for other, rows in zip(others, (again.rows, *(part.rows for part in apart)), strict=True):
+        if other is None or other.calls != layer.calls:
+            return "the model does not go through it in the same way for every batch"
+        if other.shape != layer.shape:
+            return (
+                f"for a batch of {rows} it does not return the shape {(rows, *layer.shape)} that "
+                "larger batches lead to expect (a squeeze, perhaps)"
+            )
+    size = float(whole.prints[name][:, 0].square().mean().sqrt())
+    for what, prints in (
+        ("two passes over the same batch", again.prints[name]),
+        ("a batch together and the same batch split", torch.cat([p.prints[name] for p in apart])),
+    ):
+        differ = float((whole.prints[name] - prints).abs().max())
+        if differ > _TOLERANCE * size:
+            return (
+                f"its output is no function of the sample: between {what} it differs by "
+                f"{differ / size:.2g} of its root mean square (dropout, masks or batch "
+                "statistics in eval mode, perhaps)"
+            )
+    return None
+
+
+def _input_of(name: str, last: _Linear, layer: Layer, axes: Axes) -> Layer:
+    """The place before the classifier, which is as good as what the classifier returns."""
+    shape = tuple(last.before.shape[1:])
+    return Layer(
+        name=name + INPUT,
+        kind="input",
+        shape=shape,
+        calls=layer.calls,
+        module=name,
+        reads_input=True,
+        layout=axes.layout(last.module, shape),
+        problem=layer.problem,
+    )
+
+
+@torch.no_grad()
+def _returns(last: _Linear, final: Tensor | None) -> bool:
+    """Whether what the model returns is W h + b in value.
+
+    Where that is the same for all samples (a classifier that starts at zero) the values say
+    nothing, and it must be the very tensor.
+    """
+    if final is None or final.numel() != last.after.numel():
+        return False
+    module: Any = last.module
+    h = last.before.flatten(1).to(module.weight.dtype)
+    logits = linear(h, module.weight.flatten(1), module.bias)
+    values = final.reshape(logits.shape).to(logits.dtype)
+    if not torch.allclose(values, logits, rtol=_TOLERANCE, atol=_TOLERANCE * float(logits.std())):
+        return False
+    varies = bool((logits != logits[:1]).any())
+    return varies or final.data_ptr() == last.after.data_ptr()
+
+
+def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:
+    if isinstance(module, nn.Conv2d):
+        return set(module.kernel_size) == {1} and module.groups == 1
+    return isinstance(module, nn.Linear)
+
+
+def _shape(output: Tensor | None, n: int) -> tuple[int, ...] | None:
+    whole = None if output is None else tuple(output.shape)
+    return whole[1:] if whole and len(whole) > 1 and whole[0] == n else None
