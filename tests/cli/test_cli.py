@@ -1,6 +1,7 @@
 """The command line as a user meets it: output, exit codes, and errors without a traceback."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ import pytest
 from tests.commands import refused
 
 from identikit import cli
+from identikit.cli.commands import helps, reproducible
 from identikit.cli.simulate import RecipeName
 from identikit.training.recipes import RECIPES
 
@@ -80,7 +82,10 @@ def test_probe_reads_features_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["scores"]["size"] > 0.9
     assert result["scores"]["azimuth"] < 0.1
     page = (Path(result["run"]) / "report.html").read_text()
-    assert "no better than chance" in page
+    assert "the interval reaches chance" in page
+    verdicts = {f["quantity"]: f["verdict"] for f in result["findings"]}
+    assert verdicts == {"size": "present", "azimuth": "not shown"}
+    assert result["headline"]["sentence"].startswith("1 of 2 present (size)")
 
 
 @pytest.mark.parametrize(
@@ -197,11 +202,35 @@ def test_an_unknown_study_or_executor_option_is_refused(
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "simulate", "theory", "probe", "coil20", "reproduce", "report"]
-)
+@pytest.mark.parametrize("command", [*helps(), *(f"reproduce {name}" for name in reproducible())])
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
+        cli.main([*command.split(), "--help"])
     assert stop.value.code == 0
-    assert f"Example: identikit {command}" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Example: identikit {command}" in shown
+    assert helps().get(command, shown) in shown
+
+
+@pytest.mark.parametrize("words", [["dislib", "--workers", "0"], ["--workers", "0", "dislib"]])
+def test_the_order_of_options_does_not_matter(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert "workers must be at least 1" in refused(capsys, "reproduce", *words)
+
+
+def test_a_value_is_not_taken_for_a_study(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unknown study 'tabel3'" in refused(capsys, "reproduce", "--out", "dislib", "tabel3")
+
+
+def test_nothing_at_all_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert [name for name in helps() if f"\n  {name} " not in shown] == []
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["--version"])
+    assert capsys.readouterr().out == f"identikit {version('identikit')}\n"

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from identikit.core.estimate import Estimate
+from identikit.core.finding import Control, Finding, Headline, Verdict
 from identikit.report import figures
 from identikit.report.page import (
-    ComparisonRow,
     Figure,
     Page,
     Provenance,
@@ -93,14 +93,26 @@ def page(all_figures: list[Figure]) -> Page:
     return Page(
         title=f"Title {HOSTILE}",
         subtitle=HOSTILE,
-        verdict=f"One sentence. {HOSTILE}",
-        verdict_tone="good",
-        rows=(
-            ComparisonRow(
+        headline=Headline(sentence=f"One sentence. {HOSTILE}", word="Learned", tone="good"),
+        findings=(
+            Finding(
                 quantity="Factors",
+                measure="R²",
                 predicted=0.997,
                 recovered=Estimate(0.993, 0.991, 0.995),
+                controls=(
+                    Control(name=HOSTILE, recovered=Estimate(0.71, 0.7, 0.72)),
+                    Control(name="untrained", recovered=0.25),
+                ),
                 explained=HOSTILE,
+                verdict=Verdict.LEARNED,
+                decide="identikit simulate --diagnose",
+            ),
+            Finding(
+                quantity=HOSTILE,
+                recovered=None,
+                explained=HOSTILE,
+                verdict=Verdict.NOT_SHOWN,
             ),
         ),
         sections=(

@@ -7,6 +7,7 @@ import pytest
 from markupsafe import escape
 
 from identikit.core.errors import InputError
+from identikit.core.finding import Headline, Tone
 from identikit.report.page import Page, render, save_figures, write_page
 
 
@@ -52,13 +53,26 @@ def test_numbers_config_and_origin_are_on_the_page(html: str) -> None:
         assert text in html
 
 
-@pytest.mark.parametrize(
-    ("tone", "word"), [("good", "Recovered"), ("warning", "in part"), ("bad", "Not recovered")]
-)
-def test_the_tone_is_told_in_words(page: Page, tone: str, word: str) -> None:
-    html = render(replace(page, verdict_tone=tone, sections=()))  # type: ignore[arg-type]
+@pytest.mark.parametrize("tone", ["good", "warning", "bad", "neutral"])
+def test_the_tone_is_told_in_words_too(page: Page, tone: Tone) -> None:
+    headline = Headline(sentence="It is so.", word="A word", tone=tone)
+    html = render(replace(page, headline=headline, sections=()))
     assert f'class="verdict {tone}"' in html
-    assert word in html
+    assert "A word" in html
+
+
+def test_every_finding_has_its_verdict_and_a_column_for_every_control(html: str) -> None:
+    table = re.search(r'<table class="comparison">.*?</table>', html, re.DOTALL)
+    assert table is not None
+    heads = re.findall(r'<th scope="col">(.*?)</th>', table[0])
+    assert [heads[0], heads[-3], *heads[-2:]] == ["Quantity", "untrained", "Verdict", "Explained"]
+    assert len(heads) == 7
+    rows = table[0].split("<tr>")[2:]
+    assert "Factors (R²)" in rows[0]
+    for cell in ("0.710", "0.250", "learned", "identikit simulate --diagnose"):
+        assert cell in rows[0]
+    assert rows[1].count("—") == 4  # predicted, recovered and both controls
+    assert "not shown" in rows[1]
 
 
 def test_two_figures_with_one_name_are_refused(page: Page) -> None:

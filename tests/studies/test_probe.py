@@ -138,7 +138,7 @@ def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
     assert named["MIG"]["value"] < 0.3  # everything is there, and rotated
     page = (Path(result["run"]) / "report.html").read_text()
     for part in (
-        "covered: continuous (inferred) (R²)",
+        "covered (R²)",
         "(Holm)",
         "selectivity",
         "random projection",

@@ -1,4 +1,4 @@
-"""All commands by name: where each stands and what it does; none is imported before it is asked for.
+"""All commands by name: where each stands and what it does; none is imported before its turn.
 
 A new study gets its command from its entry in `runs/registry.py`; a command that is no study is one
 small file here and a line below.

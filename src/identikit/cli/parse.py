@@ -1,6 +1,7 @@
 """One command and its options, from words; only what the command needs is imported."""
 
 import contextlib
+import inspect
 import io
 import re
 import sys
@@ -100,7 +101,7 @@ def _parsed(
             command: Runnable = tyro.cli(
                 kind,
                 prog=prog,
-                description=kind.__doc__,
+                description=_paragraphs(kind),
                 args=list(words),
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes),
                 **options,
@@ -117,6 +118,12 @@ def _parsed(
             raise wrong from None
         sys.stderr.write(heard.getvalue())
         raise
+
+
+def _paragraphs(kind: type) -> str:
+    """A docstring as the terminal may wrap it."""
+    words = inspect.getdoc(kind) or ""
+    return "\n\n".join(" ".join(part.split()) for part in words.split("\n\n"))
 
 
 def _wrong_choice(complaint: str) -> InputError | None:

@@ -16,6 +16,8 @@ class ProbeStudyResult:
     status: Literal["completed"] = "completed"
     headline: Headline
     findings: tuple[Finding, ...]
+    scores: dict[str, float]
+    """Of each factor, for scripts."""
     recovery: Recovery
     kinds: dict[str, str]
     """Of each factor, in words."""
@@ -37,6 +39,7 @@ class ProbeStudyResult:
         return cls(
             headline=factor_headline(findings),
             findings=findings,
+            scores={score.name: score.estimate.value for score in recovery.factors},
             recovery=recovery,
             kinds=kinds,
             notes=notes,
