@@ -33,8 +33,8 @@ from tests.runs.jobs import (
 
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, Outcome
-from identikit.runs.store import Run, RunStore
-from identikit.runs.study import make, perform
+from identikit.runs.store import Run
+from identikit.runs.study import run, run_and_report
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.study import PROBE
 
@@ -117,7 +117,7 @@ class Mortal(Executor):
         if job.key in self.killers and not self.broken:
             self.broken = True
             if self.begun:
-                name = RunStore(self.root).path_of("probe", job.config, label="f").name
+                name = PROBE.store(self.root).path_of(job.config, label="f").name
                 self.root.mkdir(exist_ok=True)
                 (self.root / f".{name}.lock").touch()
         if self.broken:
@@ -164,12 +164,13 @@ def test_a_run_of_a_sweep_is_drawn_when_its_own_command_is_given(
     tmp_path: Path, features: Path
 ) -> None:
     config = probes(features, 1)[0].config
-    made, found = make(PROBE, config, root=tmp_path)
-    assert not found
-    assert not (made.path / "report.html").exists()
-    run, _, found = perform(PROBE, config, root=tmp_path)
-    assert found
-    assert (run.path / "report.html").exists()
+    made = run(PROBE, config, root=tmp_path)
+    assert not made.found
+    assert not (made.run.path / "report.html").exists()
+    again = run_and_report(PROBE, config, root=tmp_path)
+    assert again.found
+    assert again.result == made.result
+    assert (again.run.path / "report.html").exists()
 
 
 # -- with real processes ---------------------------------------------------------------------

@@ -19,47 +19,72 @@ class Config:
     seed: int = 0
 
 
+def store_at(root: Path, *, version: int = 1) -> RunStore:
+    return RunStore(root, command="simulate", version=version)
+
+
 def finish(store: RunStore, config: Config, status: str = "completed", **kwargs: object) -> Run:
-    with store.draft("simulate", config, **kwargs) as draft:  # type: ignore[arg-type]
+    with store.draft(config, **kwargs) as draft:  # type: ignore[arg-type]
         assert isinstance(draft, Draft)
         draft.checkpoint.mkdir(exist_ok=True)
         (draft.checkpoint / "state").write_text(status)
-        draft.write({"status": status, "r2": float("nan")}, {"h": np.eye(2)})
+        draft.write({"status": status, "r2": float("nan")}, {"h": np.eye(2)}, provenance={})
         return draft.publish()
 
 
 def test_a_finished_run_is_found_again_and_reads_back(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+    store = store_at(tmp_path)
     made = finish(store, Config())
-    with store.draft("simulate", Config()) as found:
+    with store.draft(Config()) as found:
         assert isinstance(found, Run)
         assert found.path == made.path
     assert found.config == {"seed": 0}
-    assert found.result == {"status": "completed", "r2": None}
+    assert found.result == {"status": "completed", "r2": None, "provenance": {}}
+    assert (found.command, found.version) == ("simulate", 1)
     np.testing.assert_array_equal(found.arrays()["h"], np.eye(2))
     assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
 
 
 def test_other_configs_get_other_runs(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+    store = store_at(tmp_path)
     assert finish(store, Config()).path != finish(store, Config(seed=1)).path
 
 
+def test_a_run_of_another_version_is_known_to_be_old_and_not_misread(tmp_path: Path) -> None:
+    old = finish(store_at(tmp_path), Config())
+    store = store_at(tmp_path, version=2)
+    assert store.find(Config()) is None
+    assert store.outdated(Config()) == old.path
+    assert store.outdated(Config(seed=1)) is None
+    with pytest.raises(InputError, match=r"made by an older version of simulate \(1; this is 2\)"):
+        old.require("simulate", 2)
+    with pytest.raises(InputError, match="is a run of simulate, not of probe"):
+        old.require("probe", 1)
+    assert finish(store, Config()).path != old.path
+
+
+def test_a_run_from_before_there_were_versions_is_old(tmp_path: Path) -> None:
+    run = finish(store_at(tmp_path), Config())
+    (run.path / "config.json").write_text('{"command": "simulate", "config": {"seed": 0}}')
+    assert Run.load(run.path).version == 0
+    assert store_at(tmp_path).outdated(Config()) == run.path
+
+
 def test_a_crash_leaves_no_run_but_a_draft_that_is_taken_over(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    with store.draft("simulate", Config()) as draft:
+    store = store_at(tmp_path)
+    with store.draft(Config()) as draft:
         assert isinstance(draft, Draft)
         draft.checkpoint.mkdir()
         (draft.checkpoint / "state").write_text("half way")  # and the process dies here
-    assert not store.path_of("simulate", Config()).exists()
-    with store.draft("simulate", Config()) as again:
+    assert not store.path_of(Config()).exists()
+    with store.draft(Config()) as again:
         assert isinstance(again, Draft)
         assert (again.checkpoint / "state").read_text() == "half way"
 
 
 def test_refused_input_leaves_nothing_behind(tmp_path: Path) -> None:
     def refuse() -> None:
-        with RunStore(tmp_path).draft("simulate", Config()):
+        with store_at(tmp_path).draft(Config()):
             raise InputError("no such file")
 
     with pytest.raises(InputError, match="no such file"):
@@ -68,30 +93,30 @@ def test_refused_input_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_is_resumed_and_then_replaced(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+    store = store_at(tmp_path)
     finish(store, Config(), status="interrupted")
-    with store.draft("simulate", Config()) as draft:
+    with store.draft(Config()) as draft:
         assert isinstance(draft, Draft)
         assert (draft.checkpoint / "state").read_text() == "interrupted"
         assert Run.load(draft.target).interrupted  # still there until the new one is whole
-        draft.write({"status": "completed"}, {"h": np.eye(2)})
+        draft.write({"status": "completed"}, {"h": np.eye(2)}, provenance={})
         draft.publish()
-    assert not Run.load(store.path_of("simulate", Config())).interrupted
+    assert not Run.load(store.path_of(Config())).interrupted
 
 
 def test_an_existing_folder_is_never_written_over(tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    finish(RunStore(tmp_path), Config(), out=out)
+    finish(store_at(tmp_path), Config(), out=out)
     with pytest.raises(InputError, match="already exists"):
-        finish(RunStore(tmp_path), Config(), out=out)
+        finish(store_at(tmp_path), Config(), out=out)
     (tmp_path / "notes").mkdir()
     with pytest.raises(InputError, match="already exists"):
-        finish(RunStore(tmp_path), Config(), out=tmp_path / "notes")
+        finish(store_at(tmp_path), Config(), out=tmp_path / "notes")
 
 
 def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:
     try:
-        with RunStore(root).draft("simulate", Config()):
+        with store_at(root).draft(Config()):
             queue.put("entered")
     except InputError as error:
         queue.put(str(error))
@@ -100,7 +125,7 @@ def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:
 def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    with RunStore(tmp_path).draft("simulate", Config()):
+    with store_at(tmp_path).draft(Config()):
         process = context.Process(target=_try_draft, args=(tmp_path, queue))
         process.start()
         assert "another process is writing" in queue.get(timeout=60)
@@ -109,7 +134,7 @@ def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
 
 def _count(root: Path, times: int) -> None:
     for _ in range(times):
-        with RunStore(root).draft("simulate", Config(), wait=True) as draft:
+        with store_at(root).draft(Config(), wait=True) as draft:
             assert isinstance(draft, Draft)
             counter = root / "counter"
             counter.write_text(str(int(counter.read_text()) + 1))
@@ -129,9 +154,9 @@ def test_processes_that_wait_for_each_other_are_never_in_a_draft_together(tmp_pa
 def test_who_wins_the_lock_of_a_file_that_is_gone_tries_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, first, flock = RunStore(tmp_path), ExitStack(), fcntl.flock
+    store, first, flock = store_at(tmp_path), ExitStack(), fcntl.flock
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(first.enter_context, store.draft("simulate", Config())).result()
+        pool.submit(first.enter_context, store.draft(Config())).result()
 
         def flock_after_the_first_has_left(fd: int, operation: int) -> None:
             monkeypatch.setattr(fcntl, "flock", flock)
@@ -139,20 +164,20 @@ def test_who_wins_the_lock_of_a_file_that_is_gone_tries_again(
             flock(fd, operation)
 
         monkeypatch.setattr(fcntl, "flock", flock_after_the_first_has_left)
-        with store.draft("simulate", Config(), wait=True):
+        with store.draft(Config(), wait=True):
             assert fcntl.flock is flock
-            assert store.being_written("simulate", Config())
+            assert store.being_written(Config())
 
 
 def test_a_finished_run_is_looked_up_without_a_lock(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    assert store.find("simulate", Config()) is None
+    store = store_at(tmp_path)
+    assert store.find(Config()) is None
     finish(store, Config(), status="interrupted")
-    assert store.find("simulate", Config()) is None
+    assert store.find(Config()) is None
     made = finish(store, Config())
-    assert store.find("simulate", Config()) == made
+    assert store.find(Config()) == made
     (made.path / "result.json").write_text("{")
-    assert store.find("simulate", Config()) is None
+    assert store.find(Config()) is None
 
 
 @pytest.mark.parametrize(
@@ -174,7 +199,7 @@ def test_folders_that_are_no_runs_are_refused(
 
 
 def test_damaged_arrays_are_an_input_error(tmp_path: Path) -> None:
-    run = finish(RunStore(tmp_path), Config())
+    run = finish(store_at(tmp_path), Config())
     (run.path / "arrays.safetensors").write_bytes(b"\x00" * 12)
     with pytest.raises(InputError, match=r"arrays.safetensors cannot be read"):
         run.arrays()
