@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from identikit.encoders.config import EncoderConfig
 from identikit.runs.executors import processes
-from identikit.runs.jobs import Job, Outcome, run_jobs
+from identikit.runs.jobs import Job, JobOutcome, run_jobs
 from identikit.runs.store import Run, RunStore
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.study import SIMULATE
@@ -100,8 +100,8 @@ def numbers_of(job: Job, root: Path) -> dict[str, Any]:
     return numbers(Run.load(path_of(job, root)).result)
 
 
-def sweep(jobs: Iterable[Job], root: Path, open_executor: Callable[[], Any]) -> dict[str, Outcome]:
-    outcomes: dict[str, Outcome] = {}
+def sweep(jobs: Iterable[Job], root: Path, open_executor: Callable[[], Any]) -> dict[str, JobOutcome]:
+    outcomes: dict[str, JobOutcome] = {}
     run_jobs(
         jobs,
         root=root,
