@@ -1,7 +1,7 @@
 """From cells to lines of the table: means over repetitions with their spread or interval.
 
-Interval of a mean over r repetitions: mean ± t_(r-1) sd / sqrt(r), each with images, split,
-weights and batches of its own; a single repetition has the interval of its held-out images.
+The interval of a mean is over repetitions, each with images, split, weights and batches of its
+own; a single repetition has the interval of its held-out images.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import torch
-from scipy import stats
 
 from identikit.core.estimate import Estimate, Spread
 from identikit.core.randomness import stream
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.repetitions import mean_interval
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 
 RESAMPLES = 1000
@@ -158,7 +158,7 @@ def _above(
             if repetition in beside
         ]
         if len(differences) > 1:
-            found[name] = over_repetitions([Estimate(d, d, d) for d in differences])
+            found[name] = mean_interval(differences)
     return found
 
 
@@ -166,9 +166,7 @@ def over_repetitions(estimates: Sequence[Estimate]) -> Estimate:
     """The mean with its 95 % interval over repetitions, or the only one as it is."""
     if len(estimates) == 1:
         return estimates[0]
-    spread = Spread.of([estimate.value for estimate in estimates])
-    arm = float(stats.t.ppf(0.975, spread.n - 1)) * (spread.sd or 0.0) / spread.n**0.5
-    return Estimate(spread.mean, spread.mean - arm, spread.mean + arm)
+    return mean_interval([estimate.value for estimate in estimates])
 
 
 def above_chance(value: float, chance: float) -> float:
