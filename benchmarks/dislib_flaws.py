@@ -141,17 +141,17 @@ def features(world: str, images: int, epochs: int) -> dict[str, dict[str, Scores
         found["pixels"] = Decoded(cell("pixels")).all()
     mlp = cell("mlp")
     found["MLP, untrained"] = Decoded(mlp).all()
-    _, training = mlp.train()
+    _, trained = mlp.train()
     found["MLP"] = Decoded(mlp).all()
-    print(world, "validation accuracy", training["history"][-1]["accuracy"], flush=True)
+    print(world, "validation accuracy", trained.history[-1]["accuracy"], flush=True)
     if world == "sprites":
         normal = pictures.unit
         pictures.unit = lambda images: normal(images) / 255
         dim = cell("mlp")
-        _, training = dim.train()
+        _, trained = dim.train()
         found["MLP, images / 255 twice (D5)"] = {"corrected": Decoded(dim).all()["corrected"]}
         pictures.unit = normal
-        print("dim", "validation accuracy", training["history"][-1]["accuracy"], flush=True)
+        print("dim", "validation accuracy", trained.history[-1]["accuracy"], flush=True)
     return found
 
 

@@ -27,7 +27,8 @@ from identikit.runs.store import Run
 from identikit.studies.catalogue import sweep_named
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.run import make_world
-from identikit.studies.sweeps.summary import summarise
+from identikit.studies.sweeps.result import SweepResult
+from identikit.studies.sweeps.study import SWEEP
 from identikit.training.fit import CHUNK, fit
 from identikit.training.recipes import recipe
 
@@ -71,12 +72,11 @@ def seconds_per_step(config: SimulationConfig, steps: int) -> float:
     return seconds(steps) / steps
 
 
-def measure(run: Run, steps: int) -> list[Line]:
+def measure(result: SweepResult, steps: int) -> list[Line]:
     """Every row of the saved study beside the protocol."""
     lines = []
-    for row, saved in zip(sweep_named("tables").rows, run.result["rows"], strict=True):
-        found = summarise(saved)
-        assert found.label == row.label
+    for row, found in zip(sweep_named("tables").rows, result.lines, strict=True):
+        assert found.row.label == row.label
         assert found.seconds is not None
         planned = EPOCHS * max(1, row.config.instances // BATCH)
         step = seconds_per_step(row.config, steps)
@@ -108,15 +108,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     run = Run.load(options.run)
-    lines = measure(run, CHUNK * options.chunks)
-    in_one_go = not run.result["found"]
-    wall = run.result["provenance"]["seconds"] if in_one_go else None
-    core = run.result["core_seconds"]
+    result = SWEEP.read(run)
+    lines = measure(result, CHUNK * options.chunks)
+    wall = None if result.found else run.origin["seconds"]
+    core = result.core_seconds
     totals = {"wall_seconds_of_the_study": wall, "core_seconds_of_the_study": core}
     origin = {
         "machine": machine(),
         "versions": versions(),
-        "study_made_on": run.result["provenance"]["machine"],
+        "study_made_on": run.origin["machine"],
     }
     rows = [asdict(line) for line in lines]
     write_json(RESULTS / "tables.json", {**origin, **totals, "rows": rows})

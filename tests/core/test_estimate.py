@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from identikit.core.estimate import Estimate, as_text, format_number, power_of_ten, with_ends
+from identikit.core.estimate import (
+    Estimate,
+    as_text,
+    format_number,
+    format_time_left,
+    power_of_ten,
+    with_ends,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +58,11 @@ def test_a_bare_number_is_its_own_interval() -> None:
     assert with_ends(0.5) == (0.5, 0.5, 0.5)
     assert with_ends(Estimate(0.5, 0.4, 0.7)) == (0.5, 0.4, 0.7)
     assert as_text(0.5) == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (89.0, ", about 89 s left"), (90.0, ", about 2 min left")],
+)
+def test_time_left_is_told_roughly(seconds: float | None, words: str) -> None:
+    assert format_time_left(seconds) == words

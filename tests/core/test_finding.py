@@ -7,6 +7,7 @@ from identikit.core.finding import (
     Control,
     Finding,
     Verdict,
+    beside_controls,
     controls_of,
     factor_headline,
     judge_factor,
@@ -56,6 +57,30 @@ def test_a_factor_is_judged_by_chance_and_by_every_control(
 )
 def test_a_prediction_is_met_or_not(recovered: float, close: bool, verdict: Verdict) -> None:
     assert judge_prediction(recovered, 1.0, close=close) is verdict
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        ([ABOVE, 0.69], "clearly above c0, c1"),
+        ([BELOW], "c0 has more of it"),
+        ([UNCLEAR], "not clearly above c0"),
+        ([ABOVE, 0.91], "c1 has more of it"),
+        ([0.8, 0.69], "not clearly above c0"),
+        ([BELOW, 0.91, UNCLEAR], "c0, c1 have more of it, not clearly above c2"),
+    ],
+)
+def test_words_name_the_controls_that_are_not_cleared(
+    controls: list[Estimate | float], words: str
+) -> None:
+    """Estimates are paired leads, numbers are controls without one."""
+    named = [
+        Control(name=f"c{k}", recovered=0.5, lead=one)
+        if isinstance(one, Estimate)
+        else Control(name=f"c{k}", recovered=one)
+        for k, one in enumerate(controls)
+    ]
+    assert beside_controls(HIGH, named) == words
 
 
 def finding(name: str, verdict: Verdict, *controls: Control) -> Finding:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from identikit.encoders.config import EncoderConfig
 from identikit.runs.executors import processes
-from identikit.runs.jobs import Job, Outcome, run_jobs
-from identikit.runs.store import Run, RunStore
+from identikit.runs.jobs import Job, JobOutcome, run_jobs
+from identikit.runs.store import Run
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.study import SIMULATE
 from identikit.training.config import TrainingConfig
@@ -40,7 +40,7 @@ SHORT = Job(key="short", command="simulate", config=config(2), cost=1.0)
 
 
 def path_of(job: Job, root: Path) -> Path:
-    return RunStore(root).path_of(job.command, job.config, label=SIMULATE.label(job.config))
+    return SIMULATE.store(root).path_of(job.config, label=job.config.label)
 
 
 def under_way(job: Job, root: Path) -> bool:
@@ -100,8 +100,10 @@ def numbers_of(job: Job, root: Path) -> dict[str, Any]:
     return numbers(Run.load(path_of(job, root)).result)
 
 
-def sweep(jobs: Iterable[Job], root: Path, open_executor: Callable[[], Any]) -> dict[str, Outcome]:
-    outcomes: dict[str, Outcome] = {}
+def sweep(
+    jobs: Iterable[Job], root: Path, open_executor: Callable[[], Any]
+) -> dict[str, JobOutcome]:
+    outcomes: dict[str, JobOutcome] = {}
     run_jobs(
         jobs,
         root=root,

@@ -32,7 +32,7 @@ from tests.runs.jobs import (
 )
 
 from identikit.runs.executors import processes
-from identikit.runs.jobs import Job, Outcome
+from identikit.runs.jobs import Job, JobOutcome
 from identikit.runs.store import Run
 from identikit.runs.study import run, run_and_report
 from identikit.studies.probe.config import ProbeConfig
@@ -99,7 +99,7 @@ def test_a_job_that_fails_says_why_and_the_others_go_on(tmp_path: Path, features
 def test_a_run_that_cannot_be_seen_from_here_is_an_error(
     tmp_path: Path, features: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = Outcome(key="", run=tmp_path / "there", error=None, found=False)
+    elsewhere = JobOutcome(key="", run=tmp_path / "there", error=None, found=False)
     monkeypatch.setattr("identikit.runs.jobs._work", lambda job, root: elsewhere)
     outcomes = sweep(probes(features, 1), tmp_path / "runs", in_a_thread)
     assert "a folder that all machines share" in (outcomes["job 0"].error or "")
@@ -265,8 +265,8 @@ def test_ctrl_c_stops_at_once_and_keeps_what_was_trained(
     assert not any(outcome.found for outcome in outcomes.values())
     for job in (LONG, SHORT):
         resumed, whole = numbers_of(job, tmp_path), numbers_of(job, undisturbed)
-        for run in (resumed, whole):
-            del run["history"]  # which has a point more, where it was interrupted
+        for each in (resumed, whole):
+            del each["history"]  # which has a point more, where it was interrupted
         assert resumed == whole
 
 

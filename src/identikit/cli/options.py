@@ -1,7 +1,7 @@
 """Options that several commands share, and the way a run is made and shown."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,6 +65,8 @@ def run_and_show(
 
     options: dict[str, Any] = {}
     if execution is not None:
+        if execution.workers is None and getattr(config, "device", None) == "cuda":
+            execution = replace(execution, workers=1)  # one process at a time on a GPU
         execution.open()  # refuses what cannot be, before anything is written
         options = {"open_executor": execution.open, "wait": True}
     with live(entry.name) as tell:

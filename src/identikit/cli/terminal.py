@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from identikit.core.estimate import format_brief, format_cell
+from identikit.core.estimate import format_brief, format_cell, format_time_left
 from identikit.core.finding import Finding, Headline, Tone, controls_of
 from identikit.core.serialization import from_plain, plain_table
 from identikit.runs.store import PAGE_FILE, Run
@@ -113,7 +113,7 @@ def live(what: str) -> Iterator[Callable[[Standing], None]]:
             if not shown:
                 shown.append(stack.enter_context(Progress(*columns, console=ERR)))
                 shown[0].add_task(what, words="")
-            words = f"{standing.words}{time_left(standing)}"
+            words = f"{standing.words}{format_time_left(standing.seconds_left)}"
             shown[0].update(0, completed=standing.done, total=standing.total, words=words)
 
         yield tell
@@ -121,16 +121,8 @@ def live(what: str) -> Iterator[Callable[[Standing], None]]:
 
 def _print_standing(standing: Standing) -> None:
     if not getattr(standing, "quiet", False):
-        line = f"{standing.done} of {standing.total}{time_left(standing)}; {standing.words}"
+        line = f"{standing.done} of {standing.total}{format_time_left(standing.seconds_left)}; {standing.words}"
         say(ERR, line)
-
-
-def time_left(standing: Standing) -> str:
-    """About how long it still takes, to follow other words; empty while nobody knows."""
-    left = standing.seconds_left
-    if left is None:
-        return ""
-    return f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
 
 
 @contextlib.contextmanager

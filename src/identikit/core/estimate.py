@@ -79,6 +79,15 @@ def format_cell(value: object) -> str:
     return format_number(value) if isinstance(value, int | float) else str(value)
 
 
+def format_time_left(seconds: float | None) -> str:
+    """About how long something still takes, to follow other words; empty while nobody knows."""
+    if seconds is None:
+        return ""
+    return (
+        f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
+    )
+
+
 def format_brief(value: object) -> str:
     """A cell without its interval or spread, for a column beside the one that has them."""
     return format_cell(central(value))

@@ -138,6 +138,29 @@ def _leads(recovered: Estimate, control: Control) -> bool:
     return recovered.low > with_ends(control.recovered)[2]
 
 
+def _trails(recovered: Estimate, control: Control) -> bool:
+    if control.lead is not None:
+        return control.lead.high < 0
+    return recovered.high < with_ends(control.recovered)[1]
+
+
+def beside_controls(recovered: Estimate, controls: Sequence[Control]) -> str:
+    """Which controls something is clearly above, or which have more of it and which as much.
+
+    Args:
+        recovered: What `judge_factor` was given.
+        controls: One or more.
+    """
+    level = [control for control in controls if not _leads(recovered, control)]
+    if not level:
+        return f"clearly above {listed([control.name for control in controls])}"
+    more = [control.name for control in level if _trails(recovered, control)]
+    even = [control.name for control in level if control.name not in more]
+    words = [f"{listed(more)} {'has' if len(more) == 1 else 'have'} more of it"] if more else []
+    words += [f"not clearly above {listed(even)}"] if even else []
+    return ", ".join(words)
+
+
 def judge_prediction(recovered: int | float, predicted: int | float, *, close: bool) -> Verdict:
     """The verdict on a quantity that theory predicts.
 

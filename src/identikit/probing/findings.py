@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from identikit.core.estimate import Estimate, format_number
-from identikit.core.finding import Control, Finding, Verdict, judge_factor, listed
+from identikit.core.finding import Control, Finding, Verdict, beside_controls, judge_factor
 from identikit.probing.result import OK, FactorScore, RecoveryScores
 
 MOSTLY = 0.9
@@ -65,17 +65,7 @@ def _why(score: FactorScore, verdict: Verdict, controls: Sequence[Control]) -> s
         return "the interval reaches chance" if reaches else "shuffled values do as well too often"
     if verdict is Verdict.PRESENT:
         return "linearly there; no control is at hand to say whether it was learned"
-    if verdict is Verdict.LEARNED:
-        return f"clearly above {listed([control.name for control in controls])}"
-    more = [c.name for c in controls if c.lead is not None and c.lead.high < 0]
-    level = [c.name for c in controls if c.name not in more and not (c.lead and c.lead.low > 0)]
-    words = [f"{listed(more)} {_has(more)} more of it"] if more else []
-    words += [f"not clearly above {listed(level)}"] if level else []
-    return ", ".join(words)
-
-
-def _has(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"
+    return beside_controls(score.estimate, controls)
 
 
 def _where(score: FactorScore, inside: Estimate) -> str:

@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class JobOutcome:
     """What became of a job."""
 
     key: str
@@ -48,11 +48,11 @@ class Outcome:
     """Whether the run was there already."""
 
 
-Tell = Callable[[Outcome], None]
+Tell = Callable[[JobOutcome], None]
 
 
 def seconds_left(
-    jobs: Mapping[str, Job], outcomes: Mapping[str, Outcome], *, started: float
+    jobs: Mapping[str, Job], outcomes: Mapping[str, JobOutcome], *, started: float
 ) -> float | None:
     """From the share of the expected work that was done, not found; None before there is any.
 
@@ -133,13 +133,13 @@ def _unfinished(jobs: Iterable[Job], root: Path, on_outcome: Tell) -> dict[Path,
 
 def _outcomes(
     executor: Executor, batch: Mapping[Path, list[Job]], root: Path
-) -> Iterator[tuple[Path, Outcome]]:
+) -> Iterator[tuple[Path, JobOutcome]]:
     """Each run of the batch with its outcome, as they come.
 
     Raises:
         BrokenExecutor: when all that was finished before the break is told.
     """
-    futures: dict[Future[Outcome], Path] = {}
+    futures: dict[Future[JobOutcome], Path] = {}
     broken: BrokenExecutor | None = None
     try:
         for path, jobs in batch.items():
@@ -165,7 +165,7 @@ def _outcomes(
         raise broken
 
 
-def _work(job: Job, root: Path) -> Outcome:
+def _work(job: Job, root: Path) -> JobOutcome:
     """Make one run; happens in a worker, which no failure of a job takes down."""
     try:
         done = run(study_of(job.command), job.config, root=root, wait=True)
@@ -182,15 +182,15 @@ def _at_work(job: Job, root: Path) -> bool:
     return study.store(root).being_written(job.config, label=job.config.label)
 
 
-def _success(made: Run, *, found: bool) -> Outcome:
-    return Outcome(key="", run=made.path, error=None, found=found)
+def _success(made: Run, *, found: bool) -> JobOutcome:
+    return JobOutcome(key="", run=made.path, error=None, found=found)
 
 
-def _failure(error: str) -> Outcome:
-    return Outcome(key="", run=None, error=error, found=False)
+def _failure(error: str) -> JobOutcome:
+    return JobOutcome(key="", run=None, error=error, found=False)
 
 
-def _tell(jobs: Iterable[Job], outcome: Outcome, on_outcome: Tell) -> None:
+def _tell(jobs: Iterable[Job], outcome: JobOutcome, on_outcome: Tell) -> None:
     for job in jobs:
         on_outcome(replace(outcome, key=job.key))
 

@@ -3,7 +3,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,25 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
 from identikit.core.factors import Kind
+from identikit.core.finding import Verdict
 from identikit.encoders import staged
 from identikit.encoders.staged import staged_encoder
+from identikit.probing.result import FactorScore
 from identikit.report.page import render
 from identikit.runs.registry import page_of
 from identikit.runs.store import Run
-from identikit.runs.study import make
+from identikit.runs.study import run, run_and_report
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.dislib import cell as cell_module
 from identikit.studies.paper.dislib import pictures as pictures_module
 from identikit.studies.paper.dislib import sources, table
 from identikit.studies.paper.dislib.config import CellConfig, DisLibConfig
-from identikit.studies.paper.dislib.page import cell_page, dislib_page
 from identikit.studies.paper.dislib.pictures import Pictures, Seen
+from identikit.studies.paper.dislib.readings import CellRecord, Readings
 from identikit.studies.paper.dislib.readout import Targets, gather, read_out
-from identikit.studies.paper.dislib.study import DISLIB_CELL, dislib_study
-from identikit.studies.paper.dislib.summary import lines_of, over_repetitions, transfer
+from identikit.studies.paper.dislib.result import DisLibResult
+from identikit.studies.paper.dislib.study import DISLIB, DISLIB_CELL
+from identikit.studies.paper.dislib.summary import finished, lines_of, over_repetitions, transfer
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import fit
 from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
@@ -94,11 +97,17 @@ TINY = CellConfig(
 
 
 def made(root: Path, config: CellConfig = TINY) -> Run:
-    return make(DISLIB_CELL, config, root=root)[0]
+    return run(DISLIB_CELL, config, root=root).run
 
 
-def scores_of(run: Run) -> dict[str, Any]:
-    return {score["name"]: score for score in run.result["recovery"]["factors"]}
+def readings_of(made: Run) -> Readings:
+    readings = DISLIB_CELL.read(made).readings
+    assert readings is not None
+    return readings
+
+
+def scores_of(made: Run) -> dict[str, FactorScore]:
+    return {score.name: score for score in readings_of(made).recovery.factors}
 
 
 def seen(encoder: str = "pixels", *, size: int | None = None) -> Seen:
@@ -110,30 +119,54 @@ def seen(encoder: str = "pixels", *, size: int | None = None) -> Seen:
 
 
 def test_pixels_of_a_linear_world_tell_everything(tmp_path: Path) -> None:
-    run = made(tmp_path, replace(TINY, encoder="pixels"))
-    for score in scores_of(run).values():
-        assert score["estimate"]["value"] > 0.95
-        assert score["extras"]["r"] > 0.95
-        assert score["head row space"] is None
-    assert {f: round(s["h"]["value"], 2) for f, s in run.result["analogies"].items()} == {
+    cell = made(tmp_path, replace(TINY, encoder="pixels"))
+    for score in scores_of(cell).values():
+        assert score.estimate.value > 0.95
+        assert score.extras["r"] > 0.95
+        assert score.row_space is None
+    readings = readings_of(cell)
+    assert {f: round(s["h"].value, 2) for f, s in readings.analogies.items()} == {
         name: pytest.approx(1, abs=0.05) for name in Toy.grid.names
     }
-    assert run.result["training"] is None
-    assert run.result["few_shot"]["shape"] > 0.5
+    assert readings.training is None
+    assert readings.few_shot["shape"] > 0.5
+    page = page_of(cell)
+    assert page.title == "toy, pixels"
+    assert {finding.verdict for finding in page.findings} == {Verdict.PRESENT}
 
 
 def test_a_trained_cell_has_its_twin_its_parts_and_no_checkpoint(tmp_path: Path) -> None:
-    run = made(tmp_path, replace(TINY, epochs=30, batch_size=32))
-    scores, recovery = scores_of(run), run.result["recovery"]
-    assert run.result["covered_dimensions"] == 2
-    assert run.result["training"]["test_accuracy"] > 0.9
-    assert scores["shape"]["head row space"]["value"] > 0.9
-    assert scores["size"]["head row space"]["value"] < 0.6 < scores["size"]["complement"]["value"]
-    assert [score["name"] for score in recovery["controls"]["untrained"]] == list(scores)
-    assert (recovery["n_train"], recovery["n_test"], recovery["dim"]) == (288, 36, WIDTH)
-    assert not run.checkpoint.exists()
-    assert "one cell" in render(cell_page(run)).lower()
-    assert page_of(run).title == "toy, linear, taught the shape"
+    cell = made(tmp_path, replace(TINY, epochs=30, batch_size=32))
+    scores, readings = scores_of(cell), readings_of(cell)
+    assert readings.covered_dimensions == 2
+    assert readings.training is not None
+    assert readings.training.test_accuracy > 0.9
+    shape, size = scores["shape"], scores["size"]
+    assert shape.row_space is not None
+    assert shape.row_space.value > 0.9
+    assert size.row_space is not None
+    assert size.complement is not None
+    assert size.row_space.value < 0.6 < size.complement.value
+    recovery = readings.recovery
+    twins = recovery.controls["untrained"]
+    assert [twin.name for twin in twins] == list(scores)
+    assert (recovery.n_train, recovery.n_test, recovery.dim) == (288, 36, WIDTH)
+    for score, twin in zip(scores.values(), twins, strict=True):
+        lead = score.above["untrained"]
+        assert lead.value == pytest.approx(score.estimate.value - twin.estimate.value)
+        assert lead.low <= lead.value <= lead.high
+    assert not cell.checkpoint.exists()
+    page = page_of(cell)
+    assert page.title == "toy, linear, taught the shape"
+    assert "one cell" in render(page).lower()
+
+
+def test_a_pair_differs_less_than_its_scores_do() -> None:
+    """The difference of a network from itself is nought on every resample."""
+    bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
+    found = read_out(seen(), Targets.of(Toy.grid), coverage=None, bootstrap=bootstrap)
+    again = found.above(found, "itself", bootstrap)
+    assert [score.above["itself"] for score in again.scores] == 4 * [Estimate(0.0, 0.0, 0.0)]
 
 
 def test_the_same_cell_is_found_and_another_repetition_is_another(tmp_path: Path) -> None:
@@ -144,7 +177,9 @@ def test_the_same_cell_is_found_and_another_repetition_is_another(tmp_path: Path
 
 
 def test_training_stops_when_it_is_accurate_enough(tmp_path: Path) -> None:
-    assert made(tmp_path, replace(TINY, stop_accuracy=0.0)).result["training"]["epochs"] == 1
+    training = readings_of(made(tmp_path, replace(TINY, stop_accuracy=0.0))).training
+    assert training is not None
+    assert training.epochs == 1
 
 
 def test_a_cell_that_was_stopped_goes_on_where_it_was(
@@ -160,9 +195,11 @@ def test_a_cell_that_was_stopped_goes_on_where_it_was(
 
     with monkeypatch.context() as patch:
         patch.setattr(cell_module, "fit", stopped)
-        assert made(tmp_path / "stopped").interrupted
+        stopped_cell = run_and_report(DISLIB_CELL, TINY, root=tmp_path / "stopped")
+    assert stopped_cell.run.interrupted
+    assert stopped_cell.result.headline.word == "Undecided"
     again = made(tmp_path / "stopped")
-    assert again.result["status"] == "completed"
+    assert not again.unfinished
     assert scores_of(again) == scores_of(made(tmp_path / "whole"))
 
 
@@ -170,16 +207,16 @@ def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> Non
     own = seen("mlp")
     targets = Targets.of(Toy.grid)
     bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
-    found, rank = read_out(own, targets, coverage=None, bootstrap=bootstrap)
+    found = read_out(own, targets, coverage=None, bootstrap=bootstrap)
     train, _, test = own.pictures.parts
     h, y = own.features(torch.arange(360)).double().numpy(), targets.at(own.pictures.index).numpy()
     with_one = np.column_stack([h, np.ones(len(h))])
     fit = np.linalg.lstsq(with_one[train], y[train], rcond=1e-6)[0]
     prediction = with_one[test] @ fit
     r = [np.corrcoef(prediction[:, j], y[test][:, j])[0, 1] for j in range(y.shape[1])]
-    for score, columns in zip(found, targets.columns, strict=True):
+    for score, columns in zip(found.scores, targets.columns, strict=True):
         assert score.extras["r"] == pytest.approx(np.mean(r[columns]), abs=5e-3)
-    assert rank <= 288
+    assert found.rank <= 288
 
 
 def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:
@@ -228,31 +265,40 @@ TABLE = DisLibConfig(
 )
 
 
-def table_of(root: Path, config: DisLibConfig = TABLE) -> tuple[Run, list[table.TableProgress]]:
+@dataclass
+class Made:
+    """A table, not drawn, and what was told while it was made."""
+
+    run: Run
+    result: DisLibResult
+    told: list[table.TableProgress]
+
+
+def table_of(root: Path, config: DisLibConfig = TABLE) -> Made:
     told: list[table.TableProgress] = []
-    study = dislib_study(root=root, open_executor=in_a_thread, on_cell=told.append)
-    return make(study, config, root=root)[0], told  # not drawn
+    done = run(DISLIB, config, root=root, tell=told.append, open_executor=in_a_thread)
+    return Made(done.run, done.result, told)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[table.TableProgress]]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
     with pytest.MonkeyPatch.context() as patch:
         small(patch)
         return table_of(tmp_path_factory.mktemp("table"))
 
 
-def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.TableProgress]]) -> None:
-    run, told = whole
-    cells = [(c["encoder"], c["task"], c["repetition"]) for c in run.result["cells"]]
+def test_a_table_has_every_cell_and_a_page(whole: Made) -> None:
+    cells = [(c.encoder, c.task, c.repetition) for c in whole.result.cells]
     assert cells == [
         (encoder, task, repetition)
         for repetition in (0, 1)
         for encoder, task in (("pixels", "shape"), ("linear", "shape"), ("linear", "size"))
     ]
-    assert run.result["status"] == "completed"
-    assert [(s.done, s.cells) for s in told] == [(k, 6) for k in range(7)]
-    assert told[-1].seconds_left == 0
-    page = dislib_page(run)
+    assert whole.result.status == "completed"
+    assert [(s.done, s.total) for s in whole.told] == [(k, 6) for k in range(7)]
+    assert whole.told[-1].seconds_left == 0
+    assert DISLIB.read(whole.run) == whole.result
+    page = page_of(whole.run)
     words = render(page)
     assert {figure.name for figure in page.figures} == {
         "toy-linear",
@@ -262,9 +308,25 @@ def test_a_table_has_every_cell_and_a_page(whole: tuple[Run, list[table.TablePro
     }
     assert "toy, 360 images" not in words
     assert "toy, all 360 images at 8 x 8 pixels" in words
-    assert run.result["provenance"]["command"].startswith(
-        "identikit reproduce dislib --budget full"
-    )
+    assert whole.run.origin["command"].startswith("identikit reproduce dislib --budget full")
+
+
+def test_a_table_promises_what_theory_does_and_judges_by_every_control(whole: Made) -> None:
+    dimensions, covered, *factors = whole.result.findings
+    assert (dimensions.predicted, dimensions.recovered) == (2, 2)
+    assert dimensions.verdict is Verdict.AS_PREDICTED
+    assert (covered.predicted, covered.verdict) == (None, Verdict.MEASURED)
+    assert [f.quantity for f in factors] == [f"toy: {name}" for name in Toy.grid.names]
+    assert [f.predicted for f in factors] == [1.0, None, None, None]
+    for finding in factors:  # two epochs teach nothing that the pixels do not have
+        assert [control.name for control in finding.controls] == ["untrained", "pixels"]
+        assert all(control.lead is not None for control in finding.controls)
+        assert finding.verdict in (Verdict.NOT_LEARNED, Verdict.NOT_SHOWN)
+        assert "inductive bias" not in finding.explained
+    headline = whole.result.headline
+    assert headline.tone != "good"
+    assert headline.sentence.startswith("toy, linear taught the shape, of the other factors: ")
+    assert "shape)" not in headline.sentence  # the taught factor is no other
 
 
 def test_a_cell_has_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,38 +336,98 @@ def test_a_cell_has_the_device_that_is_there(monkeypatch: pytest.MonkeyPatch) ->
     assert cell.device == "cpu"
 
 
-def test_cells_that_were_made_are_found(
-    whole: tuple[Run, list[table.TableProgress]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, _ = whole
+def test_cells_that_were_made_are_found(whole: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "SECONDS_PER_IMAGE", dict.fromkeys(table.SECONDS_PER_IMAGE, 1.0))
     more = replace(TABLE, tasks=("shape", "size", "rank"))
-    again, told = table_of(run.path.parent, more)
-    assert again.result["found"] == 6
-    assert len(again.result["cells"]) == 8
-    assert told[6].seconds_left is None  # found cells say nothing of the time left
+    again = table_of(whole.run.path.parent, more)
+    assert again.result.found == 6
+    assert len(again.result.cells) == 8
+    assert again.told[6].seconds_left is None  # found cells say nothing of the time left
 
 
-def test_lines_are_means_over_repetitions(whole: tuple[Run, list[table.TableProgress]]) -> None:
-    run, _ = whole
-    lines = lines_of(run.result["cells"])
+def test_lines_are_means_over_repetitions(whole: Made) -> None:
+    lines = lines_of(whole.result.cells)
     assert len(lines) == 3 * 4
     line = next(x for x in lines if (x.encoder, x.task, x.factor) == ("linear", "size", "size"))
     values = [
-        scores_of(Run.load(run.path.parent / cell["path"]))["size"]["estimate"]["value"]
-        for cell in run.result["cells"]
-        if (cell["encoder"], cell["task"]) == ("linear", "size")
+        scores_of(Run.load(whole.run.path.parent / cell.path))["size"].estimate.value
+        for cell in finished(whole.result.cells)
+        if (cell.encoder, cell.task) == ("linear", "size")
     ]
     assert line.score.value == pytest.approx(np.mean(values))
-    assert line.gained is not None
+    assert set(line.above) == {"untrained"}  # the pixels were split for another task
     found = transfer(lines)
     assert found is not None
     assert -1 <= found.low <= found.value <= found.high <= 1
 
 
+def cells_with(whole: Made, *, shift: float, repetitions: int = 2) -> tuple[CellRecord, ...]:
+    """The cells taught the shape, with every trained score that far above both controls."""
+
+    def shifted(cell: CellRecord, pixels: CellRecord) -> CellRecord:
+        recovery, own = cell.readings.recovery, pixels.readings.recovery
+        flat = [replace(s, estimate=Estimate(0.5, 0.49, 0.51)) for s in own.factors]
+        up = 0.5 + shift
+        high = tuple(
+            replace(
+                s,
+                estimate=Estimate(up, up - 0.01, up + 0.01),
+                above={"untrained": Estimate(shift, shift - 0.01, shift + 0.01)},
+            )
+            for s in flat
+        )
+        trained = cell.encoder != "pixels"
+        recovery = replace(
+            recovery,
+            factors=high if trained else tuple(flat),
+            controls={"untrained": tuple(flat)} if trained else {},
+        )
+        return replace(cell, readings=replace(cell.readings, recovery=recovery))
+
+    kept = [
+        cell
+        for cell in finished(whole.result.cells)
+        if cell.task == "shape" and cell.repetition < repetitions
+    ]
+    return tuple(shifted(cell, kept[0]) for cell in kept)
+
+
+@pytest.mark.parametrize("repetitions", [1, 2])
+@pytest.mark.parametrize(
+    ("shift", "verdict", "words", "tone"),
+    [
+        (0.3, Verdict.LEARNED, "Clearly above untrained, pixels.", "good"),
+        (0.0, Verdict.NOT_LEARNED, "Not clearly above untrained, pixels.", "warning"),
+        (-0.1, Verdict.NOT_LEARNED, "Untrained, pixels have more of it.", "warning"),
+    ],
+)
+def test_words_and_colour_follow_the_differences(
+    whole: Made, repetitions: int, shift: float, verdict: Verdict, words: str, tone: str
+) -> None:
+    cells = cells_with(whole, shift=shift, repetitions=repetitions)
+    result = replace(whole.result, cells=cells)
+    others = result.findings[3:]
+    assert {finding.verdict for finding in others} == {verdict}
+    for finding in others:
+        assert words in finding.explained
+        assert ("inductive bias" in finding.explained) == (verdict is Verdict.LEARNED)
+    assert result.headline.tone == tone
+    assert ("3 of 3 learned" in result.headline.sentence) == (verdict is Verdict.LEARNED)
+
+
+def test_a_table_of_pixels_says_that_nothing_was_trained(whole: Made) -> None:
+    cells = tuple(c for c in finished(whole.result.cells) if c.encoder == "pixels")
+    result = replace(whole.result, cells=cells)
+    assert {finding.verdict for finding in result.findings} == {Verdict.PRESENT}
+    assert {finding.predicted for finding in result.findings} == {None}
+    assert "taught" not in result.headline.sentence
+    assert result.headline.word == "Present"
+
+
 def test_the_interval_over_repetitions_is_students() -> None:
     found = over_repetitions([Estimate(v, 0.0, 1.0) for v in (1.0, 2.0, 3.0)])
-    assert (found.value, found.high) == (2.0, pytest.approx(2 + 4.302653 / 3**0.5))
+    assert found.value == 2.0
+    assert found.high == pytest.approx(2 + 4.302653 / 3**0.5)
     alone = Estimate(0.5, 0.4, 0.6)
     assert over_repetitions([alone]) == alone
 
@@ -317,8 +439,11 @@ def test_a_failed_cell_is_told_of_and_stops_no_other(
         raise InputError("the disk is gone")
 
     monkeypatch.setattr("identikit.studies.paper.dislib.cell.image_grid", broken)
-    run, _ = table_of(tmp_path, replace(TABLE, encoders=("pixels",), tasks=()))
-    assert (run.result["status"], run.result["failed"]) == ("incomplete", 2)
+    only = replace(TABLE, encoders=("pixels",), tasks=())
+    done = run_and_report(DISLIB, only, root=tmp_path, open_executor=in_a_thread)
+    assert (done.result.status, done.result.failed) == ("incomplete", 2)
+    assert done.result.headline.tone == "neutral"
+    assert "the disk is gone" in (done.run.path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

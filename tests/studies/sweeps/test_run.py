@@ -1,5 +1,6 @@
 """A sweep end to end on tiny worlds, in this process."""
 
+import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -9,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from identikit.core.errors import InputError
+from identikit.core.finding import Verdict
 from identikit.report.page import render
-from identikit.runs.store import Run, RunStore
-from identikit.runs.study import make, perform
+from identikit.runs.jobs import JobOutcome
+from identikit.runs.store import PAGE_FILE, Run
+from identikit.runs.study import Done, Tell, run, run_and_report
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.study import SIMULATE
-from identikit.studies.sweeps import run as sweep_run
+from identikit.studies.sweeps import config as config_module
 from identikit.studies.sweeps.config import SweepConfig
-from identikit.studies.sweeps.run import SweepProgress
-from identikit.studies.sweeps.study import sweep_study
+from identikit.studies.sweeps.progress import SweepProgress, run_key
+from identikit.studies.sweeps.records import FailedRun, RunRecord
+from identikit.studies.sweeps.result import SweepResult
+from identikit.studies.sweeps.study import SWEEP
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
 from identikit.training.config import TrainingConfig
 from identikit.worlds.config import WorldConfig
@@ -63,66 +69,88 @@ def sweep_of(**configs: SimulationConfig) -> Sweep:
     )
 
 
-def study(root: Path, heard: list[str | None]) -> Any:
-    def watch(board: SweepProgress, outcome: Any) -> None:
-        heard.append(None if outcome is None else outcome.key)
+CONFIG = SweepConfig(name="tiny")
 
-    return sweep_study(root=root, open_executor=here, on_board=watch)
+
+def made(root: Path, *, tell: Tell | None = None, wait: bool = False) -> Done[SweepResult]:
+    return run_and_report(
+        SWEEP,
+        CONFIG.with_digest(),
+        root=root,
+        open_executor=here,
+        tell=tell or (lambda _: None),
+        wait=wait,
+    )
+
+
+def oracle_of(done: Done[SweepResult]) -> RunRecord:
+    oracle = done.result.rows[0].oracle
+    assert isinstance(oracle, RunRecord)
+    return oracle
 
 
 def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = sweep_of(easy=TINY, wide=replace(TINY, world=replace(TINY.world, kappa=20.0)))
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: tiny)
-    heard: list[str | None] = []
-    config = SweepConfig(name="tiny").with_digest()
-    run, page, found = perform(study(tmp_path, heard), config, root=tmp_path)
-    assert not found
-    assert {"easy, seed 0", "easy, seed 1", "wide, seed 0", "wide, seed 1"} < {*heard}
-    assert [row["label"] for row in run.result["rows"]] == ["easy", "wide"]
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: tiny)
+    heard: list[str] = []
+    done = made(tmp_path, tell=lambda board: heard.append(f"{board.done}: {board.words}"))
+    assert not done.found
+    assert heard[0] == "0: tiny: starting"
+    told = {words.partition(": ")[2].partition(":")[0] for words in heard}
+    assert {"easy, seed 0", "easy, seed 1", "wide, seed 0", "wide, seed 1"} < told
+    assert [row.label for row in done.result.rows] == ["easy", "wide"]
 
-    record = run.result["rows"][0]["runs"][1]
-    alone, was_there = make(SIMULATE, replace(TINY, seed=1), root=tmp_path)
-    assert was_there
-    assert (run.path.parent / record["path"]).samefile(alone.path)
-    assert record["r2_latents"] == alone.result["r2_latents"]
-    assert "Tiny" in render(page)
-    assert sorted(p.suffix for p in (run.path / "tables").iterdir()) == [".csv", ".md", ".tex"]
+    record = done.result.rows[0].runs[1]
+    assert isinstance(record, RunRecord)
+    alone = run(SIMULATE, replace(TINY, seed=1), root=tmp_path)
+    assert alone.found
+    assert (done.run.path.parent / record.path).samefile(alone.run.path)
+    assert record.r2_latents == alone.result.r2_latents
+    assert record.ceiling_procrustes_r2 == alone.result.prediction.ceiling.procrustes_r2
+    assert "Tiny" in (done.run.path / PAGE_FILE).read_text()
+    assert sorted(p.suffix for p in (done.run.path / "tables").iterdir()) == [".csv", ".md", ".tex"]
 
     heard.clear()
-    again, _, found = perform(study(tmp_path, heard), config, root=tmp_path)
-    assert found
-    assert again.result == run.result
+    again = made(tmp_path, tell=lambda board: heard.append(board.words))
+    assert again.found
+    assert again.result == done.result
     assert heard == []
 
 
 def test_a_failing_row_says_why_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(bad=DIVERGING, good=TINY))
-    config = SweepConfig(name="tiny").with_digest()
-    run, page, _ = perform(study(tmp_path, []), config, root=tmp_path)
-    assert run.unfinished  # so that the same command tries again
-    assert run.result["failed"] == 2
-    assert page.rows[0].recovered is None
-    assert "the loss is" in page.rows[0].explained
-    assert page.rows[1].recovered is not None
-    perform(study(tmp_path, []), config, root=tmp_path)  # and again
+    sweep = sweep_of(bad=DIVERGING, good=TINY)
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep)
+    heard: list[str] = []
+    done = made(tmp_path, tell=lambda board: heard.append(board.words))
+    assert done.run.unfinished  # so that the same command tries again
+    assert done.result.failed == 2
+    bad, good = done.result.findings
+    assert (bad.recovered, bad.verdict) == (None, Verdict.UNDECIDED)
+    assert "the loss is" in bad.explained
+    assert good.recovered is not None
+    assert any(words.startswith("bad, seed 0: failed: ") for words in heard)
+    assert "the loss is" in render(SWEEP.page_of(done.run))
+    made(tmp_path)  # and again
 
 
 def test_a_row_below_its_ceiling_gets_an_oracle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lazy = replace(TINY, training=replace(TINY.training, steps=1))
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(lazy=lazy))
-    run, page, _ = perform(
-        study(tmp_path, []), SweepConfig(name="tiny").with_digest(), root=tmp_path
-    )
-    oracle = run.result["rows"][0]["oracle"]
-    told = Run.load(run.path.parent / oracle["path"])
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep_of(lazy=lazy))
+    totals: list[int] = []
+    done = made(tmp_path, tell=lambda board: totals.append(board.total))
+    told = Run.load(done.run.path.parent / oracle_of(done).path)
     assert told.config["objective"] == "oracle"
-    assert "same encoder" in page.rows[0].explained
+    assert totals == [2, 2, 2, 3]
+    finding = done.result.findings[0]
+    assert "same encoder" in finding.explained
+    assert finding.verdict is Verdict.LESS
+    assert done.result.headline.tone == "bad"
 
 
 def test_oracles_know_nothing_of_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,43 +162,58 @@ def test_oracles_know_nothing_of_labels(tmp_path: Path, monkeypatch: pytest.Monk
         world=replace(TINY.world, repeated_share=0.4),
         training=replace(TINY.training, steps=1),
     )
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(lazy=lazy))
-    config = SweepConfig(name="tiny").with_digest()
-    run, _, _ = perform(study(tmp_path, []), config, root=tmp_path)
-    assert run.result["status"] == "completed"
-    assert run.result["rows"][0]["oracle"]["error"] is None
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep_of(lazy=lazy))
+    done = made(tmp_path)
+    assert done.result.status == "completed"
+    oracle_of(done)
+
+
+def test_the_live_table_shows_rows_under_way_where_not_all_have_room() -> None:
+    sweep = sweep_of(**{f"row{k}": TINY for k in range(9)})
+    board = SweepProgress(sweep, {})
+    record = FailedRun(seed=0, error="no memory")
+    last = sweep.rows[-1]
+    for key in (run_key(last, 0), "row0, seed 0", "row0, seed 1"):
+        board.add(JobOutcome(key=key, run=None, error="no memory", found=True), record)
+    console = Console(width=100, height=8, file=io.StringIO())
+    console.print(board)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "row8" in shown  # 1 of 2 seeds
+    assert "1/2" in shown
+    assert "row0" in shown  # rows with runs come first
+    assert "row7" not in shown
 
 
 def test_a_study_that_another_writes_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: sweep_of(easy=TINY))
-    config = SweepConfig(name="tiny").with_digest()
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep_of(easy=TINY))
+    config = CONFIG.with_digest()
     held, leave, runs = threading.Event(), threading.Event(), []
 
     def hold() -> None:
-        with RunStore(tmp_path).draft("reproduce", config, label="tiny"):
+        with SWEEP.store(tmp_path).draft(config, label="tiny"):
             held.set()
             leave.wait(60)
 
     def wait() -> None:
-        runs.append(perform(study(tmp_path, []), config, root=tmp_path, wait=True)[0])
+        runs.append(made(tmp_path, wait=True))
 
     threads = [threading.Thread(target=hold), threading.Thread(target=wait)]
     threads[0].start()
     assert held.wait(60)
     with pytest.raises(InputError, match="another process is writing"):
-        perform(study(tmp_path, []), config, root=tmp_path)
+        made(tmp_path)
     threads[1].start()
     leave.set()
     for thread in threads:
         thread.join(60)
-    assert [run.result["status"] for run in runs] == ["completed"]
+    assert [done.result.status for done in runs] == ["completed"]
 
 
 def test_words_do_not_make_another_study_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = sweep_of(easy=TINY)
-    monkeypatch.setattr(sweep_run, "sweep_named", lambda name: tiny)
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: tiny)
     before = SweepConfig(name="tiny").with_digest()
     tiny = replace(tiny, title="Other words", core_minutes=3.0)
     assert SweepConfig(name="tiny").with_digest() == before

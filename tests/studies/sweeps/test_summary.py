@@ -1,37 +1,42 @@
 """Lines of a sweep's table: means and spreads over seeds, and causes by rule."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from identikit.studies.sweeps.summary import summarise, word_for
+from identikit.core.finding import Verdict
+from identikit.studies.sweeps.records import FailedRun, Record, RowRecord, RunRecord
+from identikit.studies.sweeps.result import rows_headline
+from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
 from identikit.theory.explain import Cause
 
 
-def record(seed: int, r2: float, **changes: Any) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "path": f"run-{seed}",
-        "error": None,
-        "core_seconds": 5.0 + seed,
-        "normalized": False,
-        "r2_latents": r2,
-        "procrustes_r2_latents": r2 - 0.1,
-        "r2_head": r2,
-        "procrustes_r2_head": r2 - 0.1,
-        "ceiling_r2": 1.0,
-        "ceiling_procrustes_r2": 0.9,
-        "ceiling_r2_head": 1.0,
-        "ceiling_procrustes_r2_head": 0.95,
-        "isometry_error": 0.05,
-        "excess_loss": 0.01,
-        "cause": "optimiser",
-        "explanation": f"Words of seed {seed}.",
-    } | changes
+def record(seed: int, r2: float, **changes: Any) -> RunRecord:
+    made = RunRecord(
+        seed=seed,
+        path=f"run-{seed}",
+        core_seconds=5.0 + seed,
+        normalized=False,
+        r2_latents=r2,
+        procrustes_r2_latents=r2 - 0.1,
+        r2_head=r2,
+        procrustes_r2_head=r2 - 0.1,
+        ceiling_r2=1.0,
+        ceiling_procrustes_r2=0.9,
+        ceiling_r2_head=1.0,
+        ceiling_procrustes_r2_head=0.95,
+        identity_r2=0.3,
+        isometry_error=0.05,
+        excess_loss=0.01,
+        cause=Cause.OPTIMISER,
+        explanation=f"Words of seed {seed}.",
+    )
+    return replace(made, **changes)
 
 
-def row(*runs: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"label": "κ = 5", "group": "DIET", "x": 5.0, "runs": runs} | more
+def row(*runs: Record, oracle: Record | None = None, label: str = "κ = 5") -> RowRecord:
+    return RowRecord(label=label, group="DIET", x=5.0, runs=runs, oracle=oracle)
 
 
 def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:
@@ -58,7 +63,7 @@ def test_unit_norm_rows_are_scored_by_procrustes() -> None:
 
 
 def test_one_bad_seed_speaks_for_its_row() -> None:
-    good = [record(k, 0.99, cause="none", explanation="Fine.") for k in range(4)]
+    good = [record(k, 0.99, cause=Cause.NONE, explanation="Fine.") for k in range(4)]
     line = summarise(row(*good, record(4, 0.8)))
     assert line.gap == pytest.approx(0.048)
     assert word_for(line) == Cause.OPTIMISER
@@ -93,7 +98,7 @@ def test_a_stretched_but_linear_map_is_told_apart() -> None:
         normalized=True,
         ceiling_procrustes_r2=1.0,
         procrustes_r2_latents=0.8,
-        cause="none",  # the run's own words are about the affine map
+        cause=Cause.NONE,  # the run's own words are about the affine map
     )
     line = summarise(row(stretched))
     assert "linear but stretched" in line.explanation
@@ -101,13 +106,13 @@ def test_a_stretched_but_linear_map_is_told_apart() -> None:
 
 
 def test_a_low_ceiling_is_the_worlds_doing() -> None:
-    line = summarise(row(record(0, 0.85, ceiling_r2=0.86, cause="world")))
+    line = summarise(row(record(0, 0.85, ceiling_r2=0.86, cause=Cause.WORLD)))
     assert line.cause == Cause.WORLD
     assert word_for(line) == "world, at its ceiling"
 
 
 def test_failed_runs_say_why_and_the_others_count() -> None:
-    failed = {"seed": 1, "path": None, "error": "the loss is nan", "core_seconds": 0.0}
+    failed = FailedRun(seed=1, error="the loss is nan")
     line = summarise(row(record(0, 0.99), failed))
     assert line.latents is not None
     assert line.latents.n == 1
@@ -116,3 +121,99 @@ def test_failed_runs_say_why_and_the_others_count() -> None:
     assert nothing.latents is None
     assert nothing.explanation == "Failed: seed 1: the loss is nan"
     assert not nothing.at_ceiling
+
+
+def test_a_score_that_one_run_lacks_is_not_averaged() -> None:
+    line = summarise(row(record(0, 0.99), record(1, 0.99, r2_head=None, ceiling_r2_head=None)))
+    assert (line.head, line.head_ceiling) == (None, None)
+
+
+IN_X = "The observations themselves hold as much"
+
+
+@pytest.mark.parametrize(
+    ("identities", "as_much"),
+    [
+        ([0.3, 0.31], False),
+        ([0.99, 0.99], True),
+        ([0.5, 0.99], True),  # the mean is above, but not clearly
+        ([0.985], False),  # a single run has no interval
+        ([0.99], True),
+    ],
+)
+def test_what_the_observations_hold_needs_no_learning(
+    identities: list[float], as_much: bool
+) -> None:
+    runs = [record(k, 0.99, identity_r2=x) for k, x in enumerate(identities)]
+    line = summarise(row(*runs))
+    assert (IN_X in line.finding.explained) == as_much
+    headline = rows_headline([line])
+    assert ("observations" in headline.sentence) == as_much
+    assert headline.tone == ("warning" if as_much else "good")
+    assert headline.word == "As predicted"
+
+
+def test_another_score_has_no_such_control() -> None:
+    finding = summarise(row(record(0, 0.99, normalized=True, identity_r2=1.0))).finding
+    assert finding.controls == ()
+    assert IN_X not in finding.explained
+
+
+def line_of(kind: str, k: int) -> RowSummary:
+    runs: dict[str, Record] = {
+        "=": record(0, 0.99),
+        "<": record(0, 0.5),
+        ">": record(0, 0.99, ceiling_r2=0.8),
+        "?": FailedRun(seed=0, error="no memory"),
+    }
+    return summarise(row(runs[kind], label=f"r{k}"))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "word", "tone", "sentence"),
+    [
+        ("==", "As predicted", "good", "All 2 rows are within 0.02 of their ceiling."),
+        (
+            "=<>",
+            "As predicted in part",
+            "bad",
+            "1 of 3 rows are within 0.02 of their ceiling; below it: DIET: r1; above it: DIET: r2.",
+        ),
+        (
+            "=?",
+            "As predicted in part",
+            "warning",
+            "1 of 2 rows are within 0.02 of their ceiling; undecided, for want of finished runs: "
+            "DIET: r1.",
+        ),
+        (
+            "<",
+            "Not as predicted",
+            "bad",
+            "0 of 1 rows are within 0.02 of their ceiling; below it: DIET: r0.",
+        ),
+        (
+            "?",
+            "Undecided",
+            "neutral",
+            "0 of 1 rows are within 0.02 of their ceiling; undecided, for want of finished runs: "
+            "DIET: r0.",
+        ),
+    ],
+)
+def test_the_headline_counts_verdicts(kinds: str, word: str, tone: str, sentence: str) -> None:
+    headline = rows_headline([line_of(kind, k) for k, kind in enumerate(kinds)])
+    assert (headline.word, headline.tone, headline.sentence) == (word, tone, sentence)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [
+        ("=", Verdict.AS_PREDICTED),
+        ("<", Verdict.LESS),
+        (">", Verdict.MORE),
+        ("?", Verdict.UNDECIDED),
+    ],
+)
+def test_a_row_has_the_verdict_of_its_mean(kind: str, verdict: Verdict) -> None:
+    assert line_of(kind, 0).finding.verdict is verdict

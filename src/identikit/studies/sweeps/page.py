@@ -1,46 +1,42 @@
 """The page of a sweep: every row predicted, recovered and explained, its figure, its runs."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 
 from identikit.report.figures import Curve, Figure, sweep
-from identikit.report.page import ComparisonRow, Page, Section, Table
+from identikit.report.page import Page, Section, Table
 from identikit.report.tables import Links
-from identikit.runs.store import Run
-from identikit.runs.study import PAGE_FILE
+from identikit.runs.store import PAGE_FILE, Run
 from identikit.studies.pages import provenance
-from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
+from identikit.studies.sweeps.records import RunRecord
+from identikit.studies.sweeps.result import SweepResult
+from identikit.studies.sweeps.summary import RowSummary, word_for
+from identikit.studies.sweeps.sweep import Axis
 from identikit.theory.explain import CLOSE
 
-MOST_NAMED = 6
-"""Rows that a verdict names."""
 
-
-def sweep_page(run: Run) -> Page:
+def sweep_page(run: Run, result: SweepResult) -> Page:
     """The page of a saved `identikit reproduce` run."""
-    result = run.result
-    rows = [summarise(row) for row in result["rows"]]
-    groups = list(dict.fromkeys(row.group for row in rows))
-    tables = tuple(_table(group, [r for r in rows if r.group == group], run) for group in groups)
-    cost = result["core_seconds"]
+    groups: dict[str, list[RowSummary]] = {}
+    for line in result.lines:
+        groups.setdefault(line.row.group, []).append(line)
     return Page(
-        title=result["title"],
-        subtitle=f"{result['question']} {len(rows)} rows, {len(result['seeds'])} seeds each, "
-        f"{cost / 60:.1f} core-minutes.",
-        verdict=_verdict(rows),
-        verdict_tone=_tone(rows),
-        rows=tuple(_comparison(row) for row in rows),
+        title=result.title,
+        subtitle=f"{result.question} {len(result.rows)} rows, {len(result.seeds)} seeds each, "
+        f"{result.core_seconds / 60:.1f} core-minutes.",
+        headline=result.headline,
+        findings=result.findings,
         sections=(
-            *_figure_section(result, rows, groups),
+            *_figure_section(result, groups),
             Section(
                 heading="Every number",
-                lead=f"Theory predicts: {result['prediction']} Mean and standard deviation over "
+                lead=f"Theory predicts: {result.prediction} Mean and standard deviation over "
                 "seeds. The score is the one that fits the head: affine R² of free rows, "
                 "Procrustes R² of unit-norm ones. Excess is the loss above the Bayes loss, in "
                 "nats; seconds are those of one core for a whole run.",
-                tables=tables,
+                tables=tuple(_table(group, lines, run) for group, lines in groups.items()),
                 notes=(
                     "The ceiling is the mean over the seeds' worlds of what a perfect learner of "
                     "this width would score.",
@@ -56,85 +52,59 @@ def sweep_page(run: Run) -> Page:
 
 
 def _figure_section(
-    result: dict[str, Any], rows: list[RowSummary], groups: list[str]
+    result: SweepResult, groups: Mapping[str, list[RowSummary]]
 ) -> tuple[Section, ...]:
-    if result["axis"] is None:
+    if result.axis is None:
         return ()
     return (
         Section(
             heading="Predicted and recovered",
-            lead=result["prediction"],
-            figures=(_figure(result["axis"], rows, groups),),
+            lead=result.prediction,
+            figures=(_figure(result.axis, groups),),
         ),
     )
 
 
-def _figure(axis: dict[str, Any], rows: list[RowSummary], groups: list[str]) -> Figure:
-    curves = []
-    for group in groups:
-        done = [row for row in rows if row.group == group]
-        curves.append(
-            Curve(
-                name=group,
-                x=[row.x for row in done if row.x is not None],
-                recovered=[row.latents or math.nan for row in done],
-                ceiling=[math.nan if row.ceiling is None else row.ceiling for row in done],
-            )
+def _figure(axis: Axis, groups: Mapping[str, list[RowSummary]]) -> Figure:
+    curves = [
+        Curve(
+            name=group,
+            x=[line.row.x for line in lines if line.row.x is not None],
+            recovered=[line.latents or math.nan for line in lines],
+            ceiling=[math.nan if line.ceiling is None else line.ceiling for line in lines],
         )
-    return sweep(curves, x_label=axis["label"], log_x=axis["log"])
+        for group, lines in groups.items()
+    ]
+    return sweep(curves, x_label=axis.label, log_x=axis.log)
 
 
-def _verdict(rows: list[RowSummary]) -> str:
-    there = [row for row in rows if row.at_ceiling]
-    if len(there) == len(rows):
-        return f"All {len(rows)} rows are within {CLOSE} of their ceiling."
-    missing = [row for row in rows if not row.at_ceiling]
-    names = [f"{row.group}: {row.label}" if row.group else row.label for row in missing]
-    named = ", ".join(names[:MOST_NAMED]) + (", and others" if len(names) > MOST_NAMED else "")
-    return f"{len(there)} of {len(rows)} rows are within {CLOSE} of their ceiling; not so {named}."
-
-
-def _tone(rows: list[RowSummary]) -> Any:
-    share = sum(row.at_ceiling for row in rows) / len(rows)
-    return "good" if share == 1 else "warning" if share >= 0.5 else "bad"
-
-
-def _comparison(row: RowSummary) -> ComparisonRow:
-    return ComparisonRow(
-        quantity=f"{row.group}: {row.label} ({row.score})" if row.group else row.label,
-        predicted=row.ceiling,
-        recovered=row.latents,
-        explained=row.explanation,
-    )
-
-
-def _table(group: str, rows: list[RowSummary], run: Run) -> Table:
+def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
     columns: dict[str, list[object]] = {
-        "row": [row.label for row in rows],
-        "predicted": [row.ceiling for row in rows],
-        "recovered": [row.latents for row in rows],
-        "explained": [word_for(row) for row in rows],
-        "head, predicted": [row.head_ceiling for row in rows],
-        "head, recovered": [row.head for row in rows],
-        "isometry error": [row.isometry_error for row in rows],
-        "excess (nats)": [row.excess for row in rows],
-        "seconds": [row.seconds for row in rows],
-        "runs": [_links(row, run) for row in rows],
+        "row": [line.row.label for line in lines],
+        "predicted": [line.ceiling for line in lines],
+        "recovered": [line.latents for line in lines],
+        "explained": [word_for(line) for line in lines],
+        "head, predicted": [line.head_ceiling for line in lines],
+        "head, recovered": [line.head for line in lines],
+        "isometry error": [line.isometry_error for line in lines],
+        "excess (nats)": [line.excess for line in lines],
+        "seconds": [line.seconds for line in lines],
+        "runs": [_links(line, run) for line in lines],
     }
     if all(cell is None for cell in columns["isometry error"]):
         del columns["isometry error"]
-    score = next((row.score for row in rows if row.latents is not None), "R²")
+    score = next((line.score for line in lines if line.latents is not None), "R²")
     caption = f"{group}, {score}" if group else score
     return Table(caption=caption, frame=pd.DataFrame(columns).astype(object))
 
 
-def _links(row: RowSummary, run: Run) -> Links:
+def _links(line: RowSummary, run: Run) -> Links:
     """A link for each seed: to the run's page once it is drawn, until then to its numbers."""
+    named = [(str(record.seed), record) for record in line.row.done]
+    if isinstance(line.row.oracle, RunRecord):
+        named.append(("oracle", line.row.oracle))
     targets = []
-    named = [(str(record["seed"]), record) for record in row.runs]
-    for words, record in (*named, *((("oracle", row.oracle),) if row.oracle else ())):
-        if record["path"] is not None:
-            folder = run.path.parent / record["path"]
-            file = PAGE_FILE if (folder / PAGE_FILE).exists() else "result.json"
-            targets.append((words, f"../{record['path']}/{file}"))
+    for words, record in named:
+        drawn = (run.path.parent / record.path / PAGE_FILE).exists()
+        targets.append((words, f"../{record.path}/{PAGE_FILE if drawn else 'result.json'}"))
     return Links(tuple(targets))

@@ -1,35 +1,19 @@
-"""The study behind `identikit reproduce`, and the pages of its runs."""
+"""The sweep as a kind of run, and the pages of its runs."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-from identikit.core.errors import InputError
 from identikit.runs.executors import processes
-from identikit.runs.jobs import Outcome
-from identikit.runs.store import Draft, Run
-from identikit.runs.study import PAGE_FILE, Study, Watch, draw
-from identikit.runs.study import Outcome as Result
-from identikit.studies.simulation.study import SIMULATE
-from identikit.studies.sweeps.config import SweepConfig
+from identikit.runs.registry import page_of
+from identikit.runs.store import PAGE_FILE, Run
+from identikit.runs.study import Study, draw
 from identikit.studies.sweeps.page import sweep_page
-from identikit.studies.sweeps.run import SweepProgress, compute
+from identikit.studies.sweeps.records import RunRecord
+from identikit.studies.sweeps.result import SweepResult
+from identikit.studies.sweeps.run import compute
 
-
-def sweep_study(
-    *,
-    root: Path,
-    open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_board: Callable[[SweepProgress, Outcome | None], None],
-) -> Study[Any]:
-    """The study behind `identikit reproduce`, on a given executor, with a watcher."""
-
-    def run(config: SweepConfig, draft: Draft, watch: Watch | None) -> Result:
-        return compute(config, draft, root=root, open_executor=open_executor, on_board=on_board)
-
-    return Study(command="reproduce", compute=run, page=sweep_page, label=lambda c: c.name)
+SWEEP = Study(name="reproduce", result=SweepResult, compute=compute, page=sweep_page)
+"""`identikit reproduce`."""
 
 
 def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
@@ -40,17 +24,11 @@ def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
         on_drawn: Told how many of how many are drawn.
 
     Raises:
-        InputError: a run that is not a sweep's.
+        InputError: a run that is not a sweep's, or of another version.
     """
-    if run.command != "reproduce":
-        raise InputError(
-            f"{run.path} is not a study; got a run of {run.command}. Leave out --runs."
-        )
-    rows = run.result["rows"]
-    records = [
-        record for row in rows for record in (*row["runs"], row.get("oracle")) if record is not None
-    ]
-    folders = {run.path.parent / r["path"] for r in records if r["path"] is not None}
+    rows = SWEEP.read(run).rows
+    records = [record for row in rows for record in (*row.runs, row.oracle)]
+    folders = {run.path.parent / r.path for r in records if isinstance(r, RunRecord)}
     missing = sorted(folder for folder in folders if not (folder / PAGE_FILE).exists())
     on_drawn(0, len(missing))
     if not missing:
@@ -62,4 +40,4 @@ def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
 
 def _draw(folder: Path) -> None:
     run = Run.load(folder)
-    draw(SIMULATE.page(run), run)
+    draw(page_of(run), run)

@@ -4,45 +4,23 @@ The score is the one that fits the head: affine R² from h to z, or, with unit-n
 and rows, the Procrustes R² (arXiv:2410.21869, theorem 1 and its unit-norm case).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
-from identikit.core.estimate import Spread
+from identikit.core.estimate import Spread, with_ends
+from identikit.core.finding import Control, Finding, Verdict, judge_prediction
+from identikit.statistics.repetitions import mean_interval
+from identikit.studies.sweeps.records import RowRecord, RunRecord
 from identikit.theory.explain import CLOSE, Cause
-
-Record = Mapping[str, Any]
-"""What a sweep keeps of a run: seed, path, error, and the numbers of its summary."""
-
-KEPT = (
-    "normalized",
-    "r2_latents",
-    "procrustes_r2_latents",
-    "r2_head",
-    "procrustes_r2_head",
-    "ceiling_r2",
-    "ceiling_procrustes_r2",
-    "ceiling_r2_head",
-    "ceiling_procrustes_r2_head",
-    "excess_loss",
-    "isometry_error",
-    "cause",
-    "explanation",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSummary:
     """A line of a sweep's table; None where no run of the row has finished."""
 
-    label: str
-    group: str
-    x: int | float | None
-    runs: tuple[Record, ...]
-    oracle: Record | None
-    """The same encoder trained on the true latents, where the row needed explaining."""
-    cause: str
+    row: RowRecord
+    cause: Cause
     explanation: str
     score: str = "R²"
     """What `ceiling` and `latents` are: affine R² or Procrustes R²."""
@@ -70,78 +48,101 @@ class RowSummary:
         """Whether the mean counts as having reached the ceiling."""
         return self.gap is not None and abs(self.gap) <= CLOSE
 
+    @property
+    def verdict(self) -> Verdict:
+        """On the mean over the seeds."""
+        if self.latents is None or self.ceiling is None:
+            return Verdict.UNDECIDED
+        return judge_prediction(self.latents.mean, self.ceiling, close=self.at_ceiling)
 
-def recovered(record: Record) -> float:
-    """The recovered score of a run that fits its head."""
-    return float(record["procrustes_r2_latents" if record["normalized"] else "r2_latents"])
+    @property
+    def identity(self) -> Control | None:
+        """The latents from the observations by an affine map; not beside another score."""
+        done = self.row.done
+        if not done or done[0].normalized:
+            return None
+        leads = [run.r2_latents - run.identity_r2 for run in done]
+        return Control(
+            name="x itself",
+            recovered=Spread.of([run.identity_r2 for run in done]),
+            lead=mean_interval(leads) if len(leads) > 1 else None,
+        )
+
+    @property
+    def as_much_in_x(self) -> bool:
+        """Whether the observations themselves hold as much, so that nothing had to be learned."""
+        beside = self.identity
+        if beside is None or self.latents is None:
+            return False
+        if beside.lead is not None:
+            return beside.lead.low <= 0
+        return self.latents.mean <= with_ends(beside.recovered)[0]
+
+    @property
+    def finding(self) -> Finding:
+        """The row as it is read."""
+        words = self.explanation
+        if self.as_much_in_x:
+            words += " The observations themselves hold as much: nothing here had to be learned."
+        return Finding(
+            quantity=self.row.key,
+            measure="" if self.latents is None else self.score,
+            predicted=self.ceiling,
+            recovered=self.latents,
+            controls=() if self.identity is None else (self.identity,),
+            explained=words,
+            verdict=self.verdict,
+        )
 
 
-def ceiling_of(record: Record) -> float:
-    """The ceiling of `recovered`."""
-    return float(record["ceiling_procrustes_r2" if record["normalized"] else "ceiling_r2"])
-
-
-def gap_of(record: Record) -> float:
-    """How far a run stays below its ceiling."""
-    return ceiling_of(record) - recovered(record)
-
-
-def typical_run(records: Sequence[Record]) -> Record:
+def typical_run(runs: Sequence[RunRecord]) -> RunRecord:
     """The run that speaks for its row: of (lower) median gap among those off their ceiling."""
-    off = [record for record in records if abs(gap_of(record)) > CLOSE] or records
-    return sorted(off, key=gap_of)[(len(off) - 1) // 2]
+    off = [run for run in runs if abs(run.gap) > CLOSE] or runs
+    return sorted(off, key=lambda run: run.gap)[(len(off) - 1) // 2]
 
 
-def word_for(row: RowSummary) -> str:
+def word_for(line: RowSummary) -> str:
     """The explanation in a word or two, for a table's cell."""
-    if not row.at_ceiling:
-        return row.cause
-    return "at its ceiling" if row.cause == Cause.NONE else f"{row.cause}, at its ceiling"
+    if not line.at_ceiling:
+        return line.cause
+    return "at its ceiling" if line.cause == Cause.NONE else f"{line.cause}, at its ceiling"
 
 
-def summarise(row: Record) -> RowSummary:
-    """One line from a row's saved records and, where there is one, its oracle run."""
-    runs: Sequence[Record] = row["runs"]
-    done = [run for run in runs if run.get("error") is None]
-    empty = RowSummary(
-        label=row["label"],
-        group=row["group"],
-        x=row["x"],
-        runs=tuple(runs),
-        oracle=row.get("oracle"),
-        cause=Cause.UNKNOWN,
-        explanation=_failures(runs) or "Not run yet.",
-    )
+def summarise(row: RowRecord) -> RowSummary:
+    """One line from a row's records and, where there is one, its oracle run."""
+    done = row.done
+    failures = _failures(row)
     if not done:
-        return empty
-    unit = bool(done[0]["normalized"])
-    heads = [run["procrustes_r2_head" if unit else "r2_head"] for run in done]
-    tops = [run["ceiling_procrustes_r2_head" if unit else "ceiling_r2_head"] for run in done]
-    cause, explanation = explain_row(done, row.get("oracle"))
-    return replace(
-        empty,
+        return RowSummary(row=row, cause=Cause.UNKNOWN, explanation=failures or "Not run yet.")
+    unit = done[0].normalized
+    tops = [run.head_ceiling for run in done if run.head_ceiling is not None]
+    heads = [run.head for run in done if run.head is not None]
+    cause, explanation = explain_row(row)
+    return RowSummary(
+        row=row,
         score="Procrustes R²" if unit else "affine R²",
-        ceiling=fmean(ceiling_of(run) for run in done),
-        latents=Spread.of([recovered(run) for run in done]),
-        head_ceiling=None if None in tops else fmean(tops),
-        head=None if None in heads else Spread.of(heads),
-        isometry_error=_spread(done, "isometry_error") if unit else None,
-        excess=_spread(done, "excess_loss"),
-        seconds=_spread(done, "core_seconds"),
+        ceiling=fmean(run.ceiling for run in done),
+        latents=Spread.of([run.recovered for run in done]),
+        head_ceiling=fmean(tops) if len(tops) == len(done) else None,
+        head=Spread.of(heads) if len(heads) == len(done) else None,
+        isometry_error=_spread([run.isometry_error for run in done]) if unit else None,
+        excess=_spread([run.excess_loss for run in done]),
+        seconds=_spread([run.core_seconds for run in done]),
         cause=cause,
-        explanation=" ".join(filter(None, (explanation, _failures(runs)))),
+        explanation=" ".join(filter(None, (explanation, failures))),
     )
 
 
-def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str]:
-    """Cause and sentence for a row, by rule: the words of its typical run, and an oracle's.
+def explain_row(row: RowRecord) -> tuple[Cause, str]:
+    """Cause and sentence for a row with a finished run, by rule: its typical run's, an oracle's.
 
     The oracle is the same encoder trained on the true latents. If even that stays below
     the ceiling, the encoder cannot undo the generator in its budget; if not, it can.
     """
-    gap = fmean(gap_of(run) for run in done)
+    done = row.done
+    gap = fmean(run.gap for run in done)
     typical = typical_run(done)
-    top, got = ceiling_of(typical), recovered(typical)
+    top, got = typical.ceiling, typical.recovered
     if abs(gap) <= CLOSE:
         if top >= 1 - CLOSE:
             return Cause.NONE, "At its ceiling."
@@ -149,15 +150,15 @@ def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str
             f"Recovered {got:.3f}, as much as cross-entropy identifies in this world (ceiling "
             f"{top:.3f})."
         )
-    cause, words = typical["cause"], typical["explanation"]
-    if typical["normalized"] and abs(typical["ceiling_r2"] - typical["r2_latents"]) <= CLOSE:
+    cause, words = typical.cause, typical.explanation
+    if typical.normalized and abs(typical.ceiling_r2 - typical.r2_latents) <= CLOSE:
         cause = Cause.OPTIMISER
         words = (
-            f"An affine map recovers {typical['r2_latents']:.3f}, as predicted; a scaled "
+            f"An affine map recovers {typical.r2_latents:.3f}, as predicted; a scaled "
             f"rotation {got:.3f} of {top:.3f}: the map from h to z is linear but stretched."
         )
-    if oracle is not None and oracle.get("error") is None:
-        told = float(oracle["r2_latents"])
+    if isinstance(row.oracle, RunRecord):
+        told = row.oracle.r2_latents
         if told < top - CLOSE:
             cause = Cause.ENCODER
             words += (
@@ -169,16 +170,16 @@ def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str
                 f" Trained on the true latents, the same encoder reaches {told:.3f}: encoder and "
                 "generator are not in the way."
             )
-    below = sum(gap_of(run) > CLOSE for run in done)
+    below = sum(run.gap > CLOSE for run in done)
     share = f"{below} of {len(done)} seeds stay more than {CLOSE} below. " if below else ""
     return cause, share + words
 
 
-def _spread(done: Sequence[Record], name: str) -> Spread | None:
-    values = [run[name] for run in done if run[name] is not None]
-    return Spread.of(values) if values else None
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    known = [value for value in values if value is not None]
+    return Spread.of(known) if known else None
 
 
-def _failures(runs: Sequence[Record]) -> str:
-    failed = [f"seed {run['seed']}: {run['error']}" for run in runs if run.get("error")]
+def _failures(row: RowRecord) -> str:
+    failed = [f"seed {run.seed}: {run.error}" for run in row.failed]
     return f"Failed: {'; '.join(failed)}" if failed else ""

@@ -6,14 +6,13 @@ step, on the same images. A cell is a run of its own, found by its config's hash
 
 import math
 import shutil
-import time
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from identikit.core.estimate import Estimate
 from identikit.core.randomness import stream
 from identikit.encoders.staged import staged_encoder
 from identikit.objectives.config import HeadConfig
@@ -21,15 +20,17 @@ from identikit.objectives.head import SoftmaxHead
 from identikit.probing.analogies import analogy_score, draw_analogies
 from identikit.probing.few_shot import few_shot_accuracy
 from identikit.probing.recovery import Recovery
-from identikit.runs.store import Draft
-from identikit.runs.study import Outcome, Watch
+from identikit.runs.study import Arrays, Context, Tell
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.dislib.config import CellConfig
 from identikit.studies.paper.dislib.pictures import BLOCK, Pictures, Seen, unit
-from identikit.studies.paper.dislib.readout import Targets, read_out
+from identikit.studies.paper.dislib.readings import Readings, Training
+from identikit.studies.paper.dislib.readout import Readout, Targets, read_out
+from identikit.studies.paper.dislib.result import CellResult
 from identikit.studies.paper.dislib.sources import image_grid
-from identikit.theory.coverage import Coverage, head_row_space
-from identikit.training.fit import fit
+from identikit.studies.paper.dislib.summary import UNTRAINED
+from identikit.theory.coverage import head_row_space
+from identikit.training.fit import Fit, fit
 from identikit.worlds.grids.grid import ImageGrid
 from identikit.worlds.grids.split import split_rows
 
@@ -39,17 +40,19 @@ DRAWS = 20
 """Draws of shots."""
 
 
-def compute(config: CellConfig, draft: Draft, on_progress: Watch | None) -> Outcome:
+def compute(config: CellConfig, context: Context) -> tuple[CellResult, Arrays]:
     """Train, read out, score.
 
     Raises:
         InputError: a world or factor that is not there, or images that cannot be split.
     """
     images = image_grid(config.world, config.data)
-    result = Cell(config, images).run(draft.checkpoint, on_progress)
-    if result["status"] == "completed":  # an optimiser's state is large
-        shutil.rmtree(draft.checkpoint, ignore_errors=True)
-    return result, {}
+    checkpoint = context.draft.checkpoint
+    readings = Cell(config, images).run(checkpoint, context.tell)
+    if readings is None:
+        return CellResult(status="interrupted", readings=None), {}
+    shutil.rmtree(checkpoint, ignore_errors=True)  # an optimiser's state is large
+    return CellResult(status="completed", readings=readings), {}
 
 
 class Cell:
@@ -88,57 +91,61 @@ class Cell:
         """The generator for one purpose of this repetition."""
         return stream(self.config.repetition, f"dislib/{purpose}")
 
-    def run(self, checkpoint: Path, on_progress: Watch | None) -> dict[str, Any]:
-        """Everything of the cell; training state is kept in a folder."""
-        untrained, rank = read_out(self.seen, self.targets, coverage=None, bootstrap=self.bootstrap)
+    def run(self, checkpoint: Path, on_progress: Tell) -> Readings | None:
+        """Everything of the cell; None if training was stopped, whose state the folder keeps."""
+        untrained = read_out(self.seen, self.targets, coverage=None, bootstrap=self.bootstrap)
         if not self.seen.encoder.learns:
-            return self._result(untrained, rank, {}, coverage=None, training=None)
-        head, training = self.train(checkpoint, on_progress)
-        if training["status"] == "interrupted":
-            return {"status": "interrupted"}
+            return self._readings(untrained)
+        head, fitted = self.train(checkpoint, on_progress)
+        if fitted.status == "interrupted":
+            return None
         coverage = head_row_space(head.rows().detach().cpu())
-        scores, rank = read_out(
-            self.seen, self.targets, coverage=coverage, bootstrap=self.bootstrap
+        found = read_out(self.seen, self.targets, coverage=coverage, bootstrap=self.bootstrap)
+        training = Training(
+            epochs=fitted.steps / self.epoch,
+            steps=fitted.steps,
+            history=tuple(fitted.history),
+            seconds=fitted.seconds,
+            test_accuracy=self._accuracy(head, self.test),
         )
-        training["test_accuracy"] = self._accuracy(head, self.test)
-        return self._result(
-            scores, rank, {"untrained": untrained}, coverage=coverage, training=training
+        readings = self._readings(found.above(untrained, UNTRAINED, self.bootstrap))
+        return replace(
+            readings,
+            recovery=replace(readings.recovery, controls={UNTRAINED: untrained.scores}),
+            covered_dimensions=coverage.rank,
+            training=training,
         )
 
+    @property
+    def epoch(self) -> int:
+        """Steps of one."""
+        return max(1, len(self.training) // self.config.training(len(self.training)).batch_size)
+
     def train(
-        self, checkpoint: Path | None = None, on_progress: Watch | None = None
-    ) -> tuple[SoftmaxHead, dict[str, Any]]:
+        self, checkpoint: Path | None = None, on_progress: Tell | None = None
+    ) -> tuple[SoftmaxHead, Fit]:
         """Train in place; the head and how it went."""
         config, device = self.config, self.pictures.device
-        training = config.training(len(self.training))
         head = SoftmaxHead(
             HeadConfig(negatives=None),
             self.grid[config.task].size,
             self.seen.encoder.dim,
             generator=self.stream("head"),
         ).to(device)
-        epoch = max(1, len(self.training) // training.batch_size)
-        started = time.perf_counter()
         fitted = fit(
             self.seen,
             head,
             draw=self._draw,
-            config=training,
+            config=config.training(len(self.training)),
             seed=self.stream("batches").initial_seed(),
             device=device,
             evaluate=lambda: {"accuracy": self._accuracy(head, self.validation)},
-            evaluate_every=epoch,
+            evaluate_every=self.epoch,
             enough=lambda scores: scores["accuracy"] >= config.stop_accuracy,
             on_progress=on_progress,
             checkpoint=checkpoint,
         )
-        return head, {
-            "status": fitted.status,
-            "epochs": fitted.steps / epoch,
-            "steps": fitted.steps,
-            "history": fitted.history,
-            "seconds": time.perf_counter() - started,
-        }
+        return head, fitted
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Places and labels of n training images, all of them before any comes twice."""
@@ -156,35 +163,25 @@ class Cell:
         ]
         return float(torch.stack(hits).sum()) / len(places)
 
-    def _result(
-        self,
-        scores: Any,
-        rank: int,
-        controls: dict[str, Any],
-        *,
-        coverage: Coverage | None,
-        training: dict[str, Any] | None,
-    ) -> dict[str, Any]:
-        recovery = Recovery(
-            factors=scores,
-            controls=controls,
-            n_train=len(self.training),
-            n_test=len(self.test),
-            dim=self.seen.encoder.dim,
-            rank=rank,
+    def _readings(self, found: Readout) -> Readings:
+        """What is measured whether anything was trained or not."""
+        return Readings(
+            recovery=Recovery(
+                factors=found.scores,
+                n_train=len(self.training),
+                n_test=len(self.test),
+                dim=self.seen.encoder.dim,
+                rank=found.rank,
+            ),
+            covered_dimensions=None,
+            training=None,
+            few_shot=self._few_shot(),
+            analogies=self._analogies(),
+            images=len(self.pictures.rows),
+            of=self.grid.size,
+            shape=self.pictures.shape,
+            sizes=self.grid.sizes,
         )
-        return {
-            "status": "completed",
-            "recovery": recovery.to_dict(),
-            "covered_dimensions": None if coverage is None else coverage.rank,
-            "training": training,
-            "few_shot": self._few_shot(),
-            "analogies": self._analogies(),
-            "images": len(self.pictures.rows),
-            "of": self.grid.size,
-            "shape": list(self.pictures.shape),
-            "sizes": list(self.grid.sizes),
-        }
 
     def _few_shot(self) -> dict[str, float]:
         """Accuracy per factor, mean over draws of shots."""
@@ -203,20 +200,20 @@ class Cell:
             for j, name in enumerate(self.grid.names)
         }
 
-    def _analogies(self) -> dict[str, dict[str, Any]]:
+    def _analogies(self) -> dict[str, dict[str, Estimate]]:
         """Estimate per factor and layer."""
         n = self.config.analogies
         bootstrap = Bootstrap(
             torch.arange(n), resamples=self.config.resamples, generator=self.stream("resamples")
         )
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Estimate]] = {}
         for j, name in enumerate(self.grid.names):
             corners = draw_analogies(
                 self.grid.sizes, factor=j, n=n, generator=self.stream(f"analogies/{name}")
             )
             layers = self._layers(self.grid.rows(corners.flatten(0, 1)))
             found[name] = {
-                layer: asdict(analogy_score(h.view(4, n, -1), bootstrap=bootstrap))
+                layer: analogy_score(h.view(4, n, -1), bootstrap=bootstrap)
                 for layer, h in layers.items()
             }
         return found

@@ -16,8 +16,6 @@ from identikit.training.config import TrainingConfig
 
 ALL = "all"
 DEVICES = ("auto", "cpu", "cuda")
-DISLIB = "reproduce dislib"
-"""The command that makes a table."""
 CELL = "dislib-cell"
 """The name under which cells are kept."""
 
@@ -172,17 +170,18 @@ class DisLibConfig(StudyConfig):
 
     @property
     def label(self) -> str:
-        """The budget's name."""
+        """The budget."""
         return self.budget
 
     def with_digest(self) -> "DisLibConfig":
-        """The same config with the digest of every file.
+        """The same config with the digest of every file, and with the device that auto means.
 
         Raises:
             InputError: a file cannot be read, or an entry of data that is not NAME=PATH.
         """
         paths = [Path(path) for _, path in self._files()]
-        return replace(self, digests=tuple(_digest(path) for path in paths))
+        digests = tuple(_digest(path) for path in paths)
+        return replace(self, device=chosen_device(self.device), digests=digests)
 
     def _files(self) -> list[tuple[str, str]]:
         return named_values(self.data, "data takes NAME=PATH, such as shapes3d=3dshapes.h5")

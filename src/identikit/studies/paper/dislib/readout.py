@@ -13,7 +13,7 @@ Ours is repeated for the covered part of h, B'h with B a basis of the centred he
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -152,24 +152,54 @@ def predict(seen: Seen, maps: Maps) -> Float[Tensor, "n_test maps_columns"]:
     return torch.cat([(h.double() @ a + b).cpu() for _, h in blocks])
 
 
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """Every factor from one encoder."""
+
+    scores: tuple[FactorScore, ...]
+    statistics: tuple[Statistic, ...]
+    """Behind each score, for differences over the same test images."""
+    rank: int
+    """Directions of the training features above the cut-off."""
+
+    def above(self, control: "Readout", name: str, bootstrap: Bootstrap) -> "Readout":
+        """The same with each score less that of a control, paired by test image.
+
+        Args:
+            control: Read out of the same images.
+            name: What the control is called.
+            bootstrap: The one that the scores' intervals come from.
+        """
+        pairs = zip(self.scores, self.statistics, control.statistics, strict=True)
+        scores = tuple(
+            replace(score, above={name: bootstrap.estimates(_difference(own, other))[0]})
+            for score, own, other in pairs
+        )
+        return replace(self, scores=scores)
+
+
+def _difference(one: Statistic, other: Statistic) -> Statistic:
+    return lambda weights: one(weights) - other(weights)
+
+
 def read_out(
     seen: Seen, targets: Targets, *, coverage: Coverage | None, bootstrap: Bootstrap
-) -> tuple[tuple[FactorScore, ...], int]:
-    """Score every factor, with Pearson's r of the paper's protocol among the extras; the rank."""
+) -> Readout:
+    """Score every factor, with Pearson's r of the paper's protocol among the extras."""
     maps = fit_maps(gather(seen, targets), targets, coverage=coverage)
     index = seen.pictures.index[seen.pictures.parts[2]]
     target = targets.at(index)
     whole = torch.split(predict(seen, maps), target.shape[1], dim=1)
     predictions = dict(zip(maps.names, whole, strict=True))
     r = bootstrap.value(measures.correlation(predictions.pop(PAPER), target))
-    scores = []
+    scores, statistics = [], []
     for j, (factor, own) in enumerate(zip(targets.axes, targets.columns, strict=True)):
-        found = {
-            name: bootstrap.estimates(
-                _statistic(factor, p[:, own], target[:, own], maps.discriminants.get((name, j)))
-            )[0]
+        asked = {
+            name: _statistic(factor, p[:, own], target[:, own], maps.discriminants.get((name, j)))
             for name, p in predictions.items()
         }
+        found = {name: bootstrap.estimates(statistic)[0] for name, statistic in asked.items()}
+        statistics.append(asked[OURS])
         scores.append(
             FactorScore(
                 name=factor.name,
@@ -182,7 +212,7 @@ def read_out(
                 extras={"r": r[own].mean().item()},
             )
         )
-    return tuple(scores), maps.rank
+    return Readout(tuple(scores), tuple(statistics), maps.rank)
 
 
 def _statistic(

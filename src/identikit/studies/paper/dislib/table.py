@@ -2,12 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +12,18 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.runs.jobs import Job, Outcome, run_jobs, seconds_left
-from identikit.runs.store import Draft, Run
-from identikit.runs.study import Outcome as Result
+from identikit.runs.jobs import Job, JobOutcome, run_jobs, seconds_left
+from identikit.runs.registry import study_of
+from identikit.runs.store import Run
+from identikit.runs.study import Arrays, Context
 from identikit.studies.paper.dislib.config import ALL, CELL, CellConfig, DisLibConfig
+from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
+from identikit.studies.paper.dislib.result import (
+    AxisDescription,
+    CellResult,
+    DisLibResult,
+    WorldDescription,
+)
 from identikit.studies.paper.dislib.sources import default_task, image_grid
 from identikit.worlds.grids.grid import Grid, ImageGrid
 from identikit.worlds.grids.split import split_rows
@@ -34,29 +39,21 @@ class TableProgress:
     """How far a table is."""
 
     done: int
-    cells: int
+    total: int
+    """Cells, made or not."""
     seconds_left: float | None
     """None until something was made, not found."""
     words: str
-    """Of the cell that was just finished; empty at the start."""
+    """Of the cell that was just finished."""
 
 
-def compute(
-    config: DisLibConfig,
-    draft: Draft,
-    *,
-    root: Path,
-    open_executor: Callable[[], AbstractContextManager[Executor]],
-    on_cell: Callable[[TableProgress], None],
-) -> Result:
+def compute(config: DisLibConfig, context: Context) -> tuple[DisLibResult, Arrays]:
     """Make whatever cell is not yet there, and collect.
 
     Args:
         config: What the table is of.
-        draft: Where the table itself goes; its cells go to `root`.
-        root: Folder of the cells, where those made before are found.
-        open_executor: Gives a `concurrent.futures` executor.
-        on_cell: Told at the start and after every cell.
+        context: Its root is the folder of the cells, where those made before are found; told of
+            a `TableProgress` at the start and after every cell.
 
     Raises:
         InputError: an unknown world, encoder or task, a file that cannot be read, or a class with
@@ -64,25 +61,31 @@ def compute(
     """
     worlds = [(source, image_grid(*source[:2])) for source in config.sources]
     jobs = {job.key: job for source, images in worlds for job in _jobs(config, source, images.grid)}
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, JobOutcome] = {}
     started = time.monotonic()
 
-    def collect(outcome: Outcome) -> None:
+    def collect(outcome: JobOutcome) -> None:
         outcomes[outcome.key] = outcome
         words = outcome.error or ("found" if outcome.found else "made")
-        on_cell(_standing(jobs, outcomes, started, f"{outcome.key}: {words}"))
+        context.tell(_standing(jobs, outcomes, started, f"{outcome.key}: {words}"))
 
-    on_cell(_standing(jobs, outcomes, started, ""))
-    run_jobs(list(jobs.values()), root=root, open_executor=open_executor, on_outcome=collect)
-    cells = [_record(job.config, outcomes[key], draft.target.parent) for key, job in jobs.items()]
-    failed = sum(cell["error"] is not None for cell in cells)
-    result = {
-        "status": "incomplete" if failed else "completed",
-        "failed": failed,
-        "found": sum(outcome.found for outcome in outcomes.values()),
-        "cells": cells,
-        "worlds": {images.name: _described(images) for _, images in worlds},
-    }
+    context.tell(_standing(jobs, outcomes, started, "starting"))
+    run_jobs(
+        list(jobs.values()),
+        root=context.root,
+        open_executor=context.open_executor,
+        on_outcome=collect,
+    )
+    beside = context.draft.target.parent
+    cells = tuple(_record(job.config, outcomes[key], beside) for key, job in jobs.items())
+    failed = sum(isinstance(cell, FailedCell) for cell in cells)
+    result = DisLibResult(
+        status="incomplete" if failed else "completed",
+        failed=failed,
+        found=sum(outcome.found for outcome in outcomes.values()),
+        cells=cells,
+        worlds={images.name: _described(images) for _, images in worlds},
+    )
     return result, {images.name: _traversals(images) for _, images in worlds}
 
 
@@ -118,39 +121,54 @@ def _jobs(config: DisLibConfig, source: tuple[str, str, str], grid: Grid) -> Ite
 
 
 def _standing(
-    jobs: dict[str, Job], outcomes: dict[str, Outcome], started: float, words: str
+    jobs: dict[str, Job], outcomes: dict[str, JobOutcome], started: float, words: str
 ) -> TableProgress:
     return TableProgress(
         done=len(outcomes),
-        cells=len(jobs),
+        total=len(jobs),
         seconds_left=seconds_left(jobs, outcomes, started=started),
         words=words,
     )
 
 
-def _record(config: CellConfig, outcome: Outcome, beside: Path) -> dict[str, Any]:
-    """What the table keeps of a cell; its path is relative to where tables stand."""
-    names = ("world", "encoder", "task", "repetition")
-    record = {name: getattr(config, name) for name in names}
+def _record(config: CellConfig, outcome: JobOutcome, beside: Path) -> CellRecord | FailedCell:
+    """What the table keeps of a cell."""
     if outcome.run is None:
-        return record | {"path": None, "error": outcome.error}
-    result = Run.load(outcome.run).result
-    origin = result.pop("provenance")
-    path = os.path.relpath(outcome.run, beside)
-    return record | result | {"path": path, "error": None, "seconds": origin["seconds"]}
+        return FailedCell(
+            world=config.world,
+            encoder=config.encoder,
+            task=config.task,
+            repetition=config.repetition,
+            error=outcome.error or "",
+        )
+    run = Run.load(outcome.run)
+    result: CellResult = study_of(CELL).read(run)
+    assert result.readings is not None  # an interrupted cell has an error
+    return CellRecord(
+        world=config.world,
+        encoder=config.encoder,
+        task=config.task,
+        repetition=config.repetition,
+        path=os.path.relpath(outcome.run, beside),
+        seconds=run.origin["seconds"],
+        readings=result.readings,
+    )
 
 
-def _described(images: ImageGrid) -> dict[str, Any]:
+def _described(images: ImageGrid) -> WorldDescription:
     axes = [
-        {
-            "name": axis.name,
-            "kind": str(axis.kind),
-            "size": axis.size,
-            "shown": [axis.levels[k] if axis.levels else f"{axis.values[k]:.3g}" for k in levels],
-        }
-        for axis, levels in ((axis, _shown(axis.size).tolist()) for axis in images.grid.axes)
+        AxisDescription(
+            name=axis.name,
+            kind=str(axis.kind),
+            size=axis.size,
+            shown=tuple(
+                axis.levels[k] if axis.levels else f"{axis.values[k]:.3g}"
+                for k in _shown(axis.size).tolist()
+            ),
+        )
+        for axis in images.grid.axes
     ]
-    return {"images": images.grid.size, "shape": list(images.shape), "factors": axes}
+    return WorldDescription(images=images.grid.size, shape=images.shape, factors=tuple(axes))
 
 
 def _shown(size: int) -> Int[Tensor, " levels"]:

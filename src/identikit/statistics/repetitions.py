@@ -1,0 +1,18 @@
+"""The mean of independent repetitions, such as seeds, with its interval."""
+
+from collections.abc import Sequence
+
+from scipy import stats
+
+from identikit.core.estimate import Estimate, Spread
+
+
+def mean_interval(values: Sequence[float]) -> Estimate:
+    """The mean of two repetitions or more with its 95 % interval (Student's).
+
+    That is mean ± t_(r-1) sd / sqrt(r) for r repetitions.
+    """
+    spread = Spread.of(values)
+    assert spread.sd is not None
+    arm = float(stats.t.ppf(0.975, spread.n - 1)) * spread.sd / spread.n**0.5
+    return Estimate(spread.mean, spread.mean - arm, spread.mean + arm)

@@ -1,0 +1,127 @@
+"""What a sweep keeps of its runs: the numbers of a summary, or why there are none."""
+
+from dataclasses import dataclass
+
+from identikit.studies.simulation.result import SimulationResult
+from identikit.theory.explain import Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A finished simulation."""
+
+    seed: int
+    path: str
+    """Of the run, relative to where sweeps stand."""
+    core_seconds: float | None
+    """Of one core for the whole run; None where it was resumed."""
+    normalized: bool
+    """Whether features and rows have unit norm: then a scaled rotation is promised."""
+    r2_latents: float
+    procrustes_r2_latents: float
+    r2_head: float | None
+    procrustes_r2_head: float | None
+    ceiling_r2: float
+    ceiling_procrustes_r2: float
+    ceiling_r2_head: float | None
+    ceiling_procrustes_r2_head: float | None
+    identity_r2: float
+    """Affine R² of the latents from the observations themselves."""
+    excess_loss: float | None
+    isometry_error: float | None
+    """How far the singular values of the map from z to h are from equal."""
+    cause: Cause
+    explanation: str
+
+    @classmethod
+    def of(
+        cls, result: SimulationResult, *, seed: int, path: str, core_seconds: float | None
+    ) -> "RunRecord":
+        """What is kept of a result."""
+        latents, ceiling = result.recovery.latents, result.prediction.ceiling
+        assert latents is not None  # a simulation's factors are continuous
+        error = latents.isometry_error
+        return cls(
+            seed=seed,
+            path=path,
+            core_seconds=core_seconds,
+            normalized=result.normalized,
+            r2_latents=result.r2_latents,
+            procrustes_r2_latents=result.procrustes_r2_latents,
+            r2_head=result.r2_head,
+            procrustes_r2_head=result.procrustes_r2_head,
+            ceiling_r2=result.ceiling_r2,
+            ceiling_procrustes_r2=ceiling.procrustes_r2,
+            ceiling_r2_head=result.ceiling_r2_head,
+            ceiling_procrustes_r2_head=ceiling.procrustes_r2_head,
+            identity_r2=result.identity_r2,
+            excess_loss=result.excess_loss,
+            isometry_error=None if error is None else error.value,
+            cause=result.cause,
+            explanation=result.explanation,
+        )
+
+    @property
+    def recovered(self) -> float:
+        """The score that fits the head."""
+        return self.procrustes_r2_latents if self.normalized else self.r2_latents
+
+    @property
+    def ceiling(self) -> float:
+        """The ceiling of `recovered`."""
+        return self.ceiling_procrustes_r2 if self.normalized else self.ceiling_r2
+
+    @property
+    def head(self) -> float | None:
+        """The score that fits the head, from its rows to cluster vectors."""
+        return self.procrustes_r2_head if self.normalized else self.r2_head
+
+    @property
+    def head_ceiling(self) -> float | None:
+        """The ceiling of `head`."""
+        return self.ceiling_procrustes_r2_head if self.normalized else self.ceiling_r2_head
+
+    @property
+    def gap(self) -> float:
+        """How far the run stays below its ceiling."""
+        return self.ceiling - self.recovered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """A simulation without a result."""
+
+    seed: int
+    error: str
+    """Why, in words."""
+
+
+Record = RunRecord | FailedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowRecord:
+    """What is known of a row."""
+
+    label: str
+    group: str
+    x: int | float | None
+    runs: tuple[Record, ...]
+    """In the order of seeds."""
+    oracle: Record | None
+    """The same encoder trained on the true latents, where the row needed explaining."""
+
+    @property
+    def key(self) -> str:
+        """The row's name within the sweep."""
+        return f"{self.group}: {self.label}" if self.group else self.label
+
+    @property
+    def done(self) -> tuple[RunRecord, ...]:
+        """The runs that finished."""
+        return tuple(run for run in self.runs if isinstance(run, RunRecord))
+
+    @property
+    def failed(self) -> tuple[FailedRun, ...]:
+        """The runs that did not."""
+        return tuple(run for run in self.runs if isinstance(run, FailedRun))

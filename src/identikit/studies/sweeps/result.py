@@ -1,0 +1,82 @@
+"""What a sweep says: a finding per row, and how many rows are where theory puts them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from identikit.core.finding import Finding, Headline, Tone, Verdict, listed
+from identikit.studies.sweeps.records import RowRecord
+from identikit.studies.sweeps.summary import RowSummary, summarise
+from identikit.studies.sweeps.sweep import Axis
+from identikit.theory.explain import CLOSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """The rows with the numbers of their runs, and the words of the sweep."""
+
+    status: Literal["completed", "incomplete"]
+    failed: int
+    """Runs without a result."""
+    found: int
+    """Runs that had been made before."""
+    title: str
+    question: str
+    prediction: str
+    axis: Axis | None
+    seeds: tuple[int, ...]
+    core_seconds: float
+    """Of all runs together, but for resumed ones."""
+    rows: tuple[RowRecord, ...]
+
+    @property
+    def lines(self) -> tuple[RowSummary, ...]:
+        """The table, line by line."""
+        return tuple(summarise(row) for row in self.rows)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """A finding per row."""
+        return tuple(line.finding for line in self.lines)
+
+    @property
+    def headline(self) -> Headline:
+        """How many rows are as predicted, and which are not."""
+        return rows_headline(self.lines)
+
+
+_OFF = {
+    Verdict.LESS: "below it",
+    Verdict.MORE: "above it",
+    Verdict.UNDECIDED: "undecided, for want of finished runs",
+}
+"""Where a row may be that is not at its ceiling."""
+
+
+def rows_headline(lines: Sequence[RowSummary]) -> Headline:
+    """How many of the rows are as predicted, which are not, and where nothing had to be learned."""
+    n, there = len(lines), sum(line.verdict is Verdict.AS_PREDICTED for line in lines)
+    decided = sum(line.verdict is not Verdict.UNDECIDED for line in lines)
+    share = f"All {n}" if there == n else f"{there} of {n}"
+    parts = [f"{share} rows are within {CLOSE} of their ceiling"]
+    for verdict, words in _OFF.items():
+        names = [line.row.key for line in lines if line.verdict is verdict]
+        parts += [f"{words}: {listed(names)}"] if names else []
+    in_x = [line.row.key for line in lines if line.as_much_in_x]
+    parts += [f"the observations themselves hold as much in: {listed(in_x)}"] if in_x else []
+    word, tone = _word(there=there, decided=decided, n=n)
+    return Headline(
+        sentence="; ".join(parts) + ".",
+        word=word,
+        tone="warning" if in_x and tone == "good" else tone,
+    )
+
+
+def _word(*, there: int, decided: int, n: int) -> tuple[str, Tone]:
+    if not decided:
+        return "Undecided", "neutral"
+    if there == n:
+        return "As predicted", "good"
+    if not there:
+        return "Not as predicted", "bad"
+    return "As predicted in part", "warning" if 2 * there >= decided else "bad"
