@@ -121,8 +121,8 @@ def live(what: str) -> Iterator[Callable[[Standing], None]]:
 
 def _print_standing(standing: Standing) -> None:
     if not getattr(standing, "quiet", False):
-        line = f"{standing.done} of {standing.total}{format_time_left(standing.seconds_left)}; {standing.words}"
-        say(ERR, line)
+        left = format_time_left(standing.seconds_left)
+        say(ERR, f"{standing.done} of {standing.total}{left}; {standing.words}")
 
 
 @contextlib.contextmanager
