@@ -1,8 +1,25 @@
-"""Vision models from the hubs, from local weights and of the user's own: x -> h at any layer."""
+"""Models from the hubs, from local weights and of the user's own: x -> h at any layer."""
 
-from identikit.encoders.adapters.layers import Layer, Pool, Tap
+from identikit.encoders.adapters.batch_norm import calibrate, uncalibrated
+from identikit.encoders.adapters.layers import Layer, Pool, Tap, read_layers
 from identikit.encoders.adapters.layout import Channels
 from identikit.encoders.adapters.load import HUBS, load_model
-from identikit.encoders.adapters.model import VisionModel
+from identikit.encoders.adapters.model import ReadableModel
+from identikit.encoders.adapters.own import named_function, own_code
+from identikit.encoders.adapters.source import Transform
 
-__all__ = ["HUBS", "Channels", "Layer", "Pool", "Tap", "VisionModel", "load_model"]
+__all__ = [
+    "HUBS",
+    "Channels",
+    "Layer",
+    "Pool",
+    "ReadableModel",
+    "Tap",
+    "Transform",
+    "calibrate",
+    "load_model",
+    "named_function",
+    "own_code",
+    "read_layers",
+    "uncalibrated",
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import HUBS, Layer, Pool, VisionModel, load_model
+from identikit.encoders.adapters import HUBS, Layer, Pool, ReadableModel, load_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def list_layers(config: LayersConfig) -> list[Readable]:
     return [Readable(layer=layer, dim=_dim(model, layer, config.pool)) for layer in model.layers]
 
 
-def _dim(model: VisionModel, layer: Layer, pool: Pool) -> int | None:
+def _dim(model: ReadableModel, layer: Layer, pool: Pool) -> int | None:
     try:
         return model.tap(layer.name, pool=pool).dim
     except InputError:

@@ -25,7 +25,7 @@ from identikit.features.shards import HEAD_FILE, Manifest, read_keys, read_manif
 from identikit.runs.store import Draft
 from identikit.runs.study import Watch
 from identikit.studies.extract import ExtractConfig, extract
-from identikit.studies.extract.run import PIXELS, UNTRAINED
+from identikit.studies.extract.plan import PIXELS, UNTRAINED
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.reading import (
     Features,
