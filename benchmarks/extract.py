@@ -109,7 +109,7 @@ def model_alone(name: str, options: argparse.Namespace) -> float:
     model = load_model(f"timm:{name}", pretrained=False, seed=0)
     device = torch.device(options.device)
     model.to(device)
-    x = torch.zeros(options.batch_size, *model.image_shape, device=device)
+    x = torch.zeros(options.batch_size, *model.input_shape, device=device)
     x = x.contiguous(memory_format=torch.channels_last)
     tap, busy = model.tap(), DeviceTimer(device)
     with torch.inference_mode():

@@ -45,12 +45,23 @@ def test_extract_says_what_is_there_and_finds_it_again(capsys: pytest.CaptureFix
     words = ["extract", "my_tiny:tiny", "--images", "images", "--out", "out", *OPTIONS]
     cli.main([*words, "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert (found["n"], found["dim"], found["made"], found["head"]) == (3, 147, 3, True)
+    assert (found["n"], found["made"]) == (3, 3)
+    assert [(x["name"], x["dim"], x["head"]) for x in found["layers"]] == [("2:input", 147, True)]
     assert read_manifest(Path("out")).n == 3
     cli.main(words)
     out = capsys.readouterr().out
-    assert "3 images, 147 dimensions of 2:input: out" in out
+    assert "3 samples, 147 dimensions of 2:input: out" in out
     assert "nothing was missing" in out
+
+
+def test_several_layers_say_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("images", "4.avif").write_bytes(b"")
+    words = ["extract", "my_tiny:tiny", "--images", "images", "--out", "out", *OPTIONS]
+    cli.main([*words, "--layers", "0", "2:input"])
+    said = capsys.readouterr()
+    assert "2 layers, 150 dimensions in all: 0.0 MB on disk" in said.err
+    assert "3 samples, 3 dimensions of 0: out/0" in said.out
+    assert "files passed over, by the ending of their names: 1 .avif" in said.out
 
 
 def test_errors_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,16 +16,16 @@ def around(abstract: str, others: list[str]) -> Neighbourhood:
 
 def test_weights_are_tf_idf_by_the_definition() -> None:
     own = "gears gears widgets"
-    found = key_terms(around(own, OTHERS))
+    sentence, found = key_terms(around(own, OTHERS))
     terms = Counter(["gears", "gears", "widgets", "gears gears", "gears widgets"])
     documents = [own, *OTHERS]
     idf = {t: math.log(7 / (1 + sum(t in d for d in documents))) + 1 for t in terms}
     raw = {t: count * idf[t] for t, count in terms.items()}
     norm = math.sqrt(sum(w**2 for w in raw.values()))
-    assert dict(found.terms) == pytest.approx({t: w / norm for t, w in raw.items()})
-    weights = [weight for _, weight in found.terms]
+    assert dict(found) == pytest.approx({t: w / norm for t, w in raw.items()})
+    weights = [weight for _, weight in found]
     assert weights == sorted(weights, reverse=True)
-    assert "5 neighbours" in found.sentence
+    assert "5 neighbours" in sentence
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ def test_weights_are_tf_idf_by_the_definition() -> None:
 def test_where_there_are_no_terms_a_sentence_says_why(
     abstract: str, others: list[str], words: str
 ) -> None:
-    found = key_terms(around(abstract, others))
-    assert found.terms == ()
-    assert words in found.sentence
+    sentence, found = key_terms(around(abstract, others))
+    assert found == []
+    assert words in sentence
 
 
 def test_shared_terms_name_who_shares_them_and_likeness_is_a_cosine() -> None:

@@ -32,7 +32,8 @@ _OTHERS = {
         "List the layers of a model, in the order of computation, with their output shapes.",
     ),
     "extract": Command(
-        "cli.extract:Extract", "Read any layer of any model over your data, for `identikit probe`."
+        "cli.extract:Extract",
+        "Read any layers of any model over images, or other data, for `identikit probe`.",
     ),
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),

@@ -39,18 +39,18 @@ class Layers:
             print(json.dumps({"model": self.config.model, "layers": layers}))
             return
         table = plain_table(padding=(0, 2, 0, 0))
-        for name in ("layer", "kind", "output of an image", "dimensions of h"):
+        for name in ("layer", "kind", "output of a sample", "dimensions of h"):
             table.add_column(name, overflow="fold")
         for readable in found:
             dim = "" if readable.dim is None else f"{readable.dim:,}"
             layer = readable.layer
-            table.add_row(escape(layer.name), layer.kind, _shape(readable), dim)
+            table.add_row(escape(layer.name), layer.kind, escape(_shape(readable)), dim)
         OUT.print(table)
 
 
 def _shape(readable: "Readable") -> str:
     layer = readable.layer
-    if layer.shape is None:
-        return "no row per image"
+    if layer.shape is None or layer.problem is not None:
+        return layer.problem or "no row per sample"
     times = f", the last of {layer.calls} calls" if layer.calls > 1 else ""
     return " x ".join(map(str, layer.shape)) + times

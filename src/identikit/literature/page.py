@@ -51,49 +51,36 @@ def write(neighbourhood: Neighbourhood, folder: Path) -> Path:
     """
     exports = {"bib": write_bibtex(neighbourhood), "csv": write_csv(neighbourhood)}
     notes = _read_notes(folder / "notes.json")
-    contents = {
-        "page.html": _render(neighbourhood, notes, exports, docs=_docs_from(folder)),
+    contents = {f"papers.{suffix}": text for suffix, text in exports.items()} | {
+        "page.html": _render(neighbourhood, notes, exports, _docs_from(folder)),
         "papers.json": neighbourhood.model_dump_json(indent=1, exclude_defaults=True),
         "notes.json": json.dumps(notes, indent=1, ensure_ascii=False),
-    } | {f"papers.{suffix}": text for suffix, text in exports.items()}
+    }
     for name, text in contents.items():
         write_atomically(folder / name, text.encode())
     return folder / "page.html"
 
 
 def _render(
-    neighbourhood: Neighbourhood,
-    notes: Mapping[str, str],
-    exports: Mapping[str, str],
-    *,
-    docs: str | None,
+    neighbourhood: Neighbourhood, notes: Mapping[str, str], exports: Mapping[str, str], docs: str
 ) -> str:
-    papers = neighbourhood.papers
-    shared, likeness = shared_terms(papers)
     order = list(RELATIONS)
-    ranks = [(order.index(paper.relation), -(paper.year or 0)) for paper in papers]
+    papers = sorted(neighbourhood.papers, key=lambda p: (order.index(p.relation), -(p.year or 0)))
+    shared, likeness = shared_terms(papers)
     scripts = [_resource("vendor/cytoscape-3.35.0.min.js"), _resource("templates/papers.js")]
     overlay = environment().overlay(loader=FileSystemLoader(_HERE / "templates"))
     return overlay.get_template("papers.html.jinja").render(
-        paper=papers[0],
         papers=papers,
-        order=sorted(range(len(papers)), key=ranks.__getitem__),
         drawn=_drawn(papers, likeness.tolist()),
         shared=shared,
         tests=json.loads(_resource("data/tests.json")),
         notes=notes,
-        relations={
-            name: words
-            for name, words in RELATIONS.items()
-            if any(paper.relation == name for paper in papers)
-        },
+        relations=RELATIONS,
         summary=summary(papers[0].abstract),
         key_terms=key_terms(neighbourhood),
         sources=neighbourhood.sources,
         docs=docs,
-        exports={
-            suffix: data_address(text.encode(), "text/plain") for suffix, text in exports.items()
-        },
+        exports={name: data_address(text.encode(), "text/plain") for name, text in exports.items()},
         style=page_style() + Markup(_resource("templates/papers.css")),
         scripts=[Markup(script) for script in scripts],
         policy=content_policy(scripts),
@@ -121,11 +108,11 @@ def _read_notes(path: Path) -> dict[str, str]:
         ) from error
 
 
-def _docs_from(folder: Path) -> str | None:
-    """The docs of a source checkout, as seen from a folder."""
+def _docs_from(folder: Path) -> str:
+    """The docs of a source checkout, as seen from a folder; empty where there are none."""
     docs = Path(identikit.__file__).resolve().parents[2] / "docs"
     found = (docs / "theory.md").is_file()
-    return Path(os.path.relpath(docs, folder.resolve())).as_posix() if found else None
+    return Path(os.path.relpath(docs, folder.resolve())).as_posix() if found else ""
 
 
 def _resource(name: str) -> str:

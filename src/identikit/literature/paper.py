@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Literal, TypedDict
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -45,10 +45,10 @@ class Paper(BaseModel, frozen=True, extra="forbid"):
     @property
     def address(self) -> str:
         """Where it can be read; empty if that is not known, or is not an address of the web."""
-        if self.arxiv or self.doi:
-            home = f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
-            return home or f"https://doi.org/{self.doi}"
-        return self.url if re.match(r"https?://", self.url) else ""
+        if self.arxiv:
+            return f"https://arxiv.org/abs/{self.arxiv}"
+        own = self.url if re.match(r"https?://", self.url) else ""
+        return f"https://doi.org/{self.doi}" if self.doi else own
 
     def filled_from(self, other: "Paper") -> "Paper":
         """The same paper, with what only the other account knows."""
@@ -95,14 +95,7 @@ def _differ(one: Paper, other: Paper) -> bool:
     return bool(pairs) and all(a != b for a, b in pairs)
 
 
-class Ids(TypedDict):
-    """What `Paper` has of identifiers; empty where there is none."""
-
-    arxiv: str
-    doi: str
-
-
-def identifiers(*words: str) -> Ids:
+def identifiers(*words: str) -> dict[str, Any]:
     """The first arXiv identifier and the first DOI among some words, as `Paper` keeps them."""
     arxiv = [match[1].lower() for word in words if (match := _ARXIV.fullmatch(word.strip()))]
     others = [word for word in words if not _ARXIV.fullmatch(word.strip())]

@@ -1,13 +1,14 @@
 """What arXiv, Semantic Scholar and OpenAlex say of a paper and of its neighbours.
 
 arXiv answers in Atom (info.arxiv.org/help/api), the other two in JSON (api.semanticscholar.org,
-docs.openalex.org). Any field of an answer may be missing or null.
+docs.openalex.org). Any field of an answer may be missing or null. Who is asked for a paper and
+does not answer, not in its form, or does not know the paper, raises `SourceError`.
 """
 
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -15,10 +16,10 @@ from identikit.literature.paper import Neighbourhood, Paper, Relation, identifie
 from identikit.literature.web import Service, SourceError
 
 _ATOM = {"a": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}
-_SCHOLAR = "title,abstract,year,authors,externalIds,publicationDate,url"
+_SCHOLAR = "title,year,publicationDate,abstract,url,authors,externalIds"
 _SCHOLAR_PAGE, _SCHOLAR_LAST = 1000, 9999
 """Links in an answer, and the last one that can be had."""
-_ALEX = "id,doi,title,publication_year,publication_date,authorships,abstract_inverted_index"
+_ALEX = "title,publication_year,publication_date,id,doi,authorships,abstract_inverted_index"
 _ALEX_NAMED, _ALEX_LAST = 100, 10_000
 """Works that a request can name, and citing works that are asked for."""
 
@@ -52,11 +53,7 @@ def public_services() -> Services:
 
 
 def ask_arxiv(service: Service, arxiv: str) -> Neighbourhood:
-    """Title, authors, dates, categories and abstract of a paper.
-
-    Raises:
-        SourceError: no answer, one that is not Atom, or no such paper.
-    """
+    """Title, authors, dates, categories and abstract of a paper."""
     with _known_form(service):
         entry = ET.fromstring(service.get("/query", id_list=arxiv)).find("a:entry", _ATOM)
 
@@ -65,13 +62,13 @@ def ask_arxiv(service: Service, arxiv: str) -> Neighbourhood:
 
     if entry is None or "/api/errors" in text("a:id", entry) or not text("a:title", entry):
         raise SourceError(f"{service.name} does not know this paper")
-    published = text("a:published", entry)[:10]
+    published, updated = text("a:published", entry)[:10], text("a:updated", entry)[:10]
     paper = Paper(
         title=text("a:title", entry),
         authors=_lines(text("a:name", author) for author in entry.findall("a:author", _ATOM)),
         year=int(published[:4]) if published[:4].isdigit() else None,
         published=published,
-        updated=text("a:updated", entry)[:10],
+        updated=updated,
         categories=_lines(c.get("term") for c in entry.findall("a:category", _ATOM)),
         abstract=text("a:summary", entry),
         **identifiers(arxiv, text("arxiv:doi", entry)),
@@ -80,24 +77,14 @@ def ask_arxiv(service: Service, arxiv: str) -> Neighbourhood:
 
 
 def ask_scholar(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
-    """A paper, the papers that cite it and those it cites, by Semantic Scholar.
-
-    Raises:
-        SourceError: no answer, one of another form, or no such paper.
-    """
+    """A paper, the papers that cite it and those it cites, by Semantic Scholar."""
     name = f"/paper/ARXIV:{arxiv}" if arxiv else f"/paper/DOI:{doi}"
 
-    def paper(record: Mapping[str, Any], relation: Relation = "this") -> Iterator[Paper]:
-        ids = record.get("externalIds") or {}
-        yield from _paper(
-            title=record.get("title"),
-            authors=_lines(author.get("name") for author in record.get("authors") or ()),
-            year=record.get("year"),
-            published=record.get("publicationDate") or "",
-            abstract=record.get("abstract") or "",
-            url=record.get("url") or "",
-            relation=relation,
-            **identifiers(str(ids.get("ArXiv")), str(ids.get("DOI"))),
+    def papers(record: dict[str, Any], relation: Relation = "this") -> Iterator[Paper]:
+        ids, about = record.get("externalIds") or {}, _SCHOLAR.split(",")[:5]
+        names = (author.get("name") for author in record.get("authors") or ())
+        yield from _papers(
+            relation, names, *map(record.get, about), ids=(ids.get("ArXiv"), ids.get("DOI"))
         )
 
     def linked(kind: str, end: str, relation: Relation) -> Iterator[Paper]:
@@ -107,12 +94,12 @@ def ask_scholar(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
             answer = service.get(f"{name}/{kind}", fields=_SCHOLAR, offset=offset, limit=limit)
             page = json.loads(answer)
             for link in page.get("data") or ():
-                yield from paper(link.get(end) or {}, relation)
+                yield from papers(link.get(end) or {}, relation)
             offset = page.get("next") if page.get("data") else None
 
     with _known_form(service):
         return Neighbourhood(
-            paper=next(paper(json.loads(service.get(name, fields=_SCHOLAR)))),
+            paper=next(papers(json.loads(service.get(name, fields=_SCHOLAR)))),
             neighbours=(
                 *linked("citations", "citingPaper", "citing"),
                 *linked("references", "citedPaper", "cited"),
@@ -121,25 +108,19 @@ def ask_scholar(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
 
 
 def ask_alex(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
-    """A paper, the papers that cite it and those it cites, by OpenAlex.
+    """A paper, the papers that cite it and those it cites, by OpenAlex."""
 
-    Raises:
-        SourceError: no answer, one of another form, or no such paper.
-    """
-
-    def paper(work: Mapping[str, Any], relation: Relation = "this") -> Iterator[Paper]:
-        index = work.get("abstract_inverted_index") or {}
+    def papers(work: dict[str, Any], relation: Relation = "this") -> Iterator[Paper]:
+        index, about = work.get("abstract_inverted_index") or {}, _ALEX.split(",")[:4]
         words = sorted((at, word) for word, places in index.items() for at in places)
-        names = (a.get("author") or {} for a in work.get("authorships") or ())
-        yield from _paper(
-            title=work.get("title"),
-            authors=_lines(name.get("display_name") for name in names),
-            year=work.get("publication_year"),
-            published=work.get("publication_date") or "",
-            abstract=" ".join(word for _, word in words),
-            url=work.get("id") or "",
-            relation=relation,
-            **identifiers(work.get("doi") or ""),
+        people = (a.get("author") or {} for a in work.get("authorships") or ())
+        title, year, published, url = map(work.get, about)
+        abstract, names = (
+            " ".join(word for _, word in words),
+            (p.get("display_name") for p in people),
+        )
+        yield from _papers(
+            relation, names, title, year, published, abstract, url, ids=(work.get("doi"),)
         )
 
     def works(which: str, relation: Relation) -> Iterator[Paper]:
@@ -150,18 +131,18 @@ def ask_alex(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
             page = json.loads(service.get("/works", **options))
             had += len(page.get("results") or ())
             for work in page.get("results") or ():
-                yield from paper(work, relation)
+                yield from papers(work, relation)
             cursor = (page.get("meta") or {}).get("next_cursor") if page.get("results") else None
 
     with _known_form(service):
         own = json.loads(service.get(f"/works/doi:{doi or f'10.48550/arxiv.{arxiv}'}"))
         named = [address.rpartition("/")[2] for address in own.get("referenced_works") or ()]
-        batches = [named[k : k + _ALEX_NAMED] for k in range(0, len(named), _ALEX_NAMED)]
+        batches = ["|".join(named[k : k + _ALEX_NAMED]) for k in range(0, len(named), _ALEX_NAMED)]
         return Neighbourhood(
-            paper=next(paper(own)),
+            paper=next(papers(own)),
             neighbours=(
                 *works(f"cites:{own['id'].rpartition('/')[2]}", "citing"),
-                *(p for b in batches for p in works(f"openalex:{'|'.join(b)}", "cited")),
+                *(paper for batch in batches for paper in works(f"openalex:{batch}", "cited")),
             ),
         )
 
@@ -177,10 +158,29 @@ def _known_form(service: Service) -> Iterator[None]:
         raise SourceError(f"{service.name} answered in a form that is not known") from error
 
 
-def _paper(*, title: str | None, **known: Any) -> list[Paper]:
-    """A paper with its title on one line; none without a title."""
-    words = _lines([title])
-    return [Paper(title=words[0], **known)] if words else []
+def _papers(
+    relation: Relation,
+    names: Iterable[str | None],
+    title: str | None,
+    year: int | None,
+    published: str | None,
+    abstract: str | None,
+    url: str | None,
+    *,
+    ids: Iterable[str | None],
+) -> Iterator[Paper]:
+    """A paper with empty fields for what is not known; none without a title."""
+    for line in _lines([title]):
+        yield Paper(
+            title=line,
+            authors=_lines(names),
+            year=year,
+            published=published or "",
+            abstract=abstract or "",
+            url=url or "",
+            relation=relation,
+            **identifiers(*(str(name or "") for name in ids)),
+        )
 
 
 def _lines(texts: Iterable[str | None]) -> tuple[str, ...]:

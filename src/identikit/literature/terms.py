@@ -6,7 +6,7 @@ to unit norm (scikit-learn's TfidfVectorizer). Terms are words and pairs of word
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -20,35 +20,26 @@ ABSTRACTS, PAPERS = 5, 3
 _EMPTY = {"paper", "propose", "proposed", "results", "using", "used", "use", "based", "work", "new"}
 
 
-class KeyTerms(NamedTuple):
-    """The terms that set an abstract apart from its neighbours', or why there are none."""
+def key_terms(neighbourhood: Neighbourhood) -> tuple[str, list[tuple[str, float]]]:
+    """The terms of the abstract by their TF-IDF weight against the neighbours' abstracts.
 
-    sentence: str
-    """What they were weighed against, or why there are none."""
-    terms: tuple[tuple[str, float], ...] = ()
-    """Term and TF-IDF weight, the heaviest first."""
-
-
-def key_terms(neighbourhood: Neighbourhood) -> KeyTerms:
-    """The terms of the abstract by their TF-IDF weight against the neighbours' abstracts."""
+    Returns:
+        What they were weighed against, or why there are none; term and weight, heaviest first.
+    """
     own = neighbourhood.paper.abstract
     others = [paper.abstract for paper in neighbourhood.papers[1:] if paper.abstract]
     if not own:
-        return KeyTerms("No key terms: the abstract of this paper is not at hand.")
+        return "No key terms: the abstract of this paper is not at hand.", []
     if len(others) < ABSTRACTS:
-        return KeyTerms(
-            f"No key terms: they are weighed against the abstracts of at least {ABSTRACTS} "
-            f"neighbours, and {len(others)} are at hand."
-        )
+        at_hand = f"neighbours, and {len(others)} are at hand"
+        return f"No key terms: they need the abstracts of at least {ABSTRACTS} {at_hand}.", []
     names, rows = _weights([own, *others])
     weights = rows[0].toarray()[0]
     order = [k for k in np.argsort(-weights, kind="stable")[:TERMS] if weights[k] > 0]
-    return KeyTerms(
-        f"TF-IDF of the abstract against the abstracts of {len(others):,} neighbours."
-        if order
-        else "No key terms: the abstract holds no words to weigh.",
-        tuple((names[k], float(weights[k])) for k in order),
-    )
+    if not order:
+        return "No key terms: the abstract holds no words to weigh.", []
+    sentence = f"TF-IDF of the abstract against the abstracts of {len(others):,} neighbours."
+    return sentence, [(names[k], float(weights[k])) for k in order]
 
 
 def shared_terms(papers: Sequence[Paper]) -> tuple[dict[str, set[int]], Float[np.ndarray, " n"]]:
@@ -93,7 +84,6 @@ def _weights(texts: Sequence[str]) -> tuple[list[str], Any]:
         token_pattern=r"(?u)\b[^\W\d_][\w-]*[^\W_]\b",
         stop_words=sorted(ENGLISH_STOP_WORDS | _EMPTY),
         ngram_range=(1, 2),
-        vocabulary=None,
     )
     try:
         rows = vectorizer.fit_transform(texts)

@@ -42,10 +42,17 @@ class Samples(Protocol):
     def keys(self) -> tuple[str, ...]:
         """In the order of their indices."""
 
+    @property
+    def passed_over(self) -> dict[str, int]:
+        """How many files beside them are not named like samples, by their ending."""
+
     def __len__(self) -> int: ...
 
     def prepared(self, transform: Callable[[Any], Tensor]) -> Dataset[Item]:
         """The samples as a model takes them."""
+
+    def settings(self) -> dict[str, Any]:
+        """What they are known by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,14 @@ class Images:
         """SHA-256 of the keys in their order."""
         return hashlib.sha256("\n".join(self.keys).encode()).hexdigest()
 
+    def settings(self) -> dict[str, Any]:
+        """What they are known by: their folder and keys."""
+        return {
+            "images": str(self.folder.resolve()),
+            "images_count": len(self),
+            "images_sha256": self.digest(),
+        }
+
     def prepared(self, transform: Callable[[Any], Tensor]) -> Dataset[Item]:
         """The images, each opened when it is asked for."""
         pillow()  # missed here, and not in a process of its own

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import VisionModel, load_model
+from identikit.encoders.adapters import ReadableModel, load_model
 
 timm = pytest.importorskip("timm")
 torchvision = pytest.importorskip("torchvision")
@@ -80,12 +80,12 @@ def no_transform():
 """
 
 
-def untrained(name: str, seed: int = 0) -> VisionModel:
+def untrained(name: str, seed: int = 0) -> ReadableModel:
     return load_model(name, pretrained=False, seed=seed)
 
 
-def images(model: VisionModel) -> Tensor:
-    return torch.randn(2, *model.image_shape, generator=torch.Generator().manual_seed(0))
+def images(model: ReadableModel) -> Tensor:
+    return torch.randn(2, *model.input_shape, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_torchvision_features_are_those_before_its_classifier() -> None:
 def test_hugging_face_features_with_a_class_token(hf_folder: Path) -> None:
     model = load_model(f"hf:{hf_folder / 'vit'}", pretrained=True, seed=0)
     x, network = images(model), cast(Any, model.network)
-    assert model.image_shape == (3, 32, 32)
+    assert model.input_shape == (3, 32, 32)
     hidden = network.vit(x).last_hidden_state
     torch.testing.assert_close(model.tap()(x), hidden[:, 0])
     torch.testing.assert_close(model.tap("vit")(x), hidden[:, 0])
@@ -253,14 +253,14 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_own_functions(own: Path) -> None:
     model = untrained("my_models:make")
-    assert model.image_shape == (3, 224, 224)  # ImageNet's usual preparation
+    assert model.input_shape == (3, 224, 224)  # ImageNet's usual preparation
     assert model.head == "3"
     assert model.tap("1").dim == 4
     assert load_model("my_models:loaded", pretrained=True, seed=0).trained
     trained = load_model("my_models:either", pretrained=True, seed=0)
     assert trained.head_weights()["W"].unique().tolist() == [1.0]
     assert untrained("my_models:either").head_weights()["W"].unique().numel() > 1
-    assert untrained("my_models:own_transform").image_shape == (2, 256, 5)
+    assert untrained("my_models:own_transform").input_shape == (2, 256, 5)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")  # as users still have them

@@ -3,15 +3,15 @@
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 SIDE = 8
 
 
 def prepare(image: Any) -> Tensor:
-    import numpy as np
-
     pixels = torch.from_numpy(np.asarray(image.resize((SIDE, SIDE))).copy())
     return pixels.permute(2, 0, 1).float() / 255
 
@@ -43,6 +43,88 @@ def fixed() -> tuple[nn.Module, Any]:
     for parameter in network.parameters():
         nn.init.ones_(parameter)
     return network, prepare
+
+
+class Remembers(Net):
+    """What it returns depends on how often it was called, but for the first ten times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x + max(0, self.calls - 10))
+
+
+def remembers() -> tuple[nn.Module, Any]:
+    return Remembers(), prepare
+
+
+class Squeezes(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze()
+
+
+def squeezes() -> tuple[nn.Module, Any]:
+    return Squeezes(), prepare
+
+
+def fails_on_red(image: Any) -> Tensor:
+    x = prepare(image)
+    if bool((x[0] == 1).all()):
+        raise IndexError("no red")
+    return x
+
+
+def fails() -> tuple[nn.Module, Any]:
+    return Net(), fails_on_red
+
+
+class Sounds(Dataset[tuple[Tensor, int]]):
+    """Waves of 16 points, named by their number of periods."""
+
+    keys = tuple(f"wave {k}" for k in range(7))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.sin(torch.arange(16.0) * (index + 1) / 16)[None], index
+
+
+class Hears(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv1d(1, 5, 3), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().mean(dim=2))
+
+
+def hears() -> nn.Module:
+    torch.manual_seed(0)
+    return Hears()
+
+
+class Table(Dataset[Tensor]):
+    """Rows of numbers as NumPy has them."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Any:
+        return np.arange(4.0) * index
+
+
+def rows_in() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+
+
+class Draws(Table):
+    def __getitem__(self, index: int) -> Any:
+        return np.random.default_rng().random(4)
 
 
 class Large(nn.Module):

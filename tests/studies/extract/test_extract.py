@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 import os
 import shutil
 import signal
@@ -15,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.studies.extract.models import SIDE, Net, prepare
+from tests.studies.extract.models import SIDE, Net, Sounds, hears, prepare, rows_in
 
 from identikit.core.errors import InputError
 from identikit.features.shards import read_keys, read_manifest, read_shard
+from identikit.studies.extract import one_pass
 from identikit.studies.extract.config import ExtractConfig
-from identikit.studies.extract.run import extract
+from identikit.studies.extract.run import Needs, extract
 
 Image = pytest.importorskip("PIL.Image")
 REPOSITORY = Path(__file__).parents[3]
@@ -96,7 +98,9 @@ def test_features_are_those_of_each_image_under_its_key(config: ExtractConfig) -
         x = prepare(Image.open(config.images / key))[None]
         wanted = network.norm(network.conv(x)).relu().mean(dim=(2, 3))[0]
         torch.testing.assert_close(torch.from_numpy(row), wanted)
-    assert (found.n, found.dim, found.made, found.skipped, found.head) == (COUNT, 6, COUNT, 0, True)
+    (layer,) = found.layers
+    assert (found.n, found.made, found.skipped) == (COUNT, COUNT, 0)
+    assert (layer.name, layer.dim, layer.head) == ("fc:input", 6, True)
     assert 0 < found.busy <= 1
     assert (told[0], told[-1]) == ((0, COUNT), (COUNT, COUNT))
     head = load_file(config.out / "head.safetensors")
@@ -195,11 +199,16 @@ def test_controls_are_folders_of_the_same_rows(config: ExtractConfig) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = Net().eval()
-    wanted = network.norm(network.conv(x[None])).relu().mean(dim=(2, 3))[0]
-    torch.testing.assert_close(torch.from_numpy(twin[5]), wanted)
+    everything = torch.stack([prepare(Image.open(config.images / key)) for key in keys])
+    maps = network.conv(everything)  # what its batch norm would see in training
+    scale = (maps.var(dim=(0, 2, 3), keepdim=True) + network.norm.eps).sqrt()
+    wanted = ((maps - maps.mean(dim=(0, 2, 3), keepdim=True)) / scale).relu().mean(dim=(2, 3))
+    torch.testing.assert_close(torch.from_numpy(twin), wanted, rtol=1e-4, atol=1e-5)
     assert h.shape == twin.shape
     own = read_manifest(config.out / "untrained")
     assert (own.head, own.controls, own.settings["seed"]) == (None, {}, 0)
+    assert own.settings["batch_norm"] == "statistics of the samples"
+    assert manifest.settings["batch_norm"] is None
 
 
 def test_a_control_can_be_added_later(config: ExtractConfig) -> None:
@@ -345,6 +354,170 @@ def test_options_that_cannot_be_are_refused_before_anything_is_written(
     with pytest.raises(InputError, match=message):
         extract(changed(config, **options))
     assert not config.out.exists()
+
+
+def test_several_layers_are_folders_of_their_own_made_in_one_pass(
+    config: ExtractConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    forward = Net.forward
+    monkeypatch.setattr(Net, "forward", lambda self, x: passes.append(len(x)) or forward(self, x))
+    needs: list[Needs] = []
+    wanted = ["conv", "fc:input", "norm"]
+    several = changed(config, layers=("norm", "fc:input", "conv"), untrained_twin=True, pixels=4)
+    found = extract(several, on_needs=needs.append)
+    together = len(passes)
+    assert [(layer.name, layer.folder.name) for layer in found.layers] == [
+        *(("conv", "conv"), ("norm", "norm"), ("fc:input", "fc_input"))
+    ]
+    assert [layer.head for layer in found.layers] == [False, False, True]
+    dims = 3 * 2 * 6 + 3 * 16
+    assert (needs[0].layers, needs[0].dims, needs[0].samples) == (3, dims, COUNT)
+    assert needs[0].disk_bytes == COUNT * dims * 4
+    assert needs[0].memory_bytes == 8 * (dims + 2 * 48) * 4
+    listed = json.loads((config.out / "layers.json").read_text())
+    assert [(x["name"], x["folder"], x["index"]) for x in listed["layers"]] == [
+        *(("conv", "conv", 0), ("norm", "norm", 1), ("fc:input", "fc_input", 2))
+    ]
+    for name in wanted:
+        folder = config.out / name.replace(":", "_")
+        alone = changed(
+            config, layer=name, out=config.out.with_name(f"one-{folder.name}"), untrained_twin=True
+        )
+        passes.clear()
+        extract(alone)
+        assert together == len(passes)
+        for part in (Path(), Path("untrained")):
+            one, many = rows_of(alone.out / part), rows_of(folder / part)
+            assert np.array_equal(one[0], many[0])
+            assert one[1] == many[1]
+        manifest = read_manifest(folder)
+        assert manifest.controls == {"untrained": "untrained", "pixels": "../pixels"}
+        assert (manifest.settings["layer"], manifest.settings["layer_count"]) == (name, 5)
+        assert rows_of(folder / manifest.controls["pixels"])[0].shape == (COUNT, 48)
+
+
+def test_layers_are_gone_on_with_one_by_one(config: ExtractConfig) -> None:
+    config = changed(config, layers=("conv", "fc:input"))
+    extract(config)
+    before = contents(config.out)
+    (config.out / "conv" / "shard-00001.safetensors").unlink()
+    assert extract(config).made == 8
+    assert contents(config.out) == before
+    assert extract(changed(config, layers=("norm", "conv"))).made == COUNT
+    after = contents(config.out)
+    assert {name for name, content in before.items() if after[name] != content} == {"layers.json"}
+    listed = json.loads(after["layers.json"])["layers"]
+    assert [layer["name"] for layer in listed] == ["conv", "norm", "fc:input"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"layers": ("all",)}, ["conv", "norm", "fc:input", "fc"]),  # fc is the output
+        ({"every": 2}, ["norm", "fc"]),
+        ({"layers": ("conv", "fc*"), "every": 2}, ["conv", "fc"]),
+        ({"layers": ("*",), "pool": "flatten"}, ["conv", "norm", "fc:input", "fc", "output"]),
+    ],
+)
+def test_layers_are_chosen(
+    config: ExtractConfig, options: dict[str, Any], names: list[str]
+) -> None:
+    assert [layer.name for layer in extract(changed(config, **options)).layers] == names
+
+
+def test_a_folder_of_one_layer_takes_no_others(config: ExtractConfig) -> None:
+    extract(config)
+    with pytest.raises(InputError, match=r"holds no list of layers \(layers\.json\)"):
+        extract(changed(config, layers=("conv",)))
+    several = changed(config, layers=("conv",), out=config.out.with_name("several"))
+    extract(several)
+    with pytest.raises(InputError, match="holds no features"):
+        extract(changed(several, layers=()))
+
+
+def test_too_little_memory_is_foreseen(
+    config: ExtractConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_pass, "_free_memory", lambda device: 100)
+    with pytest.raises(InputError, match=r"of memory, and 0\.0 GB are free.*--shard-size"):
+        extract(config)
+
+
+def test_features_that_depend_on_what_went_before_are_not_written(config: ExtractConfig) -> None:
+    config = changed(config, model=f"{MODELS}:remembers")
+    with pytest.raises(InputError, match=r"what the model saw before: .*'fc:input' differ by"):
+        extract(config)
+    assert not list(config.out.glob("shard-*"))
+
+
+def test_a_model_that_loses_the_row_of_a_single_image_is_refused(config: ExtractConfig) -> None:
+    """23 images in batches of 11 end in a batch of one."""
+    with pytest.raises(InputError, match="for a batch of 1 it does not return"):
+        extract(changed(config, model=f"{MODELS}:squeezes", layer="output", batch_size=11))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_transform_that_fails_on_an_image_names_it(
+    config: ExtractConfig, tmp_path: Path, workers: int
+) -> None:
+    shutil.copytree(config.images, tmp_path / "images")
+    Image.new("RGB", (5, 4), "red").save(tmp_path / "images" / "red.png")
+    with pytest.raises(InputError, match=r"^red\.png .* 5 x 4 pixels: IndexError: no red\.$"):
+        extract(
+            changed(config, model=f"{MODELS}:fails", images=tmp_path / "images", workers=workers)
+        )
+
+
+def data(config: ExtractConfig, model: str, data: str, **options: Any) -> ExtractConfig:
+    return changed(
+        config, model=f"{MODELS}:{model}", images=None, data=data, checkpoint=None, **options
+    )
+
+
+def test_any_data_set_is_read(config: ExtractConfig, tmp_path: Path) -> None:
+    sounds = data(config, "hears", f"{MODELS}:Sounds", layers=("conv", "fc:input"))
+    extract(sounds)
+    network, x = hears(), torch.stack([Sounds()[k][0] for k in range(7)])
+    (conv, keys), (h, _) = rows_of(config.out / "conv"), rows_of(config.out / "fc_input")
+    assert keys == list(Sounds.keys)
+    with torch.no_grad():
+        maps = network.conv(x)
+    torch.testing.assert_close(torch.from_numpy(conv), maps.mean(dim=2))
+    torch.testing.assert_close(torch.from_numpy(h), maps.relu().mean(dim=2))
+    assert read_manifest(config.out / "conv").settings["data"] == f"{MODELS}:Sounds"
+    (tmp_path / "some.csv").write_text("key,periods\nwave 4,5\nwave 1,2\n")
+    extract(changed(sounds, out=tmp_path / "some", factors=tmp_path / "some.csv", layers=()))
+    some, keys = rows_of(tmp_path / "some")
+    assert keys == ["wave 1", "wave 4"]
+    np.testing.assert_allclose(some, h[[1, 4]], rtol=1e-5)
+
+
+def test_rows_of_a_table_are_data_too(config: ExtractConfig) -> None:
+    extract(data(config, "rows_in", f"{MODELS}:Table"))
+    h, keys = rows_of(config.out)
+    assert keys == ["0", "1", "2", "3", "4"]
+    x = torch.arange(4.0) * torch.arange(5.0)[:, None]
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(h), rows_in()[:2](x))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": f"{MODELS}:Draws"}, "something else for the same item each time"),
+        ({"data": "json:JSONDecoder"}, "that is not empty; it returned JSONDecoder"),
+        ({"data": "Table"}, "--data is module:function of your own; got 'Table'"),
+        ({"data": None}, "give --images FOLDER or --data module:function; got neither"),
+        ({"pixels": 4}, r"--pixels must be of images; .* gets samples of shape \(4,\)"),
+        ({"model": f"{MODELS}:net"}, r"net fails on a batch of shape \(3, 4\) \(float32\) as the"),
+    ],
+)
+def test_data_that_cannot_be_is_refused(
+    config: ExtractConfig, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        extract(changed(data(config, "rows_in", f"{MODELS}:Table"), **options))
 
 
 @pytest.mark.gpu

@@ -1,7 +1,22 @@
-"""Vision models from the hubs, from local weights and of the user's own: x -> h at any layer."""
+"""Models from the hubs, from local weights and of the user's own: x -> h at any layer."""
 
-from identikit.encoders.adapters.layers import Layer, Tap
+from identikit.encoders.adapters.batch_norm import calibrate, uncalibrated
+from identikit.encoders.adapters.layers import Layer, Tap, read_layers
 from identikit.encoders.adapters.load import HUBS, load_model
-from identikit.encoders.adapters.model import VisionModel
+from identikit.encoders.adapters.model import ReadableModel
+from identikit.encoders.adapters.own import named_function, own_code
+from identikit.encoders.adapters.source import Transform
 
-__all__ = ["HUBS", "Layer", "Tap", "VisionModel", "load_model"]
+__all__ = [
+    "HUBS",
+    "Layer",
+    "ReadableModel",
+    "Tap",
+    "Transform",
+    "calibrate",
+    "load_model",
+    "named_function",
+    "own_code",
+    "read_layers",
+    "uncalibrated",
+]

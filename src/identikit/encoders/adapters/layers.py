@@ -48,6 +48,10 @@ class Layer:
     """The module's name; None for what the model returns."""
     reads_input: bool = False
     """Whether the module's input is read, and not its output."""
+    index: int = 0
+    """Its place in the order of computation."""
+    same_as: str | None = None
+    """A layer with a shorter name and the same output: the block that ends in this one, say."""
     layout: Layout | None = None
     """Its axes, as far as the model says."""
     problem: str | None = None

@@ -1,6 +1,7 @@
 """From a name to a model that is ready to be read."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from identikit.encoders.adapters.forward import Forward
 from identikit.encoders.adapters.hub_huggingface import HuggingFace
 from identikit.encoders.adapters.hub_timm import Timm
 from identikit.encoders.adapters.hub_torchvision import Torchvision
-from identikit.encoders.adapters.model import VisionModel
+from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import Own
-from identikit.encoders.adapters.source import Built, Source
+from identikit.encoders.adapters.source import Built, Source, Transform
 from identikit.encoders.adapters.trace import trace
 from identikit.encoders.adapters.weights import load_weights, read_weights
 
@@ -31,9 +32,14 @@ _SHOWN = 120
 
 
 def load_model(
-    name: str, *, pretrained: bool, checkpoint: Path | None = None, seed: int
-) -> VisionModel:
-    """A vision model in eval mode.
+    name: str,
+    *,
+    pretrained: bool,
+    checkpoint: Path | None = None,
+    seed: int,
+    inputs: Callable[[Transform], Tensor] | None = None,
+) -> ReadableModel:
+    """A model in eval mode.
 
     Args:
         name: timm:NAME, torchvision:NAME, hf:NAME, or module:function.
@@ -42,6 +48,8 @@ def load_model(
             have.
         seed: Of random weights: those that `torch.manual_seed(seed)` and the hub's own function
             give. The global generator is left as it was.
+        inputs: Makes a few samples (n, ...) for the dry run with the model's transform; three
+            pictures if not given.
 
     Raises:
         InputError: an unknown model, weights that cannot be had or are not those of the model.
@@ -53,7 +61,7 @@ def load_model(
         built = source.build(pretrained=download)
         if isinstance(source, Own) and not pretrained and state is None:
             source.refuse_loaded(built.network)
-        model = _ready(name, built, trained=pretrained)
+        model = _ready(name, built, trained=pretrained, inputs=inputs)
         if state is None or checkpoint is None:
             return model
         rows = state.get(f"{model.head}.weight")
@@ -61,7 +69,8 @@ def load_model(
             torch.default_generator.manual_seed(seed)
             built = source.build(pretrained=False, classes=len(rows))
         load_weights(built.network, state, source=checkpoint)
-        return _ready(name, built, trained=True)  # whose layers hold with these weights, too
+        # anew: a layer can be a function of the sample with some weights and not with others
+        return _ready(name, built, trained=True, inputs=inputs)
 
 
 def source_of(name: str) -> Source:
@@ -96,8 +105,10 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
-    """In eval mode, with its layers and its head found by a dry run over three images."""
+def _ready(
+    name: str, built: Built, *, trained: bool, inputs: Callable[[Transform], Tensor] | None
+) -> ReadableModel:
+    """In eval mode, with its layers and its head found by a dry run over a few samples."""
     network = built.network
     try:
         network.eval()
@@ -106,22 +117,26 @@ def _ready(name: str, built: Built, *, trained: bool) -> VisionModel:
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.dtype in (torch.float16, torch.bfloat16):
             tensor.data = tensor.data.float()
-    images = [_prepared(name, built, image) for image in _pictures()]
-    words = " ".join(repr(built.transform).split())
+    if inputs is None:
+        x = torch.stack([_prepared(name, built, image) for image in _pictures()])
+    else:
+        x = inputs(built.transform)
+    words = re.sub(r" at 0x[0-9a-f]+", "", " ".join(repr(built.transform).split()))
     shown = words if len(words) <= _SHOWN else words[:_SHOWN] + " ..."
-    forward = Forward(name=name, network=network, call=built.forward, inputs=f"transform {shown}")
-    traced = trace(forward, torch.stack(images))
+    source = f"transform {shown}" if inputs is None else "the data set"
+    forward = Forward(name=name, network=network, call=built.forward, inputs=source)
+    traced = trace(forward, x)
     for parameter in network.parameters():  # after the dry run, which makes those that are lazy
         parameter.requires_grad_(False)
     layers, head = traced.layers, traced.head
     if head is not None and not built.classifies:
         layers, head = layers[1:], None
-    return VisionModel(
+    return ReadableModel(
         name=name,
         network=network,
         forward=forward,
         transform=built.transform,
-        image_shape=(images[0].shape[0], images[0].shape[1], images[0].shape[2]),
+        input_shape=tuple(x.shape[1:]),
         layers=layers,
         head=head,
         tokens=traced.tokens,

@@ -1,7 +1,8 @@
-"""A vision model that is ready to be read: network, transform, layers, head."""
+"""A model that is ready to be read: network, transform, layers, head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 import torch
@@ -17,7 +18,7 @@ from identikit.encoders.config import Channels, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VisionModel:
+class ReadableModel:
     """x -> h, as `load_model` gives it."""
 
     name: str
@@ -28,8 +29,8 @@ class VisionModel:
     """How the network is called on images (n, channels, height, width)."""
     transform: Callable[[Any], Tensor]
     """From a PIL image to (channels, height, width), as the model's own settings say."""
-    image_shape: tuple[int, int, int]
-    """Channels, height and width of what the transform makes."""
+    input_shape: tuple[int, ...]
+    """Of a sample as the transform makes it: channels, height and width of an image."""
     layers: tuple[Layer, ...]
     """Where h can be read, in the order of computation; first the default."""
     head: str | None
@@ -43,6 +44,32 @@ class VisionModel:
     def read_by_head(self) -> str | None:
         """The layer that the final linear classifier reads."""
         return None if self.head is None else self.layers[0].name
+
+    def chosen(self, names: Sequence[str], *, every: int = 1) -> list[str]:
+        """Layers by names and patterns, in the order of computation.
+
+        Args:
+            names: Of layers; patterns, whose `*` and `?` stand for anything but a dot
+                (`blocks.*`); or `all`, for every layer that can be read, one of each value.
+            every: Take one of so many, the last among them.
+
+        Raises:
+            InputError: a name that is no layer's, a pattern that fits none.
+        """
+        ordered = sorted(self.layers, key=lambda layer: layer.index)
+        known = [layer.name for layer in ordered]
+        found: set[str] = set()
+        for name in names:
+            if name == "all" and name not in known:
+                found |= {x.name for x in ordered if x.same_as is None and x.problem is None}
+            elif name in known:
+                found.add(name)
+            else:
+                fits = [other for other in known if _fits(other, name)]
+                if not fits:
+                    raise unknown_name(f"layer of {self.name}", name, known)
+                found |= set(fits)
+        return [name for name in known if name in found][::-1][::every][::-1]
 
     def tap(
         self,
@@ -94,8 +121,17 @@ class VisionModel:
         """SHA-256 of all weights and buffers."""
         return weights_digest(self.network)
 
+    def spread(self, x: Tensor) -> Tensor:
+        """A batch in the memory layout of the network."""
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
     def to(self, device: torch.device) -> None:
         """Move the network, in the memory layout in which convolutions of images are fast."""
         flat = all(parameter.ndim < 5 for parameter in self.network.parameters())
         layout = torch.channels_last if flat else torch.preserve_format
         self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from identikit.core.errors import InputError, in_words, optional_module, unknown_name
-from identikit.encoders.adapters.source import Built, Transform
+from identikit.encoders.adapters.source import Built
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -47,7 +48,7 @@ class Own:
                 f"and a transform; it returned {got}."
             )
         network = getattr(network, "_orig_mod", network)  # of a compiled one
-        return Built(network=network, transform=transform or _imagenet_transform(), forward=network)
+        return Built(network=network, transform=transform or ImageNetTransform(), forward=network)
 
     def refuse_loaded(self, network: nn.Module) -> None:
         """Hold the function to it that the weights are random.
@@ -117,7 +118,20 @@ def own_code(what: str, *known: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def _imagenet_transform() -> Transform:
+class ImageNetTransform:
+    """Resize to 256, crop to 224, normalise as for ImageNet; torchvision is asked when used."""
+
+    def __call__(self, image: Any) -> Tensor:
+        """(3, 224, 224) of a PIL image."""
+        made: Tensor = _imagenet_transform()(image)
+        return made
+
+    def __repr__(self) -> str:
+        return repr(_imagenet_transform())
+
+
+@cache
+def _imagenet_transform() -> Any:
     transforms = optional_module(
         "torchvision.transforms", what="preparation of images", extra="vision"
     )
@@ -127,5 +141,4 @@ def _imagenet_transform() -> Transform:
         transforms.ToTensor(),
         transforms.Normalize(_MEAN, _STD),
     ]
-    composed: Transform = transforms.Compose(steps)
-    return composed
+    return transforms.Compose(steps)

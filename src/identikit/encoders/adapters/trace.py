@@ -100,13 +100,34 @@ def trace(forward: Forward, x: Tensor) -> Traced:
         )
         for name, layer in whole.layers.items()
     }
-    layers = [found.pop(None), *found.values()]
-    for name, last in reversed(linears.items()):
-        if _returns(last, final):
-            read = _input_of(name, last, found[name], axes)
-            read = replace(read, name=_free(read.name, modules))
-            return Traced(layers=(read, *layers), head=name, tokens=tokens)
-    return Traced(layers=tuple(layers), head=None, tokens=tokens)
+    head = next((k for k, last in reversed(linears.items()) if _returns(last, final)), None)
+    places = [(layer, whole.prints.get(key)) for key, layer in found.items() if key is not None]
+    if head is not None:
+        read = _input_of(head, linears[head], found[head], axes)
+        read = replace(read, name=_free(read.name, modules))
+        place = next(i for i, (layer, _) in enumerate(places) if layer.module == head)
+        places.insert(place, (read, _print(linears[head].before)))
+    places.append((found[None], whole.prints[None]))
+    layers = _numbered(places)
+    first = [layer for layer in layers if layer.reads_input] + layers[-1:]
+    others = [layer for layer in layers[:-1] if not layer.reads_input]
+    return Traced(layers=(*first, *others), head=head, tokens=tokens)
+
+
+def _numbered(places: Sequence[tuple[Layer, Tensor | None]]) -> list[Layer]:
+    """Layers with their places in the order of computation and those that are the same."""
+    groups: dict[object, list[Layer]] = {}
+    for layer, mark in places:
+        if mark is not None and layer.problem is None:
+            groups.setdefault((layer.shape, *mark.flatten().tolist()), []).append(layer)
+    same: dict[str, str] = {}
+    for group in groups.values():
+        shortest = min(group, key=lambda x: (not x.reads_input, x.name.count("."), len(x.name)))
+        same.update((layer.name, shortest.name) for layer in group if layer is not shortest)
+    return [
+        replace(layer, index=index, same_as=same.get(layer.name))
+        for index, (layer, _) in enumerate(places)
+    ]
 
 
 def _refuse_changed(forward: Forward, before: Mapping[str, str]) -> None:

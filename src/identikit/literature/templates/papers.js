@@ -7,22 +7,20 @@
     element.append(...children);
     return element;
   };
-  const rows = all("#papers tbody tr");
-  const drawn = rows.filter((row) => "label" in row.dataset);
-  const title = (row) => find(".title", row).textContent;
-  const details = find("#details"), frame = find("#network"), tip = find("#tip"), form = find("#filters");
+  const rows = all("#papers tbody tr"), drawn = rows.filter((row) => "label" in row.dataset);
+  const title = (row) => find(".title", row).textContent, noteOf = (row) => find(".note", row);
+  const details = find("#details"), frame = find("#network"), tip = find("#tip"), form = find("#filters"), status = find("#status");
   find("#content").classList.add("live");
 
   // The network, from the rows of the table. Arrows lead from the paper that cites.
   const self = drawn.find((row) => row.dataset.relation === "this");
-  const place = (k) => ({ x: 300 * Math.cos((2 * Math.PI * k) / drawn.length), y: 300 * Math.sin((2 * Math.PI * k) / drawn.length) });
+  const around = (k) => ({ x: Math.cos((2 * Math.PI * k) / drawn.length), y: Math.sin((2 * Math.PI * k) / drawn.length) });
   const nodes = drawn.map((row, k) => ({
-    data: { id: row.id, label: row.dataset.label, relation: row.dataset.relation },
-    position: row === self ? { x: 0, y: 0 } : place(k),
+    data: { id: row.id, label: row.dataset.label, relation: row.dataset.relation }, position: row === self ? { x: 0, y: 0 } : around(k),
   }));
-  const edges = drawn.flatMap((row) => {
-    const { relation } = row.dataset, ends = relation === "citing" ? [row.id, self.id] : [self.id, row.id];
-    return row === self ? [] : [{ data: { id: `edge-${row.id}`, source: ends[0], target: ends[1], relation } }];
+  const edges = drawn.filter((row) => row !== self).map((row) => {
+    const { relation } = row.dataset, [source, target] = relation === "citing" ? [row.id, self.id] : [self.id, row.id];
+    return { data: { id: `edge-${row.id}`, source, target, relation } };
   });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const style = () => [
@@ -30,19 +28,21 @@
       label: "data(label)", color: colour("--ink"), "font-size": 13, "min-zoomed-font-size": 8, "text-valign": "bottom", "text-margin-y": 3,
       width: 20, height: 20, "border-width": 1, "border-color": colour("--soft"), "background-color": colour("--paper"),
       "text-background-color": colour("--paper"), "text-background-opacity": 0.75 } },
-    { selector: "node[relation = 'this']", style: { width: 38, height: 38, "background-color": colour("--this"), "font-weight": "bold" } },
+    { selector: "[relation = 'this']", style: { width: 38, height: 38, "background-color": colour("--this"), "font-weight": "bold" } },
     { selector: "node[relation = 'citing']", style: { "background-color": colour("--citing") } },
     { selector: "node[relation = 'cited']", style: { "background-color": colour("--cited"), shape: "round-rectangle" } },
-    { selector: "edge", style: { width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle", "arrow-scale": 0.7, "curve-style": "straight" } },
+    { selector: "edge", style: {
+      width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "curve-style": "straight",
+      "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle", "arrow-scale": 0.7 } },
     { selector: "edge[relation = 'related']", style: { "line-style": "dotted", "target-arrow-shape": "none" } },
-    { selector: ".chosen", style: { "border-width": 4, "border-color": colour("--warning") } },
+    { selector: ".chosen", style: { "border-width": 5, "border-color": colour("--warning") } },
     { selector: ".away", style: { display: "none" } },
   ];
   const cy = cytoscape({
     container: frame, elements: { nodes, edges }, style: style(), userZoomingEnabled: false, minZoom: 0.1, maxZoom: 5,
     layout: { name: "cose", animate: false, randomize: false, nodeDimensionsIncludeLabels: true, nodeRepulsion: () => 60000, idealEdgeLength: () => 160, numIter: 600 },
   });
-  const wide = frame.clientWidth / frame.clientHeight;  // the layout is round, the frame is not
+  const wide = frame.clientWidth / frame.clientHeight; // the layout is round, the frame is not
   cy.nodes().positions((node) => ({ x: node.position("x") * Math.max(1, wide), y: node.position("y") / Math.min(1, wide) }));
   cy.fit(undefined, 20);
   window.network = cy;
@@ -53,27 +53,24 @@
   // Hover, click, keys, zoom.
   const point = (node) => {
     const { x, y } = node.renderedPosition();
-    tip.textContent = title(find(`#${node.id()}`));
-    tip.hidden = false;
-    tip.style.left = `${Math.max(4, Math.min(x + 12, frame.clientWidth - tip.offsetWidth - 4))}px`;
-    tip.style.top = `${Math.max(4, Math.min(y + 12, frame.clientHeight - tip.offsetHeight - 4))}px`;
+    Object.assign(tip, { textContent: title(find(`#${node.id()}`)), hidden: false });
+    tip.style.left = `${Math.max(4, Math.min(x + 12, cy.width() - tip.offsetWidth - 4))}px`;
+    tip.style.top = `${Math.max(4, Math.min(y + 12, cy.height() - tip.offsetHeight - 4))}px`;
   };
   cy.on("mouseover", "node", (event) => point(event.target));
   cy.on("mouseout drag pan zoom", () => { tip.hidden = true; });
   cy.on("tap", "node", (event) => { choose(find(`#${event.target.id()}`)); frame.focus({ preventScroll: true }); });
   const zoom = (factor) => {
-    if (!factor) cy.fit(cy.nodes(":visible"), 24);
+    if (!factor) cy.fit(cy.nodes(":visible"), 20);
     else cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
   };
   for (const button of all("[data-zoom]")) button.addEventListener("click", () => zoom(Number(button.dataset.zoom)));
-  let chosen = null;
+  let chosen = null, unsaved = false;
   const step = (by) => {
-    const shown = rows.filter((row) => "label" in row.dataset && !row.hidden);
+    const shown = rows.filter((row) => drawn.includes(row) && !row.hidden), at = shown.indexOf(chosen);
     if (!shown.length) return;
-    const at = shown.indexOf(chosen);
     choose(shown[at < 0 ? 0 : (at + by + shown.length) % shown.length]);
-    const node = cy.getElementById(chosen.id);
-    const { x, y } = node.renderedPosition();
+    const node = cy.getElementById(chosen.id), { x, y } = node.renderedPosition();
     if (x < 0 || y < 0 || x > cy.width() || y > cy.height()) cy.center(node);
     point(node);
     find("#said").textContent = `${title(chosen)}, ${chosen.cells[3].textContent.trim()}`;
@@ -83,55 +80,44 @@
     Enter: () => chosen && details.focus(), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => zoom(0),
   };
   frame.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     keys[event.key]();
   });
   details.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.focus(); });
 
-  // Details and notes.
+  // Details, and notes: a page cannot write a file, so notes are saved by downloading it.
+  const setNote = (row, words) => Object.assign(noteOf(row), { textContent: words, hidden: !words });
   const choose = (row) => {
     chosen = row;
     cy.nodes().removeClass("chosen");
     cy.getElementById(row.id).addClass("chosen");
-    const note = make("textarea", { value: find(".note", row).textContent });
+    const note = make("textarea", { value: noteOf(row).textContent });
     note.addEventListener("input", () => { setNote(row, note.value); unsaved = true; });
-    const abstract = find("details p", row);
+    const [, authors, year, relation, action] = [...row.cells].map((cell) => cell.cloneNode(true));
+    for (const button of all("button", action)) button.remove();
     details.replaceChildren(
-      make("h3", {}, title(row)),
-      make("p", {}, row.cells[1].textContent),
-      make("p", {}, `${row.cells[2].textContent.trim()}, ${row.cells[3].textContent.trim()}`),
-      make("div", {}, ...[...row.cells[4].childNodes].filter((node) => node.tagName !== "BUTTON").map((node) => node.cloneNode(true))),
-      ...(abstract ? [make("details", {}, make("summary", {}, "Abstract"), make("p", {}, abstract.textContent))] : []),
-      make("label", {}, "Note", note),
+      make("h3", {}, title(row)), make("p", {}, ...authors.childNodes), make("p", {}, `${year.textContent}, ${relation.textContent.trim()}`),
+      make("div", {}, ...action.childNodes), ...all("details", row).map((abstract) => abstract.cloneNode(true)), make("label", {}, "Note", note),
     );
   };
-  let unsaved = false;
-  const setNote = (row, words) => Object.assign(find(".note", row), { textContent: words, hidden: !words });
-  // Notes on papers that are not on this page stay in the file.
-  let others = JSON.parse(find("#notes-file").textContent);
+  let notes = JSON.parse(find("#notes-file").textContent); // those on papers that are not here stay in the file
   find("#save").addEventListener("click", () => {
-    const notes = { ...others };
-    for (const row of rows) if (find(".note", row).textContent) notes[row.dataset.key] = find(".note", row).textContent;
-    const href = URL.createObjectURL(new Blob([`${JSON.stringify(notes, null, 1)}\n`], { type: "application/json" }));
+    for (const row of rows) notes[row.dataset.name] = noteOf(row).textContent;
+    const filled = Object.fromEntries(Object.entries(notes).filter(([, words]) => words));
+    const href = URL.createObjectURL(new Blob([`${JSON.stringify(filled, null, 1)}\n`], { type: "application/json" }));
     make("a", { href, download: "notes.json" }).click();
-    URL.revokeObjectURL(href);
     unsaved = false;
   });
   find("#open").addEventListener("change", async (event) => {
-    let notes;
-    try {
-      notes = JSON.parse(await event.target.files[0].text());
-      if (!notes || Array.isArray(notes) || Object.values(notes).some((note) => typeof note !== "string")) throw new Error();
-    } catch {
-      find("#status").textContent = "That file holds no notes: one JSON object of a paper's key and a text each.";
+    const read = await event.target.files[0].text().then(JSON.parse).catch(() => null);
+    event.target.value = ""; // so that the same file can be opened again
+    if (!read || Array.isArray(read) || Object.values(read).some((words) => typeof words !== "string")) {
+      status.textContent = "That file holds no notes: one JSON object of papers' names and texts.";
       return;
     }
-    others = { ...notes };
-    for (const row of rows) {
-      setNote(row, notes[row.dataset.key] ?? "");
-      delete others[row.dataset.key];
-    }
+    notes = read;
+    for (const row of rows) setNote(row, notes[row.dataset.name] ?? "");
     if (chosen) choose(chosen);
     unsaved = false;
   });
@@ -139,39 +125,36 @@
 
   // Filters, for table and network.
   const filter = () => {
-    const asked = new FormData(form), words = asked.get("words").toLowerCase().split(/\s+/);
-    const from = Number(asked.get("from")) || -Infinity, to = Number(asked.get("to")) || Infinity;
-    const relations = asked.getAll("relation"), term = asked.get("term");
+    const asked = new FormData(form), words = asked.get("words").toLowerCase().split(/\s+/), term = asked.get("term");
+    const from = Number(asked.get("from")) || 0, to = Number(asked.get("to")) || Infinity, anyYear = !from && to === Infinity;
     for (const row of rows) {
-      const { year, terms, relation } = row.dataset;
-      const text = `${title(row)} ${row.cells[1].textContent}`.toLowerCase();
-      const within = from === -Infinity && to === Infinity ? true : year && from <= year && year <= to;
-      row.hidden = !(within && relations.includes(relation) && words.every((word) => text.includes(word)) && (!term || terms.split(" ").includes(term)));
+      const { year, terms, relation } = row.dataset, text = `${title(row)} ${row.cells[1].textContent}`.toLowerCase();
+      const dated = anyYear || (year && from <= year && year <= to), said = !term || terms.split(" ").includes(term);
+      row.hidden = !(dated && said && asked.getAll("relation").includes(relation) && words.every((word) => text.includes(word)));
     }
     cy.batch(() => { for (const row of drawn) cy.getElementById(row.id).toggleClass("away", row.hidden); });
-    find("#status").textContent = `${rows.filter((row) => !row.hidden).length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} papers shown.`;
+    status.textContent = `${rows.filter((row) => !row.hidden).length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} papers shown.`;
   };
-  form.addEventListener("input", filter);
+  for (const event of ["input", "change"]) form.addEventListener(event, filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
 
-  // Sorting, and the way from the table to the network.
-  all("#papers thead th").slice(0, 4).forEach((head, column) => {
+  // Sorting, and the way from the table to the details.
+  const heads = all("#papers thead th").slice(0, 4), { compare } = new Intl.Collator("en", { numeric: true });
+  heads.forEach((head, column) => {
     const button = make("button", { type: "button" }, ...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") !== "ascending";
-      for (const other of all("#papers thead th")) other.removeAttribute("aria-sort");
+      for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const value = (row) => (column === 0 ? title(row) : row.cells[column].textContent.trim());
-      const compare = new Intl.Collator("en", { numeric: true }).compare;
-      const key = new Map(rows.map((row) => [row, value(row)]));
-      const missing = (row) => key.get(row) === "—";
-      rows.sort((a, b) => missing(a) - missing(b) || (up ? 1 : -1) * compare(key.get(a), key.get(b)));
+      const words = new Map(rows.map((row) => [row, column ? row.cells[column].textContent.trim() : title(row)]));
+      const unknown = (row) => words.get(row) === "—";
+      rows.sort((a, b) => unknown(a) - unknown(b) || (up ? 1 : -1) * compare(words.get(a), words.get(b)));
       find("#papers tbody").append(...rows);
     });
   });
-  for (const row of drawn) {
+  for (const row of rows) {
     const button = make("button", { type: "button", ariaLabel: `Details of ${title(row)}` }, "Details");
     button.addEventListener("click", () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); });
     row.cells[4].prepend(button, " ");

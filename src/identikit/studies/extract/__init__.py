@@ -1,1 +1,1 @@
-"""Images to features: any layer of any vision model over a folder of images, sharded on disk."""
+"""Samples to features: any layers of any model over images or other data, sharded on disk."""

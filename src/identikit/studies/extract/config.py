@@ -23,15 +23,19 @@ class ExtractConfig:
     model: Annotated[str, tyro.conf.Positional]
     """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own,
     which returns a torch.nn.Module or a pair of it and a transform of PIL images."""
-    images: Path
+    images: Path | None = None
     """Folder of images; subfolders are searched too."""
+    data: str | None = None
+    """Other samples instead: module:function of your own, which returns a torch Dataset of tensors
+    (or of tuples that begin with them), with one text per item in its attribute keys, if it has
+    one."""
     follow_links: bool = False
     """Also go where links lead that leave that folder, instead of stopping at one."""
     out: Path
     """Folder of the features. One that the same command left unfinished is gone on with."""
     factors: Path | None = None
     """A table of factors (CSV, Parquet, .npz) with a column of keys, which are paths relative to
-    the images' folder: only these images are read."""
+    the images' folder, or the data set's: only these samples are read."""
     key: str = "key"
     """That column."""
     untrained: bool = False
@@ -43,6 +47,11 @@ class ExtractConfig:
     layer: str | None = None
     """Name of a layer (`identikit layers MODEL` lists them), by default the penultimate features:
     what the final linear classifier reads."""
+    layers: tuple[str, ...] = ()
+    """Several layers in one pass, each in its own folder under --out: names, patterns (blocks.*,
+    where * stands for anything but a dot), or all."""
+    every: int | None = None
+    """Of the --layers, by default all, one of so many, the last among them."""
     pool: Pool = "auto"
     """How space or tokens become one vector. auto: mean over space; the class token where the
     model classifies by it, else the mean over patches."""
@@ -78,7 +87,13 @@ class ExtractConfig:
             raise InputError("--untrained and --checkpoint contradict each other. Give one.")
         if self.untrained and self.untrained_twin:
             raise InputError("--untrained-twin of an --untrained model is that model. Drop one.")
+        if (self.images is None) == (self.data is None):
+            both = "neither" if self.images is None else "both"
+            raise InputError(f"give --images FOLDER or --data module:function; got {both}.")
+        if self.layer is not None and self.several:
+            raise InputError("--layer is one layer and --layers several. Give one of them.")
         least = {
+            "every": self.every,
             "batch-size": self.batch_size,
             "shard-size": self.shard_size,
             "pixels": self.pixels,
@@ -90,6 +105,11 @@ class ExtractConfig:
             if value is not None and value < 0:
                 raise InputError(f"--{name} must be at least 0; got {value}.")
         require_device(self.device)
+
+    @property
+    def several(self) -> bool:
+        """Whether layers go into folders of their own."""
+        return bool(self.layers) or self.every is not None
 
     def on(self) -> str:
         """The device: cpu or cuda."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from identikit.core.errors import InputError
-from identikit.encoders.adapters import HUBS, Layer, VisionModel, load_model
+from identikit.encoders.adapters import HUBS, Layer, ReadableModel, load_model
 from identikit.encoders.config import Pool
 from identikit.studies.extract.config import LayersConfig
 
@@ -28,7 +28,7 @@ def list_layers(config: LayersConfig) -> list[Readable]:
     return [Readable(layer=layer, dim=_dim(model, layer, config.pool)) for layer in model.layers]
 
 
-def _dim(model: VisionModel, layer: Layer, pool: Pool) -> int | None:
+def _dim(model: ReadableModel, layer: Layer, pool: Pool) -> int | None:
     try:
         return model.tap(layer.name, pool=pool).dim
     except InputError:

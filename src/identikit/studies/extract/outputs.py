@@ -4,11 +4,11 @@ A folder is known by its settings, everything that decides its numbers. What is 
 settings stays, and only missing shards are made; anything else is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors.torch import save
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.files import write_atomically
+from identikit.encoders.adapters import Tap
 from identikit.features.shards import (
     HEAD_FILE,
     MANIFEST_FILE,
@@ -28,9 +29,17 @@ from identikit.features.shards import (
     write_manifest,
 )
 from identikit.runs.provenance import versions
-from identikit.worlds.image_folder import Images
+from identikit.worlds.batches import Samples
 
 _PACKAGES = ("torchvision", "timm", "transformers", "pillow")
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """From samples (n, ...) on the device to h (n, dim) of several outputs, in one pass."""
+
+    def read(self, x: Tensor, taps: Sequence[Tap | None]) -> list[Tensor]:
+        """H of each tap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +47,10 @@ class Output:
     """One folder of features."""
 
     folder: Path
-    encode: Callable[[Tensor], Tensor]
-    """From images (n, channels, height, width) on the device to h (n, dim)."""
+    reader: Reader
+    """Who makes the features; several outputs may share one."""
+    tap: Tap | None
+    """Where a network is read for them."""
     dim: int
     dtype: Storage
     settings: Mapping[str, Any]
@@ -47,6 +58,8 @@ class Output:
     """`W` and `b`, if known."""
     controls: tuple[str, ...] = ()
     """Subfolders of controls."""
+    shared: tuple[str, ...] = ()
+    """Folders beside this one of controls that several outputs have in common."""
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -56,7 +69,7 @@ class Output:
 
     @property
     def row_bytes(self) -> int:
-        """What an image takes on the disk."""
+        """What a sample takes on the disk."""
         return self.dim * self.torch_dtype.itemsize
 
     def has(self, shard: int) -> bool:
@@ -96,11 +109,11 @@ class Output:
             )
         return not differ
 
-    def finish(self, images: Images, *, shards: int, made: bool) -> int:
+    def finish(self, samples: Samples, *, shards: int, made: bool) -> int:
         """Write keys, head and the final manifest; returns the number of rows.
 
         Args:
-            images: All images, of which some may have been skipped.
+            samples: All samples, of which some may have been skipped.
             shards: How many there must be.
             made: Whether any of them is new.
 
@@ -109,6 +122,7 @@ class Output:
         """
         before = read_manifest(self.folder, unfinished=True)
         controls = before.controls | {name: name for name in self.controls}
+        controls |= {name: f"../{name}" for name in self.shared}
         if before.finished and not made:
             if controls != before.controls:
                 write_manifest(self.folder, replace(before, controls=controls))
@@ -116,9 +130,9 @@ class Output:
         described = [describe_shard(self.folder / shard_file(k)) for k in range(shards)]
         skipped = [key for _, keys in described for key in keys]
         left_out = set(skipped)
-        keys = [key for key in images.keys if key not in left_out]
+        keys = [key for key in samples.keys if key not in left_out]
         if not keys:
-            raise InputError(f"none of the {len(images):,} images could be read.")
+            raise InputError(f"none of the {len(samples):,} images could be read.")
         write_keys(self.folder, keys)
         if self.head is not None:
             content = save({name: value.contiguous() for name, value in self.head.items()})

@@ -25,7 +25,8 @@ from identikit.features.shards import HEAD_FILE, Manifest, read_keys, read_manif
 from identikit.runs.store import Draft
 from identikit.runs.study import Tell
 from identikit.studies.extract.config import ExtractConfig
-from identikit.studies.extract.run import PIXELS, UNTRAINED, extract
+from identikit.studies.extract.plan import PIXELS, UNTRAINED
+from identikit.studies.extract.run import extract
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.images import annotated_images
 from identikit.studies.paper.imagenet_x.reading import (
