@@ -113,7 +113,7 @@ def _parsed(
             cause = cause.__context__
         if cause is not None:
             raise cause from None
-        wrong = _wrong_choice(heard.getvalue())
+        wrong = _wrong_choice(heard.getvalue(), words)
         if wrong is not None:
             raise wrong from None
         sys.stderr.write(heard.getvalue())
@@ -126,10 +126,13 @@ def _paragraphs(kind: type) -> str:
     return "\n\n".join(" ".join(part.split()) for part in words.split("\n\n"))
 
 
-def _wrong_choice(complaint: str) -> InputError | None:
+def _wrong_choice(complaint: str, words: Sequence[str]) -> InputError | None:
     """An error with the nearest name, where the parser only lists all of them."""
     flat = " ".join(re.sub("[│╭╮╰╯─]", " ", complaint).split())
     choice = re.search(r"invalid choice '(.*?)' for argument '(.*?)'.*?\((.*?)\)", flat)
-    if choice is None:
-        return None
-    return unknown_name(f"value of {choice[2]}", choice[1], re.findall(r"'(.*?)'", choice[3]))
+    if choice:
+        return unknown_name(f"value of {choice[2]}", choice[1], re.findall(r"'(.*?)'", choice[3]))
+    if words and "Available subcommands" in flat:
+        listed = flat.split("subcommands:")[1].split("For full")[0]
+        return unknown_name("command", words[0], [name.strip() for name in listed.split(",")])
+    return None

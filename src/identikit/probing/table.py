@@ -15,6 +15,7 @@ from identikit.probing.result import OK, MapScores, RecoveryScores
 def render(recovery: RecoveryScores, findings: Sequence[Finding]) -> RenderableType:
     """The factors' table, with the maps of latents and head below it where they exist."""
     parts: list[RenderableType] = [_factors(recovery, findings)]
+    parts += [Text(f"{finding.quantity}: {finding.explained}") for finding in findings]
     maps = {"latents": recovery.latents, "head rows": recovery.head}
     if any(maps.values()):
         parts.append(_maps({name: m for name, m in maps.items() if m is not None}))
@@ -39,14 +40,13 @@ def _factors(recovery: RecoveryScores, findings: Sequence[Finding]) -> Table:
     table.add_column("recovered", justify="right", no_wrap=True)
     tasks = any(score.control_task is not None for score in recovery.factors)
     for name in (
-        *(("head row space", "complement") if split else ()),
+        *(("row space", "complement") if split else ()),
         *(("random items",) if tasks else ()),
         *recovery.controls,
         "chance",
     ):
         table.add_column(name, justify="right")
     table.add_column("verdict", no_wrap=True)
-    table.add_column("explained")
     controls = list(zip(*recovery.controls.values(), strict=True))
     for j, (score, finding) in enumerate(zip(recovery.factors, findings, strict=True)):
         inside = (_brief(score.row_space), _brief(score.complement)) if split else ()
@@ -61,7 +61,6 @@ def _factors(recovery: RecoveryScores, findings: Sequence[Finding]) -> Table:
             *beside,
             f"{score.chance:.3g}",
             finding.verdict,
-            finding.explained,
         )
     return table
 
