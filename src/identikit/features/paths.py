@@ -6,11 +6,12 @@ x-00003.npy, ...; or h.npy with NAME.npy.
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from identikit.core.errors import InputError
-from identikit.features.read import FEATURES, SUFFIXES
+from identikit.features.read import FEATURES, SUFFIXES, suffix_of
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -22,14 +23,21 @@ def files_of(features: Paths) -> list[Path]:
 
 
 def listed(features: Paths) -> list[Path]:
-    """The files or folders that are named, patterns among them, in natural order.
+    """The files or folders that are named, patterns among them.
+
+    What a pattern fits is put in natural order. So are several that were named in the order of the
+    alphabet, as a shell names those that a pattern fits; any other order is somebody's choice.
 
     Raises:
-        InputError: a pattern that nothing fits.
+        InputError: a pattern that nothing fits, or a file that is named twice.
     """
-    given = [features] if isinstance(features, str | Path) else features
-    found = [path for one in given for path in _expanded(Path(one))]
-    return sorted(dict.fromkeys(found), key=_natural)
+    given = [Path(features)] if isinstance(features, str | Path) else [Path(f) for f in features]
+    found = [path for one in given for path in sorted(_expanded(one), key=natural)]
+    twice = [path for path, times in Counter(found).items() if times > 1]
+    if twice:
+        raise InputError(f"{twice[0]} is named twice. Name each file once.")
+    by_letters = [sorted(given), sorted(given, key=lambda path: str(path).casefold())]
+    return sorted(found, key=natural) if given in by_letters else found
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -38,20 +46,20 @@ def files_in(folder: Path) -> list[Path]:
     Raises:
         InputError: none, or files of several kinds.
     """
-    known = [p for p in folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
-    kinds = sorted({path.suffix for path in known})
+    known = [p for p in folder.iterdir() if suffix_of(p) in SUFFIXES and p.name[0] != "."]
+    kinds = sorted({suffix_of(path) for path in known})
     if len(kinds) != 1:
         raise InputError(
             f"{folder} must hold shards of one kind ({', '.join(SUFFIXES)}); it has "
             f"{' and '.join(kinds) or 'none'}. Give a pattern, such as '{folder}/*.npy'."
         )
-    return sorted(known, key=_natural)
+    return sorted(known, key=natural)
 
 
 def grouped(paths: list[Path]) -> list[tuple[Path, dict[str, Path]]]:
     """Files of features with the .npy files that belong to each, by their names."""
     parts = {path: _name_and_number(path) for path in paths}
-    main = [p for p in paths if p.suffix == ".npy" and parts[p][0] in FEATURES]
+    main = [p for p in paths if suffix_of(p) == ".npy" and parts[p][0] in FEATURES]
     if not main:
         return [(path, {}) for path in paths]
     return [
@@ -68,18 +76,21 @@ def grouped(paths: list[Path]) -> list[tuple[Path, dict[str, Path]]]:
 
 
 def _expanded(path: Path) -> list[Path]:
+    """What a pattern fits; the part of it that is there is taken by its letters."""
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
-    found = [Path(one) for one in glob.glob(str(path))]
+    there = next(folder for folder in path.parents if folder.exists() or folder.parent == folder)
+    pattern = Path(glob.escape(str(there))) / path.relative_to(there)
+    found = [Path(one) for one in glob.glob(str(pattern))]
     if not found:
         raise InputError(f"no file is called {path}.")
     return found
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path | str) -> list[tuple[int, str]]:
     """Sorts numbers in names by their size."""
-    words = re.split(r"(\d+)", str(path))
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+    words = re.split(r"([0-9]+)", str(path))
+    return [(int(word), "") if j % 2 else (-1, word) for j, word in enumerate(words)]
 
 
 def _name_and_number(path: Path) -> tuple[str, str]:
