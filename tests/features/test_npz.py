@@ -65,7 +65,7 @@ def test_everything_with_a_meaning_is_read(tmp_path: Path) -> None:
         ({"head_class": np.arange(3)}, "there is no W"),
         (
             {"W": np.ones((3, 4)), "head_class": np.arange(4)},
-            r"the 3 samples; got shape \(4,\)",
+            r"each of 3 rows; got shape \(4,\)",
         ),
         ({"W": np.ones((3, 4)), "head_class": np.ones(3)}, "one integer for each of the 3 rows"),
         ({"size": np.array([{}] * N, dtype=object)}, "'size'.*pickled object.*never opened"),

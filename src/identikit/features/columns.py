@@ -168,7 +168,8 @@ def require_labels(column: Column, *, name: str, n: int) -> Column:
     column.require(name)
     if column.shape != (n,):
         raise InputError(
-            f"{name} must hold one label for each of the {n:,} samples; got shape {column.shape}."
+            f"{name} must hold one value for each of {n:,} rows; got shape {column.shape}. Pass "
+            "values of the same samples."
         )
     if column.missing.any():
         raise InputError(

@@ -9,6 +9,7 @@ factor (None, NaN, empty text) are missing from it, and from no other.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -99,6 +100,11 @@ def _columns(values: Any) -> dict[str, Column]:
     found: list[tuple[str, Column]] = []
     for name, value in _named(values):
         column = as_column(value)
+        if re.fullmatch(SAVED_INDEX, name):
+            raise InputError(
+                f"column {name!r} looks like the index of a saved data frame, not like a factor. "
+                "Drop it, or give it a name."
+            )
         if column.values.ndim == 2:
             found += [
                 (f"{name}{j + 1}", column.take((slice(None), j))) for j in range(column.shape[1])

@@ -22,6 +22,12 @@ def files_of(features: Paths) -> list[Path]:
     return [path for group in inside for path in group if not path.is_dir()]
 
 
+def plain_name(path: Path) -> str:
+    """A file's name without the ending that says its format; that of a folder may have dots."""
+    kind = suffix_of(path)
+    return path.name[: -len(kind)] if kind in SUFFIXES else path.name
+
+
 def listed(features: Paths) -> list[Path]:
     """The files or folders that are named, patterns among them.
 
@@ -57,22 +63,31 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def grouped(paths: list[Path]) -> list[tuple[Path, dict[str, Path]]]:
-    """Files of features with the .npy files that belong to each, by their names."""
+    """Files of features with the .npy files that belong to each, by their names.
+
+    Raises:
+        InputError: files that belong to no features, or of one name and number twice.
+    """
     parts = {path: _name_and_number(path) for path in paths}
     main = [p for p in paths if suffix_of(p) == ".npy" and parts[p][0] in FEATURES]
     if not main:
         return [(path, {}) for path in paths]
-    return [
-        (
-            path,
-            {
-                name: other
-                for other, (name, number) in parts.items()
-                if other != path and (other.parent, number) == (path.parent, parts[path][1])
-            },
-        )
-        for path in main
-    ]
+    found: dict[tuple[Path, str], tuple[Path, dict[str, Path]]] = {}
+    for path in main:
+        _, number = parts[path]
+        if (path.parent, number) in found:
+            other = found[path.parent, number][0]
+            raise InputError(f"{path} and {other} are both features of one part. Remove one.")
+        found[path.parent, number] = path, {}
+    for path in (p for p in paths if p not in main):
+        name, number = parts[path]
+        if (path.parent, number) not in found:
+            raise InputError(f"{path} belongs to no file of features: no h of its number is there.")
+        belonging = found[path.parent, number][1]
+        if name in belonging:
+            raise InputError(f"{path} and {belonging[name]} have one name. Remove one.")
+        belonging[name] = path
+    return list(found.values())
 
 
 def _expanded(path: Path) -> list[Path]:

@@ -278,7 +278,9 @@ def _tensor(path: Path, name: str) -> Tensor:
 
 
 def _common_type(dtype: torch.dtype) -> torch.dtype:
-    """float32 for numbers of eight bits, which torch can hardly count with."""
+    """float32 for numbers of eight bits, which torch can hardly count with; yes is 1."""
+    if dtype == torch.bool:
+        return torch.uint8
     return torch.float32 if dtype.is_floating_point and dtype.itemsize == 1 else dtype
 
 
@@ -424,7 +426,9 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _numpy_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """In this machine's order of bytes, and of eight bytes at most, as torch has it."""
+    """In this machine's order of bytes, and of eight bytes at most, as torch has it; yes is 1."""
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
     return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 

@@ -4,8 +4,6 @@ import csv
 import gzip
 import io
 import re
-import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from identikit.core.archives import MOST_EXPANDED
-from identikit.core.errors import InputError, unknown_name
+from identikit.core.errors import InputError, look_alikes, unknown_name
 from identikit.core.files import open_regular
 from identikit.features.columns import Column, as_column, is_number, missing_rows, unusable
 from identikit.features.inputs import SAVED_INDEX
@@ -159,7 +157,7 @@ def _decoded(path: Path, kind: str) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
         raise InputError(f"{path} is UTF-16 or no text. Save it as UTF-8.")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").lstrip("\r\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
@@ -252,19 +250,6 @@ def match(
         raise InputError(f"{'; '.join(missing)}. Keys are compared as text.{alike} Mend them{way}.")
     note = f"{'; '.join(missing)}: left out" if missing else None
     return Match(samples=found, rows=place[found], note=note)
-
-
-def look_alikes(some: Iterable[str], others: Iterable[str]) -> str:
-    """A sentence about names that look alike and are written differently, if there are any."""
-    known = {unicodedata.normalize("NFC", name): name for name in others}
-    for name in some:
-        other = known.get(unicodedata.normalize("NFC", name))
-        if other is not None:
-            return (
-                f" {name!a} and {other!a} look alike: one is composed Unicode (NFC), the "
-                "other is not; unicodedata.normalize makes them one."
-            )
-    return ""
 
 
 def as_keys(values: Any, where: str) -> "pd.Index[str]":

@@ -13,7 +13,7 @@ from identikit.core.errors import unknown_name
 from identikit.core.estimate import Estimate
 from identikit.core.files import file_digest
 from identikit.features.head import read_head
-from identikit.features.paths import files_of
+from identikit.features.paths import files_of, plain_name
 from identikit.features.rows import KEYS, Rows, read_rows
 from identikit.report.figures import BarSeries, Figure, Spectrum, grouped_bars, spectrum
 from identikit.report.page import ComparisonRow, Page, Section, Table
@@ -112,8 +112,8 @@ def _keys(rows: Rows) -> Any:
 
 def _names(config: CompareConfig) -> tuple[str, str]:
     """File names, with folders where these alone are the same."""
-    a, b = config.a, config.b
-    return (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
+    a, b = plain_name(config.a), plain_name(config.b)
+    return (a, b) if a != b else (str(config.a), str(config.b))
 
 
 def compare_summary(comparison: Comparison) -> dict[str, Any]:
@@ -281,6 +281,6 @@ COMPARE: Study[Any] = Study(
     command="compare",
     compute=_compute,
     page=compare_page,
-    label=lambda config: f"{config.a.stem}-{config.b.stem}",
+    label=lambda config: f"{plain_name(config.a)}-{plain_name(config.b)}",
 )
 """How a comparison is made, saved and drawn."""

@@ -13,6 +13,7 @@ from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features import load_features
+from identikit.features.paths import plain_name
 from identikit.probing.result import Recovery
 from identikit.probing.score import score
 from identikit.runs.store import Draft
@@ -73,11 +74,14 @@ def probe(config: ProbeConfig) -> Probed:
         seed=config.seed,
         train_share=config.train_share,
     )
+    whole = rep.factors.complete()
+    if config.classic and rep.factors.incomplete():
+        notes = [*notes, "the classic scores are of the factors that every sample has a value of"]
     return Probed(
         recovery=recovery,
         kinds={name: _kind(f, name in kinds) for name, f in rep.factors.items()},
         notes=(*loaded.notes, *notes),
-        classic=classic_scores(rep.h, rep.factors, seed=config.seed) if config.classic else (),
+        classic=classic_scores(rep.h, whole, seed=config.seed) if config.classic and whole else (),
     )
 
 
@@ -134,5 +138,5 @@ PROBE: Study[Any] = Study(
     command="probe",
     compute=_compute,
     page=probe_page,
-    label=lambda config: "-".join(re.findall(r"[\w.]+", config.features[0].stem)),
+    label=lambda config: "-".join(re.findall(r"[\w.]+", plain_name(config.features[0]))),
 )
