@@ -7,12 +7,10 @@ import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from identikit.core.errors import InputError, optional_module
 from identikit.literature.paper import Neighbourhood, Paper, identifiers, plain
 
-_COLUMNS = ("relation", "title", "authors", "year", "arxiv", "doi", "address")
 _library = partial(optional_module, what="literature lens", extra="literature")
 
 
@@ -40,14 +38,14 @@ def read_bibtex(path: Path) -> Paper:
         )
     (key,) = found
     fields = {name: field.value for name, field in found[key].fields_dict.items()}
-    authors = tuple(_decoded(_name(parts)) for parts in fields.pop("author", ()))
+    parts = ((*p.first, *p.von, *p.last, *p.jr) for p in fields.pop("author", ()))
     said = {name: str(value) for name, value in fields.items()}
     if not _decoded(said.get("title", "")):
         raise InputError(f"the entry {key} of {path} has no title.")
     year = re.search(r"\d{4}", said.get("year", said.get("date", "")))
     return Paper(
         title=_decoded(said["title"]),
-        authors=authors,
+        authors=tuple(_decoded(" ".join(words)) for words in parts),
         year=int(year[0]) if year else None,
         abstract=_decoded(said.get("abstract", "")),
         url=said.get("url", ""),
@@ -85,7 +83,7 @@ def write_csv(neighbourhood: Neighbourhood) -> str:
     """All papers as CSV, this one first; authors are separated by semicolons."""
     file = io.StringIO()
     table = csv.writer(file)
-    table.writerow(_COLUMNS)
+    table.writerow(("relation", "title", "authors", "year", "arxiv", "doi", "address"))
     for paper in neighbourhood.papers:
         ids = (paper.year or "", paper.arxiv, paper.doi, paper.address)
         table.writerow((paper.relation, paper.title, "; ".join(paper.authors), *ids))
@@ -96,10 +94,6 @@ def _decoded(latex: str) -> str:
     """LaTeX's accents and escapes as the characters that they print, on one line."""
     text = _library("pylatexenc.latex2text").LatexNodes2Text().latex_to_text(latex)
     return " ".join(text.split())
-
-
-def _name(parts: Any) -> str:
-    return " ".join((*parts.first, *parts.von, *parts.last, *parts.jr))
 
 
 def _guarded(name: str) -> str:

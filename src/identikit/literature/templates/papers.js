@@ -2,16 +2,12 @@
 (() => {
   const find = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const make = (tag, properties, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  };
+  const filled = (element, ...children) => { element.append(...children); return element; };
+  const make = (tag, properties, ...children) => filled(Object.assign(document.createElement(tag), properties), ...children);
   const rows = all("#papers tbody tr"), drawn = rows.filter((row) => "label" in row.dataset);
   const title = (row) => find(".title", row).textContent, noteOf = (row) => find(".note", row);
   const details = find("#details"), frame = find("#network"), tip = find("#tip"), form = find("#filters"), status = find("#status");
   find("#content").classList.add("live");
-
   // The network, from the rows of the table. Arrows lead from the paper that cites.
   const self = drawn.find((row) => row.dataset.relation === "this");
   const around = (k) => ({ x: Math.cos((2 * Math.PI * k) / drawn.length), y: Math.sin((2 * Math.PI * k) / drawn.length) });
@@ -47,9 +43,7 @@
   cy.fit(undefined, 20);
   window.network = cy;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cy.style(style()));
-  frame.addEventListener("focusin", () => cy.userZoomingEnabled(true));
-  frame.addEventListener("focusout", () => cy.userZoomingEnabled(false));
-
+  for (const event of ["focusin", "focusout"]) frame.addEventListener(event, () => cy.userZoomingEnabled(event === "focusin"));
   // Hover, click, keys, zoom.
   const point = (node) => {
     const { x, y } = node.renderedPosition();
@@ -57,8 +51,7 @@
     tip.style.left = `${Math.max(4, Math.min(x + 12, cy.width() - tip.offsetWidth - 4))}px`;
     tip.style.top = `${Math.max(4, Math.min(y + 12, cy.height() - tip.offsetHeight - 4))}px`;
   };
-  cy.on("mouseover", "node", (event) => point(event.target));
-  cy.on("mouseout drag pan zoom", () => { tip.hidden = true; });
+  cy.on("mouseover", "node", (event) => point(event.target)).on("mouseout drag pan zoom", () => { tip.hidden = true; });
   cy.on("tap", "node", (event) => { choose(find(`#${event.target.id()}`)); frame.focus({ preventScroll: true }); });
   const zoom = (factor) => {
     if (!factor) cy.fit(cy.nodes(":visible"), 20);
@@ -85,13 +78,11 @@
     keys[event.key]();
   });
   details.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.focus(); });
-
   // Details, and notes: a page cannot write a file, so notes are saved by downloading it.
   const setNote = (row, words) => Object.assign(noteOf(row), { textContent: words, hidden: !words });
   const choose = (row) => {
     chosen = row;
-    cy.nodes().removeClass("chosen");
-    cy.getElementById(row.id).addClass("chosen");
+    cy.nodes().forEach((node) => node.toggleClass("chosen", node.id() === row.id));
     const note = make("textarea", { value: noteOf(row).textContent });
     note.addEventListener("input", () => { setNote(row, note.value); unsaved = true; });
     const [, authors, year, relation, action] = [...row.cells].map((cell) => cell.cloneNode(true));
@@ -104,25 +95,22 @@
   let notes = JSON.parse(find("#notes-file").textContent); // those on papers that are not here stay in the file
   find("#save").addEventListener("click", () => {
     for (const row of rows) notes[row.dataset.name] = noteOf(row).textContent;
-    const filled = Object.fromEntries(Object.entries(notes).filter(([, words]) => words));
-    const href = URL.createObjectURL(new Blob([`${JSON.stringify(filled, null, 1)}\n`], { type: "application/json" }));
+    const kept = Object.fromEntries(Object.entries(notes).filter(([, words]) => words));
+    const href = URL.createObjectURL(new Blob([JSON.stringify(kept, null, 1)], { type: "application/json" }));
     make("a", { href, download: "notes.json" }).click();
     unsaved = false;
   });
   find("#open").addEventListener("change", async (event) => {
     const read = await event.target.files[0].text().then(JSON.parse).catch(() => null);
     event.target.value = ""; // so that the same file can be opened again
-    if (!read || Array.isArray(read) || Object.values(read).some((words) => typeof words !== "string")) {
-      status.textContent = "That file holds no notes: one JSON object of papers' names and texts.";
-      return;
-    }
+    const good = read && !Array.isArray(read) && Object.values(read).every((words) => typeof words === "string");
+    if (!good) { status.textContent = "That file holds no notes: one JSON object of papers' names and texts."; return; }
     notes = read;
     for (const row of rows) setNote(row, notes[row.dataset.name] ?? "");
     if (chosen) choose(chosen);
     unsaved = false;
   });
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
-
   // Filters, for table and network.
   const filter = () => {
     const asked = new FormData(form), words = asked.get("words").toLowerCase().split(/\s+/), term = asked.get("term");
@@ -138,7 +126,6 @@
   for (const event of ["input", "change"]) form.addEventListener(event, filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
-
   // Sorting, and the way from the table to the details.
   const heads = all("#papers thead th").slice(0, 4), { compare } = new Intl.Collator("en", { numeric: true });
   heads.forEach((head, column) => {
