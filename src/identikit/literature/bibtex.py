@@ -26,18 +26,14 @@ def read_bibtex(path: Path) -> Paper:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise InputError(f"cannot read {path}: {reason}.") from error
+        raise InputError(f"cannot read {path} as text in UTF-8: {error}.") from error
     steps = bibtex.middlewares
     names = [steps.NormalizeFieldKeys(), steps.SeparateCoAuthors(), steps.SplitNameParts()]
     found = bibtex.parse_string(text, append_middleware=names).entries_dict
     if len(found) != 1:
-        raise InputError(
-            f"{path} holds {len(found):,} whole BibTeX entries. Give a file with the one that is "
-            "meant, or its arXiv identifier or DOI."
-        )
-    (key,) = found
-    fields = {name: field.value for name, field in found[key].fields_dict.items()}
+        raise InputError(f"{path} holds {len(found):,} whole BibTeX entries. Give a file with one.")
+    ((key, entry),) = found.items()
+    fields = {name: field.value for name, field in entry.fields_dict.items()}
     parts = ((*p.first, *p.von, *p.last, *p.jr) for p in fields.pop("author", ()))
     said = {name: str(value) for name, value in fields.items()}
     if not _decoded(said.get("title", "")):
@@ -102,6 +98,6 @@ def _guarded(name: str) -> str:
 
 
 def _citation_key(paper: Paper) -> str:
-    surname = plain(paper.authors[0]).rpartition("-")[2] if paper.authors else "anonymous"
-    word = next((word for word in plain(paper.title).split("-") if len(word) > 3), "paper")
+    surname = plain("".join(paper.authors[:1])).rpartition("-")[2]
+    word = next((word for word in plain(paper.title).split("-") if len(word) > 3), "")
     return re.sub(r"[^a-z0-9]", "", f"{surname}{paper.year or ''}{word}") or "paper"

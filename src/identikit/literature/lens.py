@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from identikit.core.errors import InputError
 from identikit.literature import sources
 from identikit.literature.bibtex import read_bibtex
-from identikit.literature.paper import Neighbourhood, Paper, identifiers
+from identikit.literature.paper import Neighbourhood, Paper, identifiers, merged
 from identikit.literature.sources import Services, public_services
 from identikit.literature.web import SourceError
 
@@ -49,10 +49,8 @@ def _saved(path: Path) -> Neighbourhood:
         raise InputError(f"cannot read {path}: {error.strerror}. Give {_WANTED}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise InputError(
-            f"{path} is not a saved neighbourhood: {where}: {first['msg']}. Give {_WANTED}."
-        ) from error
+        why = f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}"
+        raise InputError(f"{path} is not a saved neighbourhood: {why}. Give {_WANTED}.") from error
 
 
 def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> Neighbourhood:
@@ -89,7 +87,9 @@ def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> 
             f"nothing could be learned of {arxiv or doi}. {' '.join(sentences)} Look at the "
             "identifier and the network, or give a BibTeX file or a papers.json saved before."
         )
-    whole = reduce(Neighbourhood.joined, accounts)
-    asked = Paper(title=whole.paper.title, arxiv=arxiv, doi=doi)
-    paper, told = whole.paper.filled_from(asked), (*sentences, *whole.sources)
-    return whole.model_copy(update={"paper": paper, "sources": told})
+    asked = Paper(title=accounts[0].paper.title, arxiv=arxiv, doi=doi)
+    return Neighbourhood(
+        paper=reduce(Paper.filled_from, [*(account.paper for account in accounts), asked]),
+        neighbours=merged(paper for account in accounts for paper in account.neighbours),
+        sources=(*sentences, *(told for account in accounts for told in account.sources)),
+    )

@@ -27,10 +27,9 @@
     { selector: "[relation = 'this']", style: { width: 38, height: 38, "background-color": colour("--this"), "font-weight": "bold" } },
     { selector: "node[relation = 'citing']", style: { "background-color": colour("--citing") } },
     { selector: "node[relation = 'cited']", style: { "background-color": colour("--cited"), shape: "round-rectangle" } },
-    { selector: "edge", style: {
-      width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "curve-style": "straight",
-      "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle", "arrow-scale": 0.7 } },
-    { selector: "edge[relation = 'related']", style: { "line-style": "dotted", "target-arrow-shape": "none" } },
+    { selector: "edge", style: { width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "curve-style": "straight", "arrow-scale": 0.7 } },
+    { selector: "edge[relation != 'related']", style: { "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle" } },
+    { selector: "edge[relation = 'related']", style: { "line-style": "dotted" } },
     { selector: ".chosen", style: { "border-width": 5, "border-color": colour("--warning") } },
     { selector: ".away", style: { display: "none" } },
   ];
@@ -46,10 +45,9 @@
   for (const event of ["focusin", "focusout"]) frame.addEventListener(event, () => cy.userZoomingEnabled(event === "focusin"));
   // Hover, click, keys, zoom.
   const point = (node) => {
-    const { x, y } = node.renderedPosition();
+    const { x, y } = node.renderedPosition(), within = (at, most) => `${Math.max(4, Math.min(at + 12, most - 4))}px`;
     Object.assign(tip, { textContent: title(find(`#${node.id()}`)), hidden: false });
-    tip.style.left = `${Math.max(4, Math.min(x + 12, cy.width() - tip.offsetWidth - 4))}px`;
-    tip.style.top = `${Math.max(4, Math.min(y + 12, cy.height() - tip.offsetHeight - 4))}px`;
+    Object.assign(tip.style, { left: within(x, cy.width() - tip.offsetWidth), top: within(y, cy.height() - tip.offsetHeight) });
   };
   cy.on("mouseover", "node", (event) => point(event.target)).on("mouseout drag pan zoom", () => { tip.hidden = true; });
   cy.on("tap", "node", (event) => { choose(find(`#${event.target.id()}`)); frame.focus({ preventScroll: true }); });
@@ -57,7 +55,7 @@
     if (!factor) cy.fit(cy.nodes(":visible"), 20);
     else cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
   };
-  for (const button of all("[data-zoom]")) button.addEventListener("click", () => zoom(Number(button.dataset.zoom)));
+  all("[data-zoom]").forEach((button) => button.addEventListener("click", () => zoom(Number(button.dataset.zoom))));
   let chosen = null, unsaved = false;
   const step = (by) => {
     const shown = rows.filter((row) => drawn.includes(row) && !row.hidden), at = shown.indexOf(chosen);
@@ -142,8 +140,7 @@
     });
   });
   for (const row of rows) {
-    const button = make("button", { type: "button", ariaLabel: `Details of ${title(row)}` }, "Details");
-    button.addEventListener("click", () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); });
-    row.cells[4].prepend(button, " ");
+    const onclick = () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); };
+    row.cells[4].prepend(make("button", { type: "button", ariaLabel: `Details of ${title(row)}`, onclick }, "Details"), " ");
   }
 })();
