@@ -43,6 +43,11 @@ class EncoderConfig:
             if getattr(self, name) < 1:
                 raise InputError(f"encoder {name} must be at least 1; got {getattr(self, name)}.")
 
+    @property
+    def narrowest(self) -> int | None:
+        """Units of the narrowest layer, where the config says: no more dimensions come through."""
+        return self.width if self.architecture == "plain" else None
+
 
 class MLP(nn.Module):
     """An encoder x -> h.

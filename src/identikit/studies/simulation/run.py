@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
 from identikit.probing.result import Recovery
 from identikit.probing.score import held_out_predictions, score
+from identikit.runs.provenance import command_line
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.theory.assumptions import AssumptionCheck, check_assumptions
@@ -71,6 +73,8 @@ class Simulation:
     """Loss above the Bayes loss, on fresh samples; an oracle has none."""
     covered_rank: int | None
     """Dimensions of h inside the head's row space; an oracle has no head."""
+    observations: int
+    """That training drew with their labels, and that were drawn to find labels that look alike."""
     explanation: Explanation
     label_clusters: LabelClusters | None
     """Groups of labels that were looked for, to share rows at first; none if they were not."""
@@ -105,7 +109,9 @@ class Simulation:
             else self.label_clusters.separation,
             "label_statement": None
             if self.label_clusters is None
-            else self.label_clusters.statement,
+            else self.label_clusters.statement(untie_at=self.config.head.untie_at),
+            "observations": self.observations,
+            "head_rows_tied": self.label_clusters is not None and self.label_clusters.found,
             "explanation": self.explanation.sentence,
             "steps": self.fit.steps,
             "seconds": self.fit.seconds,
@@ -116,6 +122,9 @@ class Simulation:
         return self.summary() | {
             "prediction": asdict(self.prediction),
             "cause": self.explanation.cause,
+            "possible_causes": self.explanation.possible,
+            "next_command": self.explanation.next_command,
+            "at_optimum": self.explanation.arrived,
             "excess_standard_error": None if self.excess is None else self.excess.standard_error,
             "history": self.fit.history,
             "recovery": self.recovery.to_dict(),
@@ -240,6 +249,9 @@ def _result(
         seed=config.seed,
     )
     rank = None if rows is None else covered_subspace(class_rows(rows, world.class_of_label)).rank
+    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
+    drawn = config.training.samples(trained.steps)
+    drawn += 0 if clusters is None else clusters.observations
     return Simulation(
         config=config,
         prediction=prediction,
@@ -247,8 +259,9 @@ def _result(
         recovery=recovery,
         excess=excess,
         covered_rank=rank,
-        explanation=_explanation(config, prediction, trained, recovery, excess),
-        label_clusters=objective.label_clusters if isinstance(objective, StagedHead) else None,
+        observations=drawn,
+        explanation=_explanation(config, prediction, trained, recovery, excess, drawn),
+        label_clusters=clusters,
         arrays=_arrays(world, h, rows, test.z, config),
     )
 
@@ -272,13 +285,18 @@ def _explanation(
     trained: Fit,
     recovery: Recovery,
     excess: ExcessLoss | None,
+    drawn: int,
 ) -> Explanation:
     assert recovery.latents is not None
+    r2 = recovery.latents.affine.mean.value
     if excess is None:
-        return _explanation_of_oracle(recovery.latents.affine.mean.value, trained)
+        return _explanation_of_oracle(r2, trained)
+    guaranteed = _guaranteed_r2(recovery)
     return explain(
-        r2=recovery.latents.affine.mean.value,
+        r2=r2 if guaranteed is None else guaranteed,
+        r2_all=None if guaranteed is None else r2,
         ceiling_r2=prediction.ceiling.r2_latents,
+        ceiling_spread=prediction.ceiling.spread,
         excess=excess.value,
         excess_standard_error=excess.standard_error,
         # unit norm has a floor of its own, above that of the free features of the sensitivity
@@ -286,11 +304,20 @@ def _explanation(
         checks=prediction.assumptions,
         interrupted=trained.status == "interrupted",
         rank=recovery.latents.rank,
+        needed=prediction.ceiling.rank,
+        most=config.encoder.narrowest,
         dim=recovery.dim,
         samples=recovery.n_train,
         row_noise=excess.row_noise,
-        seen=config.training.samples / config.n_labels,
+        seen=drawn / config.n_labels,
+        command=command_line("simulate", config),
     )
+
+
+def _guaranteed_r2(recovery: Recovery) -> float | None:
+    """R² of the latents from the part of h in the head's row space, if that is not all of h."""
+    inside = [score.covered for score in recovery.factors if score.rest is not None]
+    return fmean(score.value for score in inside if score is not None) if inside else None
 
 
 def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:

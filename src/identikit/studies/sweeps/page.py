@@ -87,11 +87,11 @@ def _figure(axis: dict[str, Any], rows: list[RowSummary], groups: list[str]) -> 
 def _verdict(rows: list[RowSummary]) -> str:
     there = [row for row in rows if row.at_ceiling]
     if len(there) == len(rows):
-        return f"All {len(rows)} rows are within {CLOSE} of their ceiling."
+        return f"All {len(rows)} rows are at their ceiling."
     missing = [row for row in rows if not row.at_ceiling]
     names = [f"{row.group}: {row.label}" if row.group else row.label for row in missing]
     named = ", ".join(names[:MOST_NAMED]) + (", and others" if len(names) > MOST_NAMED else "")
-    return f"{len(there)} of {len(rows)} rows are within {CLOSE} of their ceiling; not so {named}."
+    return f"{len(there)} of {len(rows)} rows are at their ceiling; not so {named}."
 
 
 def _tone(rows: list[RowSummary]) -> Any:

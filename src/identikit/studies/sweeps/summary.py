@@ -28,6 +28,8 @@ KEPT = (
     "excess_loss",
     "isometry_error",
     "cause",
+    "possible_causes",
+    "at_optimum",
     "explanation",
 )
 
@@ -67,8 +69,9 @@ class RowSummary:
 
     @property
     def at_ceiling(self) -> bool:
-        """Whether the mean counts as having reached the ceiling."""
-        return self.gap is not None and abs(self.gap) <= CLOSE
+        """Whether the mean counts as having reached the ceiling: in loss as well as in R²."""
+        arrived = self.cause in (Cause.NONE, Cause.WORLD)
+        return arrived and self.gap is not None and abs(self.gap) <= CLOSE
 
 
 def recovered(record: Record) -> float:
@@ -136,21 +139,23 @@ def summarise(row: Record) -> RowSummary:
 def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str]:
     """Cause and sentence for a row, by rule: the words of its typical run, and an oracle's.
 
+    R² at a ceiling below 1 is the world's doing only if the loss is as good as the optimum's.
     The oracle is the same encoder trained on the true latents. If even that stays below
     the ceiling, the encoder cannot undo the generator in its budget; if not, it can.
     """
     gap = fmean(gap_of(run) for run in done)
     typical = typical_run(done)
     top, got = ceiling_of(typical), recovered(typical)
-    if abs(gap) <= CLOSE:
-        if top >= 1 - CLOSE:
-            return Cause.NONE, "At its ceiling."
+    if abs(gap) <= CLOSE and top >= 1 - CLOSE:
+        return Cause.NONE, "At its ceiling."
+    if abs(gap) <= CLOSE and typical["at_optimum"]:
         return Cause.WORLD, (
             f"Recovered {got:.3f}, as much as cross-entropy identifies in this world (ceiling "
             f"{top:.3f})."
         )
     cause, words = typical["cause"], typical["explanation"]
-    if typical["normalized"] and abs(typical["ceiling_r2"] - typical["r2_latents"]) <= CLOSE:
+    affine = abs(typical["ceiling_r2"] - typical["r2_latents"]) <= CLOSE
+    if typical["normalized"] and affine and abs(gap_of(typical)) > CLOSE:
         cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {typical['r2_latents']:.3f}, as predicted; a scaled "
@@ -169,6 +174,8 @@ def explain_row(done: Sequence[Record], oracle: Record | None) -> tuple[str, str
                 f" Trained on the true latents, the same encoder reaches {told:.3f}: encoder and "
                 "generator are not in the way."
             )
+            if set(typical["possible_causes"]) == {Cause.OPTIMISER, Cause.ENCODER}:
+                cause = Cause.OPTIMISER
     below = sum(gap_of(run) > CLOSE for run in done)
     share = f"{below} of {len(done)} seeds stay more than {CLOSE} below. " if below else ""
     return cause, share + words
