@@ -277,13 +277,12 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     basis = head_features(rows, degree=degree)
     q = optimum.log_model(h).exp()
     missed = (q - optimum.log_posterior[:MAX_SAMPLES].exp()) @ basis
-    n, m = h.shape
+    n = len(h)
     fisher = fisher_information(q, rows)
-    ridge = FLOOR * fisher.diagonal(dim1=1, dim2=2).mean() * torch.eye(m).to(h)
-    root = torch.linalg.cholesky(fisher + ridge)
-    gain = torch.linalg.solve_triangular(
-        root, read_out_gain(optimum)[:MAX_SAMPLES, :, None], upper=False
-    )
+    values, vectors = torch.linalg.eigh(fisher)
+    least = FLOOR * values[:, -1].mean() + torch.finfo(values.dtype).tiny
+    whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT
+    gain = whiten @ read_out_gain(optimum)[:MAX_SAMPLES, :, None]
     _, within = head_forms(torch.ones_like(h[:, :1]), h, q, q, rows, basis)
     pull = torch.zeros_like(within[0])
     for part in torch.split(torch.arange(n, device=h.device), SLOPE_CHUNK):
@@ -291,7 +290,7 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
         joint -= (q[part] @ rows)[:, :, None] * (q[part] @ basis)[:, None, :]
         across = joint[:, :, :, None] * h[part][:, None, None, :]
         across.diagonal(dim1=1, dim2=3).add_(missed[part][:, :, None])
-        answered = torch.linalg.solve_triangular(root[part], across.flatten(2), upper=False)
+        answered = whiten[part] @ across.flatten(2)
         within -= answered.flatten(0, 1).T @ answered.flatten(0, 1) / n
         pull += answered.flatten(0, 1).T @ gain[part].flatten() / n
     answer = (pull @ pseudo_inverse(within, rtol=NO_COST) @ pull).clamp(min=0)
