@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from identikit.core.randomness import stream
-from identikit.objectives.label_clustering import cluster_labels
+from identikit.objectives.label_clustering import cluster_labels, observations_needed
 
 
 def source(centres: Tensor, *, seed: int = 0, noise: float = 1.0):  # type: ignore[no-untyped-def]
@@ -33,14 +33,17 @@ def test_labels_of_one_centre_are_one_group() -> None:
     pairs = {(int(a), int(b)) for a, b in zip(found.group, of_label, strict=True)}
     assert len(pairs) == 6
     assert found.separation > 3
-    assert found.statement.startswith("Labels fall into 6 groups that look alike, ")
+    assert (words := found.statement(untie_at=0.9)).startswith(
+        "Labels fall into 6 groups that look "
+    )
+    assert "shared one row for the first 90% of training" in words
 
 
 def test_labels_that_all_differ_are_left_alone() -> None:
     found = cluster_labels(source(circle(100)), 100)
     assert found.group is None
     assert found.separation == 0
-    assert "not found to fall into fewer than 20 groups" in found.statement
+    assert "not found to fall into fewer than 20 groups" in found.statement(untie_at=0.9)
 
 
 def test_groups_that_run_into_each_other_are_not_used() -> None:
@@ -48,7 +51,7 @@ def test_groups_that_run_into_each_other_are_not_used() -> None:
     found = cluster_labels(source(0.2 * circle(90)), 90)
     assert found.group is None
     assert found.separation > 0
-    assert "not clear enough to share rows" in found.statement
+    assert "not clear enough to share rows" in found.statement(untie_at=0.9)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -58,3 +61,17 @@ def test_the_same_draws_give_the_same_groups(seed: int) -> None:
     assert first.group is not None
     assert torch.equal(first.group, second.group)  # type: ignore[arg-type]
     assert first.separation == second.separation
+
+
+def test_every_labelled_observation_is_counted() -> None:
+    draw, drawn = source(circle(4)[torch.arange(40) % 4]), 0
+
+    def counted(n: int) -> tuple[Tensor, Tensor]:
+        nonlocal drawn
+        x, label = draw(n)
+        drawn += len(x)
+        return x, label
+
+    found = cluster_labels(counted, 40)
+    assert found.observations == drawn == observations_needed(40)
+    assert f"{drawn:,} labelled observations" in found.statement(untie_at=0.9)

@@ -19,7 +19,9 @@ GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
 
 def build(*, tied: bool = False, **options: object) -> StagedHead:
     config = HeadConfig(**({"negatives": None, "extra_dimensions": 2} | options))  # type: ignore[arg-type]
-    label_clusters = LabelClusters(group=GROUP, groups=4, separation=3.0) if tied else None
+    label_clusters = (
+        LabelClusters(group=GROUP, groups=4, separation=3.0, observations=0) if tied else None
+    )
     generator = torch.Generator().manual_seed(0)
     return StagedHead(
         config, LABELS, DIM, generator=generator, label_clusters=label_clusters

@@ -3,12 +3,14 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
 
 import identikit
 from identikit import Factors, InputError, Representation, score
+from identikit.statistics.permutation import holm
 
 
 def case(seed: int = 0, *, n: int = 400) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
@@ -181,12 +183,15 @@ H, Z, G = case(n=60)
             {"head": H[:3], "class_vectors": Z[:2], "head_class": [0, 1, 2]},
             "0 to 1; got 0 to 2",
         ),
-        ({"head": H[:3], "class_vectors": Z[:2], "head_class": [0, 1]}, "head_class and H"),
+        (
+            {"head": H[:3], "class_vectors": Z[:2], "head_class": [0, 1]},
+            "head_class must hold one value for each",
+        ),
         ({"head": H[:3], "class_vectors": Z[:2], "head_class": [1, 1, 1]}, "one class only"),
         ({"groups": np.zeros(60)}, "at least two different labels"),
-        ({"groups": np.zeros(50)}, "groups and H"),
+        ({"groups": np.zeros(50)}, "groups must hold one value for each"),
         ({"train_mask": np.ones(60)}, "train_mask leaves 60 samples to fit and 0"),
-        ({"train_mask": np.ones(50)}, "train_mask and H"),
+        ({"train_mask": np.ones(50)}, "train_mask must hold one value for each"),
         ({"train_share": 1.5}, "train_share must lie between"),
         ({"resamples": 10}, "resamples must be at least 100"),
     ],
@@ -207,3 +212,43 @@ def test_factors_given_twice_are_refused() -> None:
 def test_the_public_names_are_documented() -> None:
     for name in identikit.__all__:
         assert getattr(identikit, name).__doc__
+
+
+def test_a_factor_without_some_values_stops_and_changes_no_other() -> None:
+    generator = torch.Generator().manual_seed(3)
+    h = torch.randn(300, 4, generator=generator)
+    z = {"a": (h @ torch.ones(4)).numpy(), "b": (h[:, 0] > 0).numpy()}
+    alone = score(h, z)
+    gaps = z["a"].copy()
+    gaps[::5] = np.nan
+    words = np.where(z["b"], "yes", "no").astype(object)
+    words[:30] = None
+    found = score(h, {"gaps": gaps, **z, "words": words}, x=h[:, :1], items=np.arange(300) // 2)
+    by_name = {s.name: s for s in found.factors}
+    assert list(by_name) == ["gaps", "a", "b", "words"]
+    for each in alone.factors:
+        assert by_name[each.name].estimate == each.estimate
+        assert by_name[each.name].p_value == each.p_value
+    assert by_name["gaps"].status == "240 of 300 samples have a value"
+    assert by_name["words"].status == "270 of 300 samples have a value"
+    assert by_name["gaps"].estimate.value == pytest.approx(1)
+    assert [s.name for s in found.controls["x"]] == list(by_name)
+    p = [s.p_value for s in found.factors]
+    assert [s.p_holm for s in found.factors] == holm([v for v in p if v is not None])
+
+
+@pytest.mark.parametrize("name", ["groups", "items"])
+def test_labels_that_are_missing_are_counted(name: str) -> None:
+    labels = np.array(["a", "b", "c", None] * 15, object)
+    with pytest.raises(InputError, match=f"{name} has no label in 15 of 60 rows, first in rows 3"):
+        score(H, Z, **{name: labels})  # type: ignore[arg-type]
+
+
+def test_arguments_are_read_by_position() -> None:
+    index = np.random.default_rng(0).permutation(60)
+    group, mask = np.arange(60) // 3, np.arange(60) % 4 > 0
+    want = score(H, Z, groups=group, items=group)
+    assert score(H, Z, groups=pd.Series(group, index=index), items=list(group)) == want
+    masked = score(H, Z, train_mask=mask)
+    assert score(H, Z, train_mask=pd.Series(mask, index=index)) == masked
+    assert score(H, Z, train_mask=mask.astype(int).tolist()) == masked

@@ -415,8 +415,14 @@ def test_rows_are_matched_by_key_where_both_have_keys() -> None:
             {"head_a": normal(20, 5)},
             "the head of A must have one column per dimension of A \\(7\\)",
         ),
-        ({"head_a": normal(20, 7), "head_class_a": torch.arange(3)}, "got 3 classes and 20 rows"),
-        ({"groups": range(5)}, "groups and A must have the same number of rows; got 5 and 600"),
+        (
+            {"head_a": normal(20, 7), "head_class_a": torch.arange(3)},
+            r"one value for each of 20 rows; got shape \(3,\)",
+        ),
+        (
+            {"groups": range(5)},
+            r"each of 600 rows; got shape \(5,\)",
+        ),
         ({"groups": [0] * 600}, "at least two different labels"),
         ({"groups": [0] * 300 + [1] * 300}, "held-out part is one group"),
         ({"shuffles": -1}, "shuffles must be 0 or more"),

@@ -1,9 +1,12 @@
+import dataclasses
+
 import pytest
 import torch
 from tests.theory.conftest import make_world
 
-from identikit.theory import optimum
+from identikit.theory import ceiling, optimum
 from identikit.theory.ceiling import recovery_ceiling
+from identikit.theory.optimum import rank_optimum
 
 
 def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **options):
@@ -14,7 +17,13 @@ def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **optio
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def once(monkeypatch):
+    """Search once where the spread is not in question."""
+    monkeypatch.setattr(ceiling, "SEARCHES", 1)
+
+
+@pytest.fixture
+def quick(monkeypatch, once):
     """Leave out random starts where the singular vectors are known to lead to the optimum."""
     monkeypatch.setattr(optimum, "RANDOM_STARTS", 0)
 
@@ -46,6 +55,36 @@ def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
         assert got.r2_head == pytest.approx(1, abs=1e-3)
 
 
+def test_an_exact_ceiling_has_no_spread(generator):
+    got = ceiling_of(generator, dim=3, classes=20, samples=1024)
+    assert (got.spread, got.r2_lowest, got.r2_highest) == (0, got.r2_latents, got.r2_latents)
+    assert ceiling_of(generator, dim=3, classes=20, width=5, samples=1024).rank == 3
+
+
+def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(generator, monkeypatch):
+    """The three searches end at a poor place, near the best one, and at the best one."""
+    world = make_world(dim=2, classes=6, conditional="laplace")
+    best = rank_optimum(world, dim=2, normalized=False, samples=1024, generator=generator)
+    noise = torch.randn(best.rows.shape, generator=generator).double()
+    poor, near = (dataclasses.replace(best, rows=best.rows + by * noise) for by in (1.0, 0.01))
+
+    def judged(first, *others):
+        further = list(others)
+        monkeypatch.setattr(ceiling, "SEARCHES", 1 + len(others))
+        monkeypatch.setattr(ceiling, "rank_optimum", lambda *_, **__: further.pop())
+        fresh = torch.Generator().manual_seed(1)
+        return recovery_ceiling(world, dim=2, samples=2048, optimum=first, generator=fresh)
+
+    alone = [judged(end) for end in (poor, near, best)]
+    assert alone[0].excess > alone[2].excess + 0.01
+    assert alone[1].excess == pytest.approx(alone[2].excess, abs=5e-4)
+    got, r2 = judged(poor, near, best), [end.r2_latents for end in alone]
+    assert got.r2_latents == min(alone, key=lambda end: end.excess).r2_latents
+    assert (got.r2_lowest, got.r2_highest) == (min(r2[1:]), max(r2[1:]))
+    assert got.r2_deviation == pytest.approx(torch.tensor(r2).std().item(), rel=1e-4)
+    assert got.spread == got.r2_deviation
+
+
 @pytest.mark.usefixtures("ignorant")
 def test_the_search_finds_one_from_a_random_start(generator):
     got = ceiling_of(generator, dim=2, classes=8, kappa=5.0, samples=512)
@@ -53,6 +92,7 @@ def test_the_search_finds_one_from_a_random_start(generator):
     assert got.r2_head == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.usefixtures("once")
 @pytest.mark.parametrize(
     ("options", "r2", "excess"),
     [  # found with Adam on features and rows of a world drawn by other code

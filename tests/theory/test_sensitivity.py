@@ -10,6 +10,7 @@ from identikit.theory.sensitivity import (
     distortion_forms,
     distortion_rates,
     loss_sensitivity,
+    steepest_slope,
     typical_rate,
 )
 
@@ -105,11 +106,94 @@ def test_few_or_far_classes_make_the_loss_flat(generator):
     assert few.cheapest < base.cheapest / 5
 
 
-def test_the_bound_falls_from_one_to_zero(generator):
+def test_at_a_ceiling_of_one_nothing_changes_to_first_order(generator):
     sensitivity = loss_sensitivity(make_world(), samples=1024, generator=generator)
-    assert sensitivity.r2_at(0.0) == pytest.approx(1)
-    assert sensitivity.r2_at(0.1 * sensitivity.cheapest) == pytest.approx(0.9)
-    assert sensitivity.r2_at(10.0) == 0
+    assert sensitivity.slope < 1e-9
+    assert sensitivity.steepest < 1e-9
+    assert sensitivity.r2_range(0.0, ceiling_r2=1.0) == pytest.approx((1, 1))
+    low, high = sensitivity.r2_range(0.1 * sensitivity.cheapest, ceiling_r2=1.0)
+    assert (low, high) == pytest.approx((0.9, 1))
+    assert sensitivity.r2_range(10.0, ceiling_r2=1.0)[0] == 0
+
+
+LAPLACE = {"dim": 3, "classes": 12, "conditional": "laplace", "scale": 1.0}
+
+
+@pytest.fixture
+def bent(generator):
+    world = make_world(**LAPLACE)
+    return rank_optimum(world, dim=3, normalized=False, samples=400, generator=generator)
+
+
+def traded(optimum, weight):
+    """(excess, R²) at the minimum of the divergence plus weight times R², by scipy."""
+    (k, m), n = optimum.rows.shape, len(optimum.z)
+
+    def scores(theta):
+        rows, h = theta[: k * m].reshape(k, m), theta[k * m :].reshape(n, m)
+        x = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
+        missed = optimum.z - x @ torch.linalg.solve(x.T @ x, x.T @ optimum.z)
+        share = missed.square().sum(0) / (optimum.z - optimum.z.mean(0)).square().sum(0)
+        return divergence(optimum, h, rows), 1 - share.mean()
+
+    def value(flat):
+        theta = torch.tensor(flat, requires_grad=True)
+        excess, r2 = scores(theta)
+        loss = n * (excess + weight * r2)
+        (gradient,) = torch.autograd.grad(loss, theta)
+        return float(loss.detach()), gradient.numpy()
+
+    start = torch.cat([optimum.rows.flatten(), optimum.features.flatten()]).numpy()
+    options = {"ftol": 1e-15, "gtol": 1e-8, "maxiter": 5000, "maxfun": 20_000, "maxcor": 30}
+    end = minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
+    return tuple(float(score) for score in scores(torch.tensor(end)))
+
+
+def test_below_a_ceiling_of_one_r2_moves_either_way_at_the_steepest_rate(bent):
+    steepest = steepest_slope(bent, degree=3)
+    assert steepest > 0.3
+    excess, r2 = traded(bent, 0.0)
+    for weight in (0.003, -0.003):
+        more, moved = traded(bent, weight)
+        slope = (moved - r2) / (more - excess) ** 0.5
+        assert slope == pytest.approx(-steepest if weight > 0 else steepest, rel=0.05)
+
+
+def test_polynomials_change_r2_as_their_gain_says(bent, generator):
+    forms = distortion_forms(bent, degree=3)
+    b = torch.randn(forms.phi.shape[1], 3, generator=generator, dtype=torch.float64)
+    gained = [-lost_r2(bent, step * forms.phi @ b) for step in (1e-4, -1e-4)]
+    slope = (gained[0] - gained[1]) / 2e-4
+    assert slope == pytest.approx(float(forms.gain @ b.flatten()), rel=1e-3)
+
+
+def test_a_distortion_of_a_bent_optimum_costs_what_the_form_says(bent, generator):
+    """Where the model is not the true posterior, rows that answer cost more than their variance."""
+    forms = distortion_forms(bent, degree=2)
+    for _ in range(3):
+        b = 0.02 * torch.randn(forms.phi.shape[1], 3, generator=generator, dtype=torch.float64)
+        predicted = float(b.flatten() @ forms.cost @ b.flatten())
+        cost = after_the_head_has_answered(bent, forms.phi @ b) - bent.excess
+        # the features' own gradient is zero at each sample, so what is left is second order
+        assert cost == pytest.approx(predicted, rel=0.1)
+
+
+def test_no_polynomial_is_steeper_than_what_is_free_at_each_sample(generator):
+    sensitivity = loss_sensitivity(make_world(**LAPLACE), samples=1024, generator=generator)
+    assert 0 < sensitivity.slope < sensitivity.steepest
+    above = 1e-4
+    low, high = sensitivity.r2_range(sensitivity.ceiling_excess + above, ceiling_r2=0.8)
+    assert high - 0.8 == pytest.approx(0.01 * sensitivity.steepest)
+    second = 0.8 * above / sensitivity.cheapest
+    assert 0.8 - low == pytest.approx(0.01 * sensitivity.steepest + second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scale", "slope"), [(1.0, 0.93), (0.5, 0.42)])
+def test_projected_laplace_worlds_have_the_known_slopes(scale, slope, generator):
+    world = make_world(conditional="laplace", scale=scale)
+    found = loss_sensitivity(world, generator=generator)
+    assert found.slope == pytest.approx(slope, rel=0.05)
 
 
 def test_many_rows_answer_through_polynomials(generator, monkeypatch):
@@ -145,4 +229,4 @@ def test_directions_that_nothing_is_read_from_do_not_count(generator):
 
 def test_a_world_without_information_costs_nothing(generator):
     sensitivity = loss_sensitivity(make_world(kappa=0.0), samples=512, generator=generator)
-    assert sensitivity.r2_at(0.01) == 0
+    assert sensitivity.r2_range(0.01, ceiling_r2=0.0) == (0, 1)

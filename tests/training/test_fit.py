@@ -176,7 +176,9 @@ def test_a_staged_head_resumes_to_the_same_bits(
     def model(seed: int = 0) -> tuple[MLP, StagedHead]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
-        clusters = LabelClusters(group=torch.arange(LABELS) % 8, groups=8, separation=2.0)
+        clusters = LabelClusters(
+            group=torch.arange(LABELS) % 8, groups=8, separation=2.0, observations=0
+        )
         config = HeadConfig(
             group=8,
             negatives=4,

@@ -40,8 +40,6 @@ class Papers:
         if self.json:
             print(json.dumps(counts | {"title": found.paper.title, "page": str(page)}))
             return
-        say(OUT, found.paper.title)
-        say(OUT, f"{counts['citing']:,} papers cite it, it cites {counts['cited']:,}.")
-        for sentence in found.sources:
+        links = f"{counts['citing']:,} papers cite it, it cites {counts['cited']:,}."
+        for sentence in (found.paper.title, links, *found.sources, f"page: {page}"):
             say(OUT, sentence)
-        say(OUT, f"page: {page}")

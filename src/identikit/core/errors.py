@@ -5,6 +5,7 @@ what would do. The command line prints it without a traceback; the API raises it
 `ValueError` that it is.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
@@ -33,6 +34,19 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     return InputError(
         f"unknown {what} {got!r}.{hint} {len(names):,} are known; {nearest}: {listed}."
     )
+
+
+def look_alikes(some: Iterable[str], others: Iterable[str]) -> str:
+    """A sentence about names that look alike and are written differently, if there are any."""
+    known = {unicodedata.normalize("NFC", name): name for name in others}
+    for name in some:
+        other = known.get(unicodedata.normalize("NFC", name))
+        if other is not None:
+            return (
+                f" {name!a} and {other!a} look alike: one is composed Unicode (NFC), the "
+                "other is not; unicodedata.normalize makes them one."
+            )
+    return ""
 
 
 def missing_package(what: str, *, extra: str) -> InputError:

@@ -5,13 +5,13 @@ on a circle, not 0..355, and an object's identity is a class, not a number.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Int, Shaped
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -45,6 +45,8 @@ class Factor:
     """One full turn in the values' unit; given for circular factors and for no others."""
     levels: tuple[str, ...] = ()
     """Names of the levels, where they have names."""
+    missing: Bool[Tensor, " n"] | None = None
+    """Samples that have no value, where there are any; `values` is NaN there and nowhere else."""
 
     def __post_init__(self) -> None:
         if self.values.ndim != 1:
@@ -52,16 +54,19 @@ class Factor:
                 f"factor {self.name!r} must be one value per sample; "
                 f"got an array of shape {tuple(self.values.shape)}."
             )
-        bad = int((~torch.isfinite(self.values.double())).sum())
+        there = self.values if self.missing is None else self.values[~self.missing]
+        if len(self.values) and not len(there):
+            raise InputError(f"factor {self.name!r} has no value in any row. Leave it out.")
+        bad = int((~torch.isfinite(there.double())).sum())
         if bad:
             raise InputError(
                 f"factor {self.name!r} has {bad} values that are NaN or infinite, of "
                 f"{len(self.values)}. Drop those samples or fill them in."
             )
-        if len(self.values) and bool((self.values == self.values[0]).all()):
+        if len(there) and bool((there == there[0]).all()):
             raise InputError(
-                f"factor {self.name!r} is constant ({self.values[0].item():g} in all "
-                f"{len(self.values)} samples), so nothing can be read out. Leave it out."
+                f"factor {self.name!r} is constant ({there[0].item():g} in all "
+                f"{len(there)} samples), so nothing can be read out. Leave it out."
             )
         if (self.kind is Kind.CIRCULAR) != (self.period is not None):
             raise InputError(
@@ -105,6 +110,21 @@ class Factors(Mapping[str, Factor]):
     def n_samples(self) -> int:
         """Number of samples (rows)."""
         return len(next(iter(self._factors.values())).values)
+
+    def complete(self) -> "Factors | None":
+        """The factors that have a value in every row, if there are any."""
+        found = [factor for factor in self.values() if factor.missing is None]
+        return Factors(found) if found else None
+
+    def incomplete(self) -> list[tuple[Int[Tensor, " rows"], "Factors"]]:
+        """The others, together where they lack the same rows: the rows that they have, and they."""
+        groups: dict[bytes, tuple[Tensor, list[Factor]]] = {}
+        for factor in self.values():
+            if factor.missing is not None:
+                rows = (~factor.missing).nonzero().flatten()
+                whole = replace(factor, values=factor.values[rows], missing=None)
+                groups.setdefault(rows.numpy().tobytes(), (rows, []))[1].append(whole)
+        return [(rows, Factors(factors)) for rows, factors in groups.values()]
 
     def to_frame(self) -> pd.DataFrame:
         """The values as a data frame, one column per factor."""

@@ -5,6 +5,7 @@ What was touched of a mapped file counts as resident until the system wants the 
 Whatever copies features that may be large goes through `blocks` and `scratch`.
 """
 
+import math
 import mmap
 import os
 import tempfile
@@ -147,6 +148,20 @@ def projected(
         start += len(block)
         release(found)
     return found
+
+
+def largest(values: Num[Tensor, "n ..."]) -> float:
+    """The largest absolute value; NaN where one is NaN or infinite."""
+    most = 0.0
+    for part in row_blocks(values):
+        block = values[part]
+        if not block.is_floating_point():
+            block = block.double()
+        low, high = (end.item() for end in block.aminmax()) if block.numel() else (0.0, 0.0)
+        if not math.isfinite(low + high):
+            return math.nan
+        most = max(most, -low, high)
+    return most
 
 
 def not_finite(values: Num[Tensor, "n ..."]) -> tuple[int, list[int]]:

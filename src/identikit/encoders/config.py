@@ -33,3 +33,8 @@ class EncoderConfig:
         for name in ("width", "depth"):
             if getattr(self, name) < 1:
                 raise InputError(f"encoder {name} must be at least 1; got {getattr(self, name)}.")
+
+    @property
+    def narrowest(self) -> int | None:
+        """Units of the narrowest layer, where the config says: no more dimensions come through."""
+        return self.width if self.architecture == "plain" else None

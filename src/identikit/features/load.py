@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from identikit.core.errors import InputError, unknown_name
+from identikit.core.factors import Factors
 from identikit.core.memory_mapped import gathered
 from identikit.core.representation import Representation
+from identikit.features.columns import Column, as_classes, require_labels
 from identikit.features.head import read_head
 from identikit.features.inputs import as_factors, as_features
 from identikit.features.paths import Paths
@@ -82,21 +84,25 @@ def load_features(
     columns, kept, notes = dict(rows.columns), None, list(rows.skipped)
     own_key = next((k for k in (key, *KEYS) if k in columns), None)
     if factors is not None:
-        table = read_table(Path(factors), key=key)
-        columns, kept, note = _beside(rows, table, Path(factors), key, own_key, partial=partial)
-        notes += [note] if note else []
+        table = read_table(Path(factors), key=key, rows=None if key else len(rows.h))
+        columns, kept, note = _beside(
+            rows, table.columns, Path(factors), key, own_key, partial=partial
+        )
+        notes += [*table.notes, *([note] if note else [])]
     elif key is not None and key not in columns:
         raise unknown_name("column of the features", key, columns)
-    named = {name: _column(columns, name) for name in (items, groups) if name is not None}
+    n = len(rows.h) if kept is None else len(kept)
+    named = {name: _labels(columns, name, n) for name in (items, groups) if name is not None}
     chosen = _chosen(columns, only, apart={key, items, groups, *KEYS} - {None})
     others, more = _controls(rows, controls or {}, own_key, skip_corrupt=skip_corrupt)
     x = others.pop("x", rows.x)
+    representation = _representation(rows, x, chosen, kept, kinds, head, str(features))
     return Loaded(
-        representation=_representation(rows, x, chosen, kept, kinds, head, str(features)),
+        representation=representation,
         controls={name: _kept(h, kept, name=f"control {name!r}") for name, h in others.items()},
         items=None if items is None else named[items],
         groups=None if groups is None else named[groups],
-        notes=(*notes, *more),
+        notes=(*notes, *more, *_missing(representation.factors)),
     )
 
 
@@ -109,7 +115,7 @@ def _beside(
     rows: Rows, table: Columns, path: Path, key: str | None, own_key: str | None, *, partial: bool
 ) -> tuple[Columns, NDArray[np.int64] | None, str | None]:
     """All columns of the samples that are kept, which these are (None: all), and what is not."""
-    n, length = len(rows.h), len(next(iter(table.values()), ()))
+    n, length = len(rows.h), next((c.shape[0] for c in table.values()), 0)
     twice = set(rows.columns) & set(table) - {key, own_key}
     if twice:
         raise InputError(
@@ -138,15 +144,29 @@ def _beside(
         rows.columns[own_key], table[key], path=path, partial=partial, fewer_samples=fewer
     )
     whole = len(found.samples) == n
-    own = {name: column[found.samples] for name, column in rows.columns.items()}
-    joined = {name: column[found.rows] for name, column in table.items() if name != key}
+    own = {name: column.take(found.samples) for name, column in rows.columns.items()}
+    joined = {name: column.take(found.rows) for name, column in table.items() if name != key}
     return {**own, **joined}, None if whole else found.samples, found.note
 
 
-def _column(columns: Columns, name: str) -> NDArray[Any]:
+def _column(columns: Columns, name: str) -> Column:
     if name not in columns:
         raise unknown_name("column", name, columns)
     return columns[name]
+
+
+def _labels(columns: Columns, name: str, n: int) -> NDArray[Any]:
+    return require_labels(_column(columns, name), name=f"column {name!r}", n=n).values
+
+
+def _missing(factors: Factors) -> list[str]:
+    """What is said of factors that lack values."""
+    return [
+        f"{name} has no value in {int(factor.missing.sum()):,} of {len(factor.missing):,} samples, "
+        "which are left out of it"
+        for name, factor in factors.items()
+        if factor.missing is not None
+    ]
 
 
 def _chosen(columns: Columns, only: Sequence[str], *, apart: set[str | None]) -> Columns:
@@ -166,24 +186,11 @@ def _representation(
     source: str,
 ) -> Representation:
     h = _kept(rows.h, kept, name="h")
-    n, dim = h.shape
-    if n < dim:
-        raise InputError(
-            f"h has fewer samples ({n}) than dimensions ({dim}), so a map from it cannot be "
-            "told from chance. Give more samples or fewer dimensions; if h is (dimensions, "
-            "samples), transpose it."
-        )
     if not columns:
         raise InputError(
             f"{source} holds no factors, only 'h'. Put them into the file, or give a table of "
             "factors."
         )
-    for name, array in columns.items():
-        if array.ndim > 2:
-            raise InputError(
-                f"factor {name!r} has shape {array.shape}; give one value per sample, or a "
-                "matrix (samples, factors). Observations go under the name 'x'."
-            )
     own = rows.head if head is None else read_head(Path(head))
     weights = as_features(own["W"], name="W") if "W" in own else None
     vectors = own.get("class_vectors")
@@ -244,17 +251,9 @@ def _kept(values: Tensor, kept: NDArray[np.int64] | None, *, name: str) -> Tenso
     return as_features(values, name=name)
 
 
-def _row_class(values: Any, rows: Any) -> Tensor | None:
+def _row_class(values: Any, rows: Tensor | None) -> Tensor | None:
     if values is None:
         return None
-    if (
-        rows is None
-        or values.ndim != 1
-        or len(values) != len(rows)
-        or values.dtype.kind not in "iu"
-    ):
-        raise InputError(
-            f"head_class must be one integer per row of W; got shape {values.shape} of "
-            f"{values.dtype} for {'no W' if rows is None else f'{len(rows)} rows'}."
-        )
-    return torch.as_tensor(values.astype(np.int64))
+    if rows is None:
+        raise InputError("head_class is the class of each row of W, and there is no W.")
+    return as_classes(values, name="head_class", n=len(rows))

@@ -2,12 +2,15 @@
 
 Matrices have names with a meaning: h (n, d_h) or `features`, x (n, ...). They are only described
 here and read later, .npy and safetensors where they are touched. In Parquet h is a column of
-lists or many columns of numbers (`h0`, `h1`, ...). All other arrays are columns: factors, keys
-and what else is known, the head among them.
+lists or many columns of numbers (`h0`, `h1`, ..., in the order of their numbers). The classifier
+that was trained on h is its head. All other arrays are columns: factors, keys and what else is
+known.
 """
 
+import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,18 +23,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Num
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from identikit.core.archives import (
+    Header,
+    open_archive,
+    read_header,
+    read_numbers,
+    require_expansion,
+)
 from identikit.core.errors import InputError
+from identikit.core.files import open_regular, require_regular
 from identikit.core.memory_mapped import from_numpy, map_array, release, row_blocks, scratch
-from identikit.features.paths import FEATURES, SUFFIXES
+from identikit.features.columns import Column, as_column, unusable
+from identikit.features.paths import FEATURES, SUFFIXES, suffix_of
 
 MATRICES = (*FEATURES, "x")
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
-Columns = dict[str, NDArray[Any]]
+HEAD = ("W", "head_class", "class_vectors")
+"""Names of arrays that are not about samples but about the classifier on h."""
+PICKLED = (
+    "is a pickled object, which could run any code and is never opened. Save numbers or "
+    "fixed-width strings: numpy.asarray(values).astype(str)."
+)
+CHUNK = 2**24
+"""Bytes read at once."""
+Columns = dict[str, Column]
 
 
 class UnreadableError(InputError):
@@ -45,6 +64,8 @@ class Matrix:
     shape: tuple[int, ...]
     dtype: torch.dtype
     load: Callable[[], Num[Tensor, "n ..."]]
+    names: tuple[str, ...] = ()
+    """Of its columns, where they have any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +75,8 @@ class Content:
     path: Path
     matrices: Mapping[str, Matrix] = field(default_factory=dict)
     columns: Columns = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    """Arrays of the classifier by their names in `HEAD`."""
 
 
 def read_file(path: Path, *, factors_apart: bool = False) -> Content:
@@ -72,11 +95,12 @@ def read_file(path: Path, *, factors_apart: bool = False) -> Content:
     with reading(path):
         if not path.stat().st_size:
             raise UnreadableError(f"{path} is empty.")
-        if path.suffix == ".npy":
+        kind = suffix_of(path)
+        if kind == ".npy":
             return Content(path=path, matrices={"h": _described_npy(path)})
-        if path.suffix == ".npz":
+        if kind == ".npz":
             return _npz(path)
-        if path.suffix == ".safetensors":
+        if kind == ".safetensors":
             return _safetensors(path)
         return _parquet(path, factors_apart=factors_apart)
 
@@ -87,9 +111,9 @@ def require_format(path: Path, suffixes: tuple[str, ...]) -> None:
     Raises:
         InputError: a suffix that is not among them.
     """
-    if path.suffix in suffixes or not path.exists():  # whoever opens it says that it is missing
+    if suffix_of(path) in suffixes or not path.exists():  # who opens it says that it is missing
         return
-    if path.suffix in PICKLES:
+    if suffix_of(path) in PICKLES:
         raise InputError(
             f"{path} is a pickle by its name, which could run any code and is never opened. Save "
             "the numbers with numpy.save or safetensors.torch.save_file and give that file."
@@ -106,66 +130,71 @@ def reading(path: Path) -> Iterator[None]:
         UnreadableError: it is damaged.
     """
     try:
+        require_regular(path)
         yield
     except InputError:
         raise
     except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-        SafetensorError,
-        pa.ArrowException,
+        *(OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, RuntimeError),
+        *(MemoryError, zipfile.BadZipFile, zlib.error, SafetensorError, pa.ArrowException),
     ) as error:
         if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
             words = error.strerror or "No such file or directory"
             raise InputError(f"cannot read {path}: {words}.") from None
-        if "Object arrays" in str(error) or "Python objects" in str(error):
-            raise _pickled(path, None) from None
-        article = "an" if path.suffix.startswith(".n") else "a"
+        kind = suffix_of(path)
+        article = "an" if kind.startswith(".n") else "a"
+        words = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableError(
-            f"{path} is not {article} {path.suffix} file, or was cut short or damaged "
-            f"({' '.join(str(error).split())}). Copy or make it again."
+            f"{path} is not {article} {kind} file, or was cut short or damaged ({words}). Copy or "
+            "make it again."
         ) from None
 
 
 def read_array(path: Path) -> NDArray[Any]:
     """A whole .npy file, with the errors of `reading`."""
-    with reading(path):
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-        return array
-
-
-def _pickled(path: Path, name: str | None) -> UnreadableError:
-    what = f"array {name!r} in {path} is" if name else f"{path} holds"
-    return UnreadableError(
-        f"{what} a pickled object, which could run any code and is never opened. Save numbers or "
-        "fixed-width strings: numpy.asarray(values).astype(str)."
-    )
+    with reading(path), open_regular(path) as file:
+        header = read_header(file, path.stat().st_size)
+        if header.dtype.hasobject:
+            raise UnreadableError(f"{path} {PICKLED}")
+        return read_numbers(file, header)
 
 
 def _described_npy(path: Path) -> Matrix:
-    array = npy.open_memmap(path, mode="r")  # reads the header, checks the size
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{path} must hold numbers to be features; got {array.dtype}.")
+    with open_regular(path) as file:
+        header = read_header(file, path.stat().st_size)
+    if header.dtype.hasobject:
+        raise UnreadableError(f"{path} {PICKLED}")
+    _require_numbers(str(path), header)
     return Matrix(
-        shape=array.shape,
-        dtype=_torch_type(array.dtype),
-        load=lambda: _mapped_npy(path),
+        shape=header.shape,
+        dtype=_torch_type(header.dtype),
+        load=partial(_mapped_npy, path, header),
     )
 
 
-def _mapped_npy(path: Path) -> Tensor:
-    array = npy.open_memmap(path, mode="r")
-    if array.flags.c_contiguous and array.dtype.isnative:
-        found: Tensor = map_array(path, dtype=array.dtype, shape=array.shape, offset=array.offset)
-        return found
-    found = scratch(array.shape, _torch_type(array.dtype))
+def _require_numbers(name: str, header: Header) -> None:
+    if header.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold numbers to be features; got {header.dtype}.")
+
+
+def _mapped_npy(path: Path, header: Header) -> Tensor:
+    if not header.fortran and _numpy_type(header.dtype) == header.dtype:
+        mapped: Tensor = map_array(
+            path, dtype=header.dtype, shape=header.shape, offset=header.offset
+        )
+        return mapped
+    array = np.memmap(
+        path,
+        dtype=header.dtype,
+        mode="r",
+        shape=header.shape,
+        offset=header.offset,
+        order="F" if header.fortran else "C",
+    )
+    found = scratch(header.shape, _torch_type(header.dtype))
     for rows in row_blocks(found):
         found[rows] = torch.from_numpy(
-            np.ascontiguousarray(array[rows], dtype=array.dtype.newbyteorder("="))
+            np.ascontiguousarray(array[rows], dtype=_numpy_type(header.dtype))
         )
     return found
 
@@ -174,65 +203,85 @@ def _npz(path: Path) -> Content:
     """Matrices are described by their headers; everything else is read."""
     matrices: dict[str, Matrix] = {}
     columns: Columns = {}
-    with path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
-        names = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        for name, member in names.items():
+    head: dict[str, Any] = {}
+    with open_archive(path) as (archive, members):
+        for name, member in members.items():
             with archive.open(member) as file:
-                shape, dtype = _npy_header(file)
-                if dtype.hasobject:
-                    raise _pickled(path, name)
-                if name not in MATRICES:
-                    columns[name] = _column(path, member)
-                    continue
-                if dtype.kind not in "biuf":
-                    raise InputError(f"{name} in {path} must hold numbers; got {dtype}.")
-                matrices[name] = Matrix(
-                    shape=shape, dtype=_torch_type(dtype), load=partial(_member, path, member)
-                )
-    return Content(path=path, matrices=matrices, columns=columns)
+                header = read_header(file, member.file_size)
+                if name in MATRICES:
+                    if header.dtype.hasobject:
+                        raise UnreadableError(f"array {name!r} in {path} {PICKLED}")
+                    _require_numbers(f"{name} in {path}", header)
+                    matrices[name] = Matrix(
+                        shape=header.shape,
+                        dtype=_torch_type(header.dtype),
+                        load=partial(_member, path, name),
+                    )
+                elif header.dtype.hasobject:
+                    columns[name] = unusable(header.shape, f"in {path} {PICKLED}")
+                elif name in HEAD:
+                    head[name] = read_numbers(file, header)
+                else:
+                    columns[name] = as_column(read_numbers(file, header))
+    return Content(path=path, matrices=matrices, columns=columns, head=head)
 
 
-def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    first = npy.read_magic(file) == (1, 0)
-    read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
-
-
-def _column(path: Path, member: str) -> NDArray[Any]:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        return array
-
-
-def _member(path: Path, member: str) -> Tensor:
-    array = _column(path, member)
-    return from_numpy(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")))
+def _member(path: Path, name: str) -> Tensor:
+    """A matrix of an archive, unpacked bit by bit into scratch space."""
+    with open_archive(path) as (archive, members), archive.open(members[name]) as file:
+        header = read_header(file, members[name].file_size)
+        if header.fortran or _numpy_type(header.dtype) != header.dtype:
+            array = read_numbers(file, header)
+            return from_numpy(np.ascontiguousarray(array, dtype=_numpy_type(header.dtype)))
+        found = scratch(header.shape, _torch_type(header.dtype))
+        room = found.view(-1).view(torch.uint8).numpy()
+        for start in range(0, header.size, CHUNK):
+            part = room[start : start + CHUNK]
+            content = file.read(len(part))
+            if len(content) < len(part):
+                raise EOFError(f"{name} ends too early")
+            part[:] = np.frombuffer(content, np.uint8)
+            release(found)
+        return found
 
 
 def _safetensors(path: Path) -> Content:
     matrices: dict[str, Matrix] = {}
     columns: Columns = {}
+    head: dict[str, Any] = {}
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118 - it is no mapping
             if name in MATRICES:
                 shape = tuple(file.get_slice(name).get_shape())
-                dtype = file.get_slice(name)[:0].dtype
-                matrices[name] = Matrix(shape=shape, dtype=dtype, load=partial(_tensor, path, name))
+                dtype = file.get_slice(name)[:0].dtype if shape else torch.float32
+                matrices[name] = Matrix(
+                    shape=shape, dtype=_common_type(dtype), load=partial(_tensor, path, name)
+                )
+            elif name in HEAD:
+                head[name] = file.get_tensor(name)
             else:
-                columns[name] = safetensors_array(file.get_tensor(name))
-    return Content(path=path, matrices=matrices, columns=columns)
+                columns[name] = as_column(file.get_tensor(name))
+    return Content(path=path, matrices=matrices, columns=columns, head=head)
 
 
 def _tensor(path: Path, name: str) -> Tensor:
     with safe_open(path, framework="pt") as file:
         found: Tensor = file.get_tensor(name)
-        return found
+        return found.to(_common_type(found.dtype))
+
+
+def _common_type(dtype: torch.dtype) -> torch.dtype:
+    """float32 for numbers of eight bits, which torch can hardly count with; yes is 1."""
+    if dtype == torch.bool:
+        return torch.uint8
+    return torch.float32 if dtype.is_floating_point and dtype.itemsize == 1 else dtype
 
 
 def _parquet(path: Path, *, factors_apart: bool) -> Content:
     with pq.ParquetFile(path) as file:
         schema, n = file.schema_arrow, file.metadata.num_rows
+        require_unlike(path, schema.names)
+        require_expansion(path, n * _row_bytes(schema), size=path.stat().st_size)
         lists = [f.name for f in schema if _is_list(f.type)]
         groups = {name: [name] for name in lists if name in MATRICES}
         if not set(groups) & set(FEATURES):
@@ -240,35 +289,60 @@ def _parquet(path: Path, *, factors_apart: bool) -> Content:
             groups |= _features_of(path, schema, others, factors_apart=factors_apart)
         taken = {column for group in groups.values() for column in group}
         rest = [f.name for f in schema if f.name not in taken]
-        columns = parquet_columns(file.read(columns=rest))
+        columns = _columns_of(file.read(columns=rest))
         matrices = {}
         for name, group in groups.items():
-            kind = schema.field(group[0]).type
-            width = len(group)
-            if _is_list(kind):
+            kinds = [schema.field(each).type for each in group]
+            width, names = len(group), tuple(group)
+            if _is_list(kinds[0]):
                 first = next(file.iter_batches(batch_size=1, columns=group), None)
                 width = len(first.column(0).flatten()) if first is not None else 0
-                kind = kind.value_type
-            dtype = _torch_type(np.result_type(kind.to_pandas_dtype()))
+                kinds, names = [kinds[0].value_type], ()
+            dtype = _torch_type(np.result_type(*(kind.to_pandas_dtype() for kind in kinds)))
             load = partial(_batches, path, group, (n, width), dtype)
-            matrices[name] = Matrix(shape=(n, width), dtype=dtype, load=load)
+            matrices[name] = Matrix(shape=(n, width), dtype=dtype, load=load, names=names)
     return Content(path=path, matrices=matrices, columns=columns)
 
 
-def parquet_columns(table: pa.Table) -> Columns:
+def _row_bytes(schema: pa.Schema) -> int:
+    """Of a row in memory at least: columns of one repeated value take no room on the disk."""
+    return sum(f.type.bit_width // 8 if pa.types.is_primitive(f.type) else 1 for f in schema)
+
+
+def require_unlike(path: Path, names: list[str]) -> None:
+    """Refuse a table with two columns of one name.
+
+    Raises:
+        InputError: it has such.
+    """
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise InputError(
+            f"{path} has {names.count(twice[0])} columns called {twice[0]!r}. Rename them or "
+            "leave one out."
+        )
+
+
+def read_parquet_table(path: Path) -> Columns:
+    """All columns of a Parquet file, with the errors of `reading`.
+
+    Raises:
+        InputError: two columns of one name, or more rows than may be.
+    """
+    with reading(path), pq.ParquetFile(path) as file:
+        schema, n = file.schema_arrow, file.metadata.num_rows
+        require_unlike(path, schema.names)
+        require_expansion(path, n * _row_bytes(schema), size=path.stat().st_size)
+        return _columns_of(file.read())
+
+
+def _columns_of(table: pa.Table) -> Columns:
     """Columns by name; a named index that pandas saved is one, the numbers of rows are none."""
-    frame = table.to_pandas(ignore_metadata=True)
     return {
-        str(name): frame[name].to_numpy()
-        for name in frame
-        if not str(name).startswith("__index_level_")
+        name: as_column(column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if not name.startswith("__index_level_")
     }
-
-
-def safetensors_array(tensor: Tensor) -> NDArray[Any]:
-    """As NumPy has it, which does not know bfloat16."""
-    array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-    return array
 
 
 def _features_of(
@@ -278,9 +352,9 @@ def _features_of(
     numbers = [
         f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)
     ]
-    counted = [name for name in numbers if name.rstrip("0123456789").rstrip("_.") in FEATURES]
     if len(lists) == 1:
         return {"h": lists}
+    counted = _counted(path, numbers)
     if counted:
         return {"h": counted}
     floats = [name for name in numbers if pa.types.is_floating(schema.field(name).type)]
@@ -293,6 +367,18 @@ def _features_of(
     )
 
 
+def _counted(path: Path, names: list[str]) -> list[str]:
+    """h0, h1, ..., h10 in the order of their numbers."""
+    parts = {name: re.fullmatch(rf"({'|'.join(FEATURES)})[_.]?(\d*)", name) for name in names}
+    found = {name: (part[1], int(part[2] or -1)) for name, part in parts.items() if part}
+    if len({stem for stem, _ in found.values()}) > 1 or len(set(found.values())) < len(found):
+        raise InputError(
+            f"{path} has columns {', '.join(list(found)[:6])}, ... of which nobody can say how "
+            "they are one matrix. Call them h0, h1, ...."
+        )
+    return sorted(found, key=lambda name: found[name])
+
+
 def _batches(path: Path, group: list[str], shape: tuple[int, int], dtype: torch.dtype) -> Tensor:
     """Columns of a Parquet file as a matrix, so many rows at a time."""
     found, start = scratch(shape, dtype), 0
@@ -303,6 +389,11 @@ def _batches(path: Path, group: list[str], shape: tuple[int, int], dtype: torch.
                 raise InputError(f"{path} has rows {start} to {rows.stop} with missing features.")
             if _is_list(batch.schema.field(0).type):
                 values = batch.column(0).flatten()
+                if values.null_count:
+                    raise InputError(
+                        f"{path} has missing values in the lists of column {group[0]!r} between "
+                        f"rows {start} and {rows.stop}."
+                    )
                 if len(values) != batch.num_rows * shape[1]:
                     raise InputError(
                         f"{path} has lists of different lengths in column {group[0]!r} between "
@@ -315,6 +406,8 @@ def _batches(path: Path, group: list[str], shape: tuple[int, int], dtype: torch.
             found[rows] = torch.from_numpy(np.array(block))
             release(found)
             start = rows.stop
+        if start != len(found):
+            raise EOFError(f"{start:,} rows of {len(found):,}")
     return found
 
 
@@ -325,5 +418,12 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
+def _numpy_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """In this machine's order of bytes, and of eight bytes at most, as torch has it; yes is 1."""
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    return np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
+
+
 def _torch_type(dtype: np.dtype[Any]) -> torch.dtype:
-    return torch.from_numpy(np.empty(0, dtype.newbyteorder("="))).dtype
+    return torch.from_numpy(np.empty(0, _numpy_type(dtype))).dtype

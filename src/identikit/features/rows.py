@@ -4,6 +4,7 @@ One that lies mapped on the disk stays there; several are copied one by one into
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Num
-from numpy.typing import NDArray
 from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
 from identikit.core.memory_mapped import not_finite, release, row_blocks, scratch
-from identikit.features.head import HEAD, read_head
+from identikit.features.columns import Column, as_column, joined, unusable
+from identikit.features.head import read_head
 from identikit.features.paths import FEATURES, Paths, files_in, grouped, listed
 from identikit.features.read import (
+    HEAD,
     Columns,
     Content,
     Matrix,
@@ -30,7 +32,6 @@ from identikit.features.read import (
     require_format,
 )
 from identikit.features.shards import FORMAT, MANIFEST_FILE, Manifest, read_keys, read_manifest
-from identikit.features.table import read_table
 
 KEYS = ("key", "keys")
 
@@ -43,7 +44,7 @@ class Rows:
     x: Num[Tensor, "n ..."] | None
     columns: Columns
     """One entry per sample each."""
-    head: Columns
+    head: Mapping[str, Any]
     skipped: tuple[str, ...]
     """Shards that could not be read, and why."""
     manifest: Manifest | None = None
@@ -88,14 +89,16 @@ def _has_manifest(folder: Path) -> bool:
 
 
 def _with_companions(content: Content, companions: dict[str, Path]) -> Content:
-    matrices, columns = dict(content.matrices), dict(content.columns)
+    matrices, columns, head = dict(content.matrices), dict(content.columns), dict(content.head)
     for name, path in companions.items():
         require_format(path, (".npy",))
         if name == "x":
             matrices["x"] = read_file(path).matrices["h"]
+        elif name in HEAD:
+            head[name] = read_array(path)
         else:
-            columns[name] = read_table(path)["z"] if name not in HEAD else read_array(path)
-    return replace(content, matrices=matrices, columns=columns)
+            columns[name] = as_column(read_array(path))
+    return replace(content, matrices=matrices, columns=columns, head=head)
 
 
 def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
@@ -114,7 +117,8 @@ def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
                     f"{path} is not the file that the manifest lists: it is missing, was cut "
                     "short or changed. Copy it again, or delete it and extract again."
                 )
-            contents.append(replace(read_file(path), columns={KEYS[0]: keys[rows]}))
+            own = {KEYS[0]: as_column(keys[rows])}
+            contents.append(replace(read_file(path), columns=own))
         except UnreadableError as error:
             skipped.append(_skip(error, path, len(manifest.shards), skip_corrupt))
     found = _joined(contents, skipped, skip_corrupt=skip_corrupt)
@@ -138,6 +142,7 @@ def _joined(contents: list[Content], skipped: list[str], *, skip_corrupt: bool) 
         raise InputError(f"none of the shards could be read. {' '.join(skipped)}")
     for content in contents:
         _require_alike(content, contents[0])
+    contents = [_of_own_length(content) for content in contents]
     if len(contents) == 1:
         only = contents[0]
         with reading(only.path):
@@ -156,6 +161,7 @@ def _joined(contents: list[Content], skipped: list[str], *, skip_corrupt: bool) 
             skipped.append(_skip(error, content.path, len(contents), skip_corrupt))
             continue
         for name, rows in loaded.items():
+            rows = _in_order(rows, content.matrices[name], contents[0].matrices[name])
             _copy(rows, room[name][start : start + len(rows)], content.path, name)
         start += len(loaded[_features_name(content)])
         kept.append(content)
@@ -177,13 +183,18 @@ def _copy(rows: Tensor, target: Tensor, path: Path, name: str) -> None:
         release(target)
 
 
+def _in_order(rows: Tensor, own: Matrix, first: Matrix) -> Tensor:
+    """Columns as the first shard has them, by their names."""
+    if own.names == first.names:
+        return rows
+    return rows[:, [own.names.index(name) for name in first.names]]
+
+
 def _rows(matrices: dict[str, Tensor], contents: list[Content], skipped: list[str]) -> Rows:
     return Rows(
         h=matrices["h"],
         x=matrices.get("x"),
-        columns={
-            name: _stacked(name, contents) for name in contents[0].columns if name not in HEAD
-        },
+        columns={name: _stacked(name, contents) for name in contents[0].columns},
         head=_same_head(contents),
         skipped=tuple(skipped),
     )
@@ -197,6 +208,8 @@ def _require_alike(content: Content, first: Content) -> None:
             f"{', '.join(map(repr, [*content.matrices, *content.columns])) or 'nothing'}. Write it "
             "with numpy.savez(path, h=features, name1=factor1, ...)."
         )
+    if len(set(content.matrices) & set(FEATURES)) > 1:
+        raise InputError(f"{content.path} holds both {' and '.join(FEATURES)}. Leave one out.")
     n = content.matrices[_features_name(content)].shape[:1]
     for name, matrix in content.matrices.items():
         if len(matrix.shape) < 2 and name != "x":
@@ -204,15 +217,13 @@ def _require_alike(content: Content, first: Content) -> None:
                 f"h must be a matrix (samples, dimensions); {content.path} has shape "
                 f"{matrix.shape}."
             )
-    own = {name: matrix.shape for name, matrix in content.matrices.items()}
-    own |= {name: np.shape(c) for name, c in content.columns.items() if name not in HEAD}
-    for name, shape in own.items():
-        if shape[:1] != n:
+        if matrix.shape[:1] != n:
             raise InputError(
-                f"{name!r} and 'h' must have the same number of rows; got shape {shape} and "
+                f"{name!r} and 'h' must have the same number of rows; got shape {matrix.shape} and "
                 f"{n[0]} rows of h in {content.path}. Pass values of the same samples."
             )
-    if set(own) != {*first.matrices, *(c for c in first.columns if c not in HEAD)}:
+    own = [*content.matrices, *content.columns]
+    if set(own) != {*first.matrices, *first.columns}:
         raise InputError(
             f"all shards must hold the same arrays; {content.path.name} has {', '.join(own)} and "
             f"{first.path.name} {', '.join([*first.matrices, *first.columns])}."
@@ -223,6 +234,29 @@ def _require_alike(content: Content, first: Content) -> None:
                 f"all shards must have one width; {name} is {_times(matrix)} wide in "
                 f"{content.path.name} and {_times(first.matrices[name])} in {first.path.name}."
             )
+        if set(matrix.names) != set(first.matrices[name].names):
+            odd = sorted(set(matrix.names) ^ set(first.matrices[name].names))
+            raise InputError(
+                f"all shards must have the same columns; {odd[0]!r} is in {content.path.name} or "
+                f"in {first.path.name}, not in both."
+            )
+
+
+def _of_own_length(content: Content) -> Content:
+    """Arrays that are not of one value per row cannot be used, and need not be."""
+    n = content.matrices[_features_name(content)].shape[:1]
+    columns = {
+        name: column
+        if column.shape[:1] == n
+        else unusable(
+            n,
+            f"and 'h' must have the same number of rows; got shape {column.shape} and {n[0]} rows "
+            f"of h in {content.path}. Pass values of the same samples, or name the factors to "
+            "read (only).",
+        )
+        for name, column in content.columns.items()
+    }
+    return replace(content, columns=columns)
 
 
 def _times(matrix: Matrix) -> str:
@@ -240,21 +274,20 @@ def _common(contents: list[Content]) -> dict[str, tuple[tuple[int, ...], torch.d
     return found
 
 
-def _stacked(name: str, contents: list[Content]) -> NDArray[Any]:
-    parts = [content.columns[name] for content in contents]
-    kinds = {part.dtype.kind in "USO" for part in parts}
-    if len(kinds) > 1:
-        raise InputError(f"{name!r} holds text in some shards and numbers in others.")
-    return np.concatenate(parts)
+def _stacked(name: str, contents: list[Content]) -> Column:
+    if len(contents) == 1:
+        return contents[0].columns[name]
+    try:
+        return joined([content.columns[name] for content in contents])
+    except ValueError as error:
+        raise InputError(f"{name!r} {error}.") from None
 
 
-def _same_head(contents: list[Content]) -> Columns:
-    first = {name: contents[0].columns[name] for name in HEAD if name in contents[0].columns}
+def _same_head(contents: list[Content]) -> Mapping[str, Any]:
+    first = contents[0].head
     for content in contents[1:]:
-        for name in HEAD:
-            if name in content.columns and not np.array_equal(
-                content.columns[name], first.get(name, np.empty(0))
-            ):
+        for name, array in content.head.items():
+            if name not in first or not np.array_equal(np.asarray(array), np.asarray(first[name])):
                 raise InputError(
                     f"{name!r} differs between {content.path.name} and {contents[0].path.name}; "
                     "one head belongs to all shards."

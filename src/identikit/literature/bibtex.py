@@ -7,12 +7,10 @@ import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from identikit.core.errors import InputError, optional_module
 from identikit.literature.paper import Neighbourhood, Paper, identifiers, plain
 
-_COLUMNS = ("relation", "title", "authors", "year", "arxiv", "doi", "address")
 _library = partial(optional_module, what="literature lens", extra="literature")
 
 
@@ -28,26 +26,22 @@ def read_bibtex(path: Path) -> Paper:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise InputError(f"cannot read {path}: {reason}.") from error
+        raise InputError(f"cannot read {path} as text in UTF-8: {error}.") from error
     steps = bibtex.middlewares
     names = [steps.NormalizeFieldKeys(), steps.SeparateCoAuthors(), steps.SplitNameParts()]
     found = bibtex.parse_string(text, append_middleware=names).entries_dict
     if len(found) != 1:
-        raise InputError(
-            f"{path} holds {len(found):,} whole BibTeX entries. Give a file with the one that is "
-            "meant, or its arXiv identifier or DOI."
-        )
-    (key,) = found
-    fields = {name: field.value for name, field in found[key].fields_dict.items()}
-    authors = tuple(_decoded(_name(parts)) for parts in fields.pop("author", ()))
+        raise InputError(f"{path} holds {len(found):,} whole BibTeX entries. Give a file with one.")
+    ((key, entry),) = found.items()
+    fields = {name: field.value for name, field in entry.fields_dict.items()}
+    parts = ((*p.first, *p.von, *p.last, *p.jr) for p in fields.pop("author", ()))
     said = {name: str(value) for name, value in fields.items()}
     if not _decoded(said.get("title", "")):
         raise InputError(f"the entry {key} of {path} has no title.")
     year = re.search(r"\d{4}", said.get("year", said.get("date", "")))
     return Paper(
         title=_decoded(said["title"]),
-        authors=authors,
+        authors=tuple(_decoded(" ".join(words)) for words in parts),
         year=int(year[0]) if year else None,
         abstract=_decoded(said.get("abstract", "")),
         url=said.get("url", ""),
@@ -85,7 +79,7 @@ def write_csv(neighbourhood: Neighbourhood) -> str:
     """All papers as CSV, this one first; authors are separated by semicolons."""
     file = io.StringIO()
     table = csv.writer(file)
-    table.writerow(_COLUMNS)
+    table.writerow(("relation", "title", "authors", "year", "arxiv", "doi", "address"))
     for paper in neighbourhood.papers:
         ids = (paper.year or "", paper.arxiv, paper.doi, paper.address)
         table.writerow((paper.relation, paper.title, "; ".join(paper.authors), *ids))
@@ -98,16 +92,12 @@ def _decoded(latex: str) -> str:
     return " ".join(text.split())
 
 
-def _name(parts: Any) -> str:
-    return " ".join((*parts.first, *parts.von, *parts.last, *parts.jr))
-
-
 def _guarded(name: str) -> str:
     """A name that BibTeX would take apart, as one word."""
     return f"{{{name}}}" if re.search(r"\band\b|,", name) else name
 
 
 def _citation_key(paper: Paper) -> str:
-    surname = plain(paper.authors[0]).rpartition("-")[2] if paper.authors else "anonymous"
-    word = next((word for word in plain(paper.title).split("-") if len(word) > 3), "paper")
+    surname = plain("".join(paper.authors[:1])).rpartition("-")[2]
+    word = next((word for word in plain(paper.title).split("-") if len(word) > 3), "")
     return re.sub(r"[^a-z0-9]", "", f"{surname}{paper.year or ''}{word}") or "paper"

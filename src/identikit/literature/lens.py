@@ -3,21 +3,16 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from identikit.core.errors import InputError
+from identikit.literature import sources
 from identikit.literature.bibtex import read_bibtex
-from identikit.literature.paper import Neighbourhood, Paper, identifiers
-from identikit.literature.sources import (
-    Services,
-    ask_alex,
-    ask_arxiv,
-    ask_scholar,
-    public_services,
-)
+from identikit.literature.paper import Neighbourhood, Paper, identifiers, merged
+from identikit.literature.sources import Services, public_services
 from identikit.literature.web import SourceError
 
 _WANTED = "an arXiv identifier (2410.21869), a DOI, a BibTeX file (.bib) or a saved papers.json"
@@ -32,8 +27,7 @@ def find(source: str, *, services: Services | None = None) -> Neighbourhood:
         services: Whom to ask; by default the public services.
 
     Raises:
-        InputError: no such file, a file of another kind, no identifier, or a paper of which no
-            source could say anything.
+        InputError: a file that will not do, no identifier, or a paper that no source knows.
     """
     suffix = Path(source).suffix.lower()
     if suffix == ".json":
@@ -55,10 +49,8 @@ def _saved(path: Path) -> Neighbourhood:
         raise InputError(f"cannot read {path}: {error.strerror}. Give {_WANTED}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise InputError(
-            f"{path} is not a saved neighbourhood: {where}: {first['msg']}. Give {_WANTED}."
-        ) from error
+        why = f"{'.'.join(map(str, first['loc'])) or 'the whole file'}: {first['msg']}"
+        raise InputError(f"{path} is not a saved neighbourhood: {why}. Give {_WANTED}.") from error
 
 
 def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> Neighbourhood:
@@ -75,15 +67,17 @@ def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> 
         accounts.append(account)
         links = Counter(paper.relation for paper in account.neighbours)
         said = f"{links['citing']:,} papers that cite it, {links['cited']:,} that it cites"
-        sentences.append(
-            f"{who}, {datetime.now(tz=UTC).date()}: {said if links else 'the paper alone'}."
-        )
+        said = said if links else "the paper alone"
+        sentences.append(f"{who}, {datetime.now(tz=UTC).date()}: {said}.")
 
-    ask(services.scholar.name, lambda: ask_scholar(services.scholar, arxiv=arxiv, doi=doi))
-    ask(services.alex.name, lambda: ask_alex(services.alex, arxiv=arxiv, doi=doi))
+    for service, asks in (
+        (services.scholar, sources.ask_scholar),
+        (services.alex, sources.ask_alex),
+    ):
+        ask(service.name, partial(asks, service, arxiv=arxiv, doi=doi))
     arxiv = arxiv or next((a.paper.arxiv for a in accounts if a.paper.arxiv), "")
     if arxiv:
-        ask(services.arxiv.name, lambda: ask_arxiv(services.arxiv, arxiv))
+        ask(services.arxiv.name, lambda: sources.ask_arxiv(services.arxiv, arxiv))
     accounts.sort(key=lambda account: not account.paper.categories)  # arXiv's is believed first
     snapshot = _saved(_SNAPSHOT)
     accounts += [snapshot] if arxiv == snapshot.paper.arxiv else []
@@ -94,10 +88,8 @@ def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> 
             "identifier and the network, or give a BibTeX file or a papers.json saved before."
         )
     asked = Paper(title=accounts[0].paper.title, arxiv=arxiv, doi=doi)
-    whole = reduce(Neighbourhood.joined, accounts)
-    return whole.model_copy(
-        update={
-            "paper": whole.paper.filled_from(asked),
-            "sources": (*sentences, *whole.sources),
-        }
+    return Neighbourhood(
+        paper=reduce(Paper.filled_from, [*(account.paper for account in accounts), asked]),
+        neighbours=merged(paper for account in accounts for paper in account.neighbours),
+        sources=(*sentences, *(told for account in accounts for told in account.sources)),
     )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import get_args
 
 from jinja2 import FileSystemLoader
 from markupsafe import Markup
@@ -18,32 +19,19 @@ import identikit
 from identikit.core.errors import InputError
 from identikit.core.files import write_atomically
 from identikit.literature.bibtex import write_bibtex, write_csv
-from identikit.literature.paper import Neighbourhood, Paper
+from identikit.literature.paper import Neighbourhood, Paper, Relation
 from identikit.literature.terms import key_terms, shared_terms, summary
 from identikit.report.page import content_policy, environment, page_style
 from identikit.report.style import data_address
 
-DRAWN = 150
-"""Neighbours in the network; the table holds all."""
-RELATIONS = {
-    "this": "this paper",
-    "citing": "cites this paper",
-    "cited": "cited by this paper",
-    "related": "related, citation not known",
-}
+DRAWN = 150  # neighbours in the network; the table holds all
 _HERE = Path(__file__).parent
-_NOTES = TypeAdapter(dict[str, str])
 
 
 def write(neighbourhood: Neighbourhood, folder: Path) -> Path:
     """Write page.html and, beside it, papers.json, papers.bib, papers.csv and notes.json.
 
-    Args:
-        neighbourhood: As `find` gives it.
-        folder: Notes that are in it already are shown and kept.
-
-    Returns:
-        The page.
+    Notes that are in the folder already are shown and kept. Returns the page's path.
 
     Raises:
         InputError: the folder cannot be written to, or its notes.json holds no notes; or the
@@ -54,8 +42,9 @@ def write(neighbourhood: Neighbourhood, folder: Path) -> Path:
     contents = {f"papers.{suffix}": text for suffix, text in exports.items()} | {
         "page.html": _render(neighbourhood, notes, exports, _docs_from(folder)),
         "papers.json": neighbourhood.model_dump_json(indent=1, exclude_defaults=True),
-        "notes.json": json.dumps(notes, indent=1, ensure_ascii=False),
     }
+    if not (folder / "notes.json").exists():
+        contents["notes.json"] = "{}"
     for name, text in contents.items():
         write_atomically(folder / name, text.encode())
     return folder / "page.html"
@@ -64,7 +53,7 @@ def write(neighbourhood: Neighbourhood, folder: Path) -> Path:
 def _render(
     neighbourhood: Neighbourhood, notes: Mapping[str, str], exports: Mapping[str, str], docs: str
 ) -> str:
-    order = list(RELATIONS)
+    order = get_args(Relation)
     papers = sorted(neighbourhood.papers, key=lambda p: (order.index(p.relation), -(p.year or 0)))
     shared, likeness = shared_terms(papers)
     scripts = [_resource("vendor/cytoscape-3.35.0.min.js"), _resource("templates/papers.js")]
@@ -75,7 +64,6 @@ def _render(
         shared=shared,
         tests=json.loads(_resource("data/tests.json")),
         notes=notes,
-        relations=RELATIONS,
         summary=summary(papers[0].abstract),
         key_terms=key_terms(neighbourhood),
         sources=neighbourhood.sources,
@@ -90,7 +78,9 @@ def _render(
 def _drawn(papers: Sequence[Paper], likeness: Sequence[float]) -> set[int]:
     """Numbers of the papers in the network: of each relation those most like the first in words."""
     nearest = sorted(range(1, len(papers)), key=lambda k: -likeness[k])
-    queues = [[k for k in nearest if papers[k].relation == relation] for relation in RELATIONS]
+    queues = [
+        [k for k in nearest if papers[k].relation == relation] for relation in get_args(Relation)
+    ]
     turns = (k for turn in zip_longest(*queues) for k in turn if k is not None)
     return {0, *islice(turns, DRAWN)}
 
@@ -98,14 +88,12 @@ def _drawn(papers: Sequence[Paper], likeness: Sequence[float]) -> set[int]:
 def _read_notes(path: Path) -> dict[str, str]:
     """The reader's notes by the paper's name; none where there is no file."""
     try:
-        return _NOTES.validate_json(path.read_bytes())
+        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError) as error:
-        raise InputError(
-            f"{path} holds no notes (one JSON object of papers' names and texts), and is left as "
-            "it is. Mend it, or move it away."
-        ) from error
+        form = "one JSON object of papers' names and texts"
+        raise InputError(f"{path} holds no notes ({form}). Mend it, or move it away.") from error
 
 
 def _docs_from(folder: Path) -> str:

@@ -68,14 +68,6 @@ class Neighbourhood(BaseModel, frozen=True, extra="forbid"):
         """All of them, this one first, each once."""
         return merged((self.paper, *self.neighbours))
 
-    def joined(self, other: "Neighbourhood") -> "Neighbourhood":
-        """Both accounts of one paper; where they differ the first is believed."""
-        return Neighbourhood(
-            paper=self.paper.filled_from(other.paper),
-            neighbours=merged((*self.neighbours, *other.neighbours)),
-            sources=(*self.sources, *other.sources),
-        )
-
 
 def merged(papers: Iterable[Paper]) -> tuple[Paper, ...]:
     """Each paper once: by its identifiers, and by its title unless identifiers tell two apart."""

@@ -17,11 +17,9 @@ from identikit.literature.web import Service, SourceError
 
 _ATOM = {"a": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/atom"}
 _SCHOLAR = "title,year,publicationDate,abstract,url,authors,externalIds"
-_SCHOLAR_PAGE, _SCHOLAR_LAST = 1000, 9999
-"""Links in an answer, and the last one that can be had."""
+_SCHOLAR_PAGE, _SCHOLAR_LAST = 1000, 9999  # links in an answer, and the last that can be had
 _ALEX = "title,publication_year,publication_date,id,doi,authorships,abstract_inverted_index"
-_ALEX_NAMED, _ALEX_LAST = 100, 10_000
-"""Works that a request can name, and citing works that are asked for."""
+_ALEX_NAMED, _ALEX_LAST = 100, 10_000  # works that a request can name, citing works asked for
 
 
 class Services(NamedTuple):
@@ -35,20 +33,12 @@ class Services(NamedTuple):
 def public_services() -> Services:
     """The services at their public addresses, with the user's keys, at the rates they ask for."""
     scholar, alex = (os.environ.get(f"{s}_API_KEY") for s in ("SEMANTIC_SCHOLAR", "OPENALEX"))
+    scholar_key = {"x-api-key": scholar} if scholar else {}
+    alex_key = {"Authorization": f"Bearer {alex}"} if alex else {}
     return Services(
         Service("arXiv", "https://export.arxiv.org/api", 3.0),
-        Service(
-            "Semantic Scholar",
-            "https://api.semanticscholar.org/graph/v1",
-            1.0,
-            {"x-api-key": scholar} if scholar else {},
-        ),
-        Service(
-            "OpenAlex",
-            "https://api.openalex.org",
-            0.2,
-            {"Authorization": f"Bearer {alex}"} if alex else {},
-        ),
+        Service("Semantic Scholar", "https://api.semanticscholar.org/graph/v1", 1.0, scholar_key),
+        Service("OpenAlex", "https://api.openalex.org", 0.2, alex_key),
     )
 
 
@@ -62,18 +52,14 @@ def ask_arxiv(service: Service, arxiv: str) -> Neighbourhood:
 
     if entry is None or "/api/errors" in text("a:id", entry) or not text("a:title", entry):
         raise SourceError(f"{service.name} does not know this paper")
-    published, updated = text("a:published", entry)[:10], text("a:updated", entry)[:10]
-    paper = Paper(
-        title=text("a:title", entry),
-        authors=_lines(text("a:name", author) for author in entry.findall("a:author", _ATOM)),
-        year=int(published[:4]) if published[:4].isdigit() else None,
-        published=published,
-        updated=updated,
-        categories=_lines(c.get("term") for c in entry.findall("a:category", _ATOM)),
-        abstract=text("a:summary", entry),
-        **identifiers(arxiv, text("arxiv:doi", entry)),
-    )
-    return Neighbourhood(paper=paper)
+    published = text("a:published", entry)[:10]
+    year = int(published[:4]) if published[:4].isdigit() else None
+    names = (text("a:name", author) for author in entry.findall("a:author", _ATOM))
+    about = (text("a:title", entry), year, published, text("a:summary", entry), None)
+    paper = next(_papers("this", names, about, (arxiv, text("arxiv:doi", entry))))
+    categories = _lines(category.get("term") for category in entry.findall("a:category", _ATOM))
+    update = {"updated": text("a:updated", entry)[:10], "categories": categories}
+    return Neighbourhood(paper=paper.model_copy(update=update))
 
 
 def ask_scholar(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
@@ -81,18 +67,16 @@ def ask_scholar(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
     name = f"/paper/ARXIV:{arxiv}" if arxiv else f"/paper/DOI:{doi}"
 
     def papers(record: dict[str, Any], relation: Relation = "this") -> Iterator[Paper]:
-        ids, about = record.get("externalIds") or {}, _SCHOLAR.split(",")[:5]
+        ids, about = record.get("externalIds") or {}, map(record.get, _SCHOLAR.split(",")[:5])
         names = (author.get("name") for author in record.get("authors") or ())
-        yield from _papers(
-            relation, names, *map(record.get, about), ids=(ids.get("ArXiv"), ids.get("DOI"))
-        )
+        yield from _papers(relation, names, about, (ids.get("ArXiv"), ids.get("DOI")))
 
     def linked(kind: str, end: str, relation: Relation) -> Iterator[Paper]:
         offset: int | None = 0
         while offset is not None and offset < _SCHOLAR_LAST:
             limit = min(_SCHOLAR_PAGE, _SCHOLAR_LAST - offset)
-            answer = service.get(f"{name}/{kind}", fields=_SCHOLAR, offset=offset, limit=limit)
-            page = json.loads(answer)
+            asked = {"fields": _SCHOLAR, "offset": str(offset), "limit": str(limit)}
+            page = json.loads(service.get(f"{name}/{kind}", **asked))
             for link in page.get("data") or ():
                 yield from papers(link.get(end) or {}, relation)
             offset = page.get("next") if page.get("data") else None
@@ -111,28 +95,23 @@ def ask_alex(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
     """A paper, the papers that cite it and those it cites, by OpenAlex."""
 
     def papers(work: dict[str, Any], relation: Relation = "this") -> Iterator[Paper]:
-        index, about = work.get("abstract_inverted_index") or {}, _ALEX.split(",")[:4]
+        index = work.get("abstract_inverted_index") or {}
         words = sorted((at, word) for word, places in index.items() for at in places)
-        people = (a.get("author") or {} for a in work.get("authorships") or ())
-        title, year, published, url = map(work.get, about)
-        abstract, names = (
-            " ".join(word for _, word in words),
-            (p.get("display_name") for p in people),
-        )
-        yield from _papers(
-            relation, names, title, year, published, abstract, url, ids=(work.get("doi"),)
-        )
+        people = (entry.get("author") or {} for entry in work.get("authorships") or ())
+        names = (person.get("display_name") for person in people)
+        title, year, published, url = map(work.get, _ALEX.split(",")[:4])
+        about = (title, year, published, " ".join(word for _, word in words), url)
+        yield from _papers(relation, names, about, (work.get("doi"),))
 
     def works(which: str, relation: Relation) -> Iterator[Paper]:
-        cursor: str | None = "*"
-        had = 0
+        cursor, had = "*", 0
         while cursor and had < _ALEX_LAST:
             options = {"filter": which, "select": _ALEX, "cursor": cursor, "per-page": "200"}
             page = json.loads(service.get("/works", **options))
-            had += len(page.get("results") or ())
-            for work in page.get("results") or ():
-                yield from papers(work, relation)
-            cursor = (page.get("meta") or {}).get("next_cursor") if page.get("results") else None
+            found = page.get("results") or []
+            had += len(found)
+            yield from (paper for work in found for paper in papers(work, relation))
+            cursor = ((page.get("meta") or {}).get("next_cursor") or "") if found else ""
 
     with _known_form(service):
         own = json.loads(service.get(f"/works/doi:{doi or f'10.48550/arxiv.{arxiv}'}"))
@@ -159,17 +138,10 @@ def _known_form(service: Service) -> Iterator[None]:
 
 
 def _papers(
-    relation: Relation,
-    names: Iterable[str | None],
-    title: str | None,
-    year: int | None,
-    published: str | None,
-    abstract: str | None,
-    url: str | None,
-    *,
-    ids: Iterable[str | None],
+    relation: Relation, names: Iterable[Any], about: Iterable[Any], ids: Iterable[Any]
 ) -> Iterator[Paper]:
     """A paper with empty fields for what is not known; none without a title."""
+    title, year, published, abstract, url = about
     for line in _lines([title]):
         yield Paper(
             title=line,

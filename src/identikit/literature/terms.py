@@ -15,24 +15,19 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 from identikit.literature.paper import Neighbourhood, Paper
 
 TERMS, SHARED, SENTENCES = 12, 24, 2
-ABSTRACTS, PAPERS = 5, 3
-"""Neighbours' abstracts that weights need, and papers that have to share a term to filter by."""
+ABSTRACTS, PAPERS = 5, 3  # that weights need, and that have to share a term to filter by
 _EMPTY = {"paper", "propose", "proposed", "results", "using", "used", "use", "based", "work", "new"}
 
 
 def key_terms(neighbourhood: Neighbourhood) -> tuple[str, list[tuple[str, float]]]:
-    """The terms of the abstract by their TF-IDF weight against the neighbours' abstracts.
-
-    Returns:
-        What they were weighed against, or why there are none; term and weight, heaviest first.
-    """
+    """What the abstract was weighed against, or why not; its terms and weights, heaviest first."""
     own = neighbourhood.paper.abstract
     others = [paper.abstract for paper in neighbourhood.papers[1:] if paper.abstract]
     if not own:
         return "No key terms: the abstract of this paper is not at hand.", []
     if len(others) < ABSTRACTS:
-        at_hand = f"neighbours, and {len(others)} are at hand"
-        return f"No key terms: they need the abstracts of at least {ABSTRACTS} {at_hand}.", []
+        needed = f"abstracts of at least {ABSTRACTS} neighbours, and {len(others)} are at hand"
+        return f"No key terms: they need the {needed}.", []
     names, rows = _weights([own, *others])
     weights = rows[0].toarray()[0]
     order = [k for k in np.argsort(-weights, kind="stable")[:TERMS] if weights[k] > 0]
@@ -44,9 +39,6 @@ def key_terms(neighbourhood: Neighbourhood) -> tuple[str, list[tuple[str, float]
 
 def shared_terms(papers: Sequence[Paper]) -> tuple[dict[str, set[int]], Float[np.ndarray, " n"]]:
     """Terms of titles and abstracts that at least three papers share, the commonest first.
-
-    Args:
-        papers: Some papers, (n,).
 
     Returns:
         Term to the numbers of the papers that have it, without words that only occur in a listed
@@ -88,6 +80,5 @@ def _weights(texts: Sequence[str]) -> tuple[list[str], Any]:
     try:
         rows = vectorizer.fit_transform(texts)
     except ValueError:  # no words but stop words: one term that no text has
-        vectorizer.set_params(vocabulary=["no words"])
-        rows = vectorizer.fit_transform(texts)
+        rows = vectorizer.set_params(vocabulary=["no words"]).fit_transform(texts)
     return vectorizer.get_feature_names_out().tolist(), rows

@@ -16,15 +16,10 @@ import pooch
 from identikit.core.errors import InputError
 from identikit.core.files import write_atomically
 
-PAUSES_S = (0.0, 2.0, 6.0)
-"""Before each try."""
-LONGEST_WAIT_S = 30.0
-"""That a service may ask for."""
-STALL_S, LIMIT_S = 15.0, 60.0
-"""Without a byte, and for a whole answer."""
-LARGEST = 64 * 2**20
-FRESH_S = 24 * 3600.0
-"""Age up to which a kept answer is given without asking again."""
+PAUSES_S = (0.0, 2.0, 6.0)  # before each try
+LONGEST_WAIT_S = 30.0  # that a service may ask for
+STALL_S, LIMIT_S = 15.0, 60.0  # without a byte, and for a whole answer
+FRESH_S = 24 * 3600.0  # age up to which a kept answer is given without asking again
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -34,20 +29,17 @@ class SourceError(Exception):
 
 @dataclass
 class Service:
-    """One public interface."""
+    """One public interface, asked at most every `interval_s`; paths are joined to its base."""
 
     name: str
     base: str
-    """Address that paths are joined to."""
     interval_s: float
-    """Least time between two requests."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of every request, such as a key."""
     cache: Path = field(default_factory=lambda: Path(pooch.os_cache("identikit")) / "papers")
     last: float = field(default=-1e9, init=False)
     """When it was last asked, by the monotonic clock."""
 
-    def get(self, path: str, **parameters: str | int) -> bytes:
+    def get(self, path: str, **parameters: str) -> bytes:
         """The answer to a request, from disk if it is fresh there.
 
         Raises:
@@ -72,9 +64,8 @@ class Service:
                 return self._read(address)
             except urllib.error.HTTPError as error:
                 error.close()
-                problem = f"answered {error.code} {error.reason}"
-                if error.code == 404:
-                    problem = "does not know this paper"
+                unknown = "does not know this paper"
+                problem = unknown if error.code == 404 else f"answered {error.code} {error.reason}"
                 with suppress(ValueError):
                     wait_s = float(error.headers.get("Retry-After") or 0)
                 if wait_s > LONGEST_WAIT_S:
@@ -97,8 +88,6 @@ class Service:
                 content += block
                 if time.monotonic() > until:
                     raise TimeoutError(f"no whole answer in {LIMIT_S:.0f} s")
-                if len(content) > LARGEST:
-                    raise SourceError(f"{self.name} sent more than {LARGEST // 2**20} MB")
             if answer.length:
                 raise http.client.IncompleteRead(bytes(content), answer.length)
         return bytes(content)

@@ -37,30 +37,47 @@ class LabelClusters:
     """How many groups were found, or more than which the search stopped at."""
     separation: float
     """Least distance to another group over the largest to a label's own; 0 if not found."""
+    observations: int
+    """Labelled observations that were drawn to find that."""
 
     @property
-    def statement(self) -> str:
-        """What was found, in words."""
+    def found(self) -> bool:
+        """Whether labels share rows at first: they are then taught as discovered classes."""
+        return self.group is not None
+
+    def statement(self, *, untie_at: float) -> str:
+        """What was found, in words.
+
+        Args:
+            untie_at: Share of training after which each label has a row of its own.
+        """
+        cost = f" That took {self.observations:,} labelled observations beside training."
         if self.separation == 0:
             return (
                 f"Labels were not found to fall into fewer than {self.groups} groups that look "
-                "alike; each had a row of its own throughout."
+                f"alike; each had a row of its own throughout.{cost}"
             )
         found = f"Labels fall into {self.groups} groups that look alike, {self.separation:.1f} "
         found += "times as far from other groups as from their own"
-        if self.group is None:
-            return f"{found}: not clear enough to share rows, so each had its own throughout."
-        return f"{found}. Each group shared one row at first."
+        if not self.found:
+            return f"{found}: not clear enough to share rows, so each had its own throughout.{cost}"
+        return (
+            f"{found}. Each group shared one row for the first {untie_at:.0%} of training, which "
+            f"so far told discovered classes apart, not instances.{cost}"
+        )
 
 
 def cluster_labels(
     draw: Callable[[int], tuple[Float[Tensor, "n d_x"], Int[Tensor, " n"]]], n_labels: int
 ) -> LabelClusters:
     """Group the labels of a source of fresh pairs of observations and labels."""
+    observations = observations_needed(n_labels)
     means, covariances = _moments(draw, n_labels)
     group = _leaders(means, covariances)
     if group is None:
-        return LabelClusters(group=None, groups=n_labels // LEAST, separation=0.0)
+        return LabelClusters(
+            group=None, groups=n_labels // LEAST, separation=0.0, observations=observations
+        )
     for _ in range(3):
         distance = _distances(means, covariances, group)
         group = torch.unique(distance.argmin(1), return_inverse=True)[1]
@@ -69,7 +86,18 @@ def cluster_labels(
     count = nearest.shape[1]
     apart = float(nearest[:, 1].min() / nearest[:, 0].max()) if count > 1 else math.inf
     clear = apart >= CLEAR
-    return LabelClusters(group=group if clear else None, groups=count, separation=apart)
+    return LabelClusters(
+        group=group if clear else None, groups=count, separation=apart, observations=observations
+    )
+
+
+def observations_needed(n_labels: int) -> int:
+    """How many labelled observations `cluster_labels` draws: for the whitening, then the means."""
+    return CHUNK * (1 + _chunks(n_labels))
+
+
+def _chunks(n_labels: int) -> int:
+    return 1 + n_labels * SAMPLES // CHUNK
 
 
 def _moments(
@@ -81,7 +109,7 @@ def _moments(
     whiten = whitening(torch.cov(x.double().T)).to(x)
     total, square = x.new_zeros(shape), x.new_zeros(*shape, shape[1])
     count, squared = x.new_zeros(n_labels), x.new_zeros(n_labels)
-    chunks = 1 + n_labels * SAMPLES // CHUNK
+    chunks = _chunks(n_labels)
     for step in range(chunks):
         x, label = draw(CHUNK)
         x = (x - centre) @ whiten

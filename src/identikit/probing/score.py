@@ -9,15 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factors, Kind
 from identikit.core.linalg import least_squares, rounding, spread
-from identikit.core.memory_mapped import projected
+from identikit.core.memory_mapped import projected, select_rows
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
+from identikit.features.columns import as_classes, as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
 from identikit.probing.linear import least_squares as least_squares_of
 from identikit.probing.maps import map_scores
@@ -35,8 +36,13 @@ from identikit.probing.recovery import Recovery
 from identikit.probing.regression import CompressedFeatures
 from identikit.probing.result import OK, FactorScore, MapScores
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.statistics.permutation import Permutations, control_factors
-from identikit.statistics.split import Split, class_folds, numbered, random_split, training_folds
+from identikit.statistics.permutation import (
+    Permutations,
+    benjamini_hochberg,
+    control_factors,
+    holm,
+)
+from identikit.statistics.split import Split, class_folds, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST = 8
@@ -109,8 +115,25 @@ def score(
     if len(h) < LEAST:
         raise InputError(f"H has {len(h)} samples; at least {LEAST} are needed to split.")
 
-    group = _labels(groups, "groups", len(h))
+    group = torch.arange(len(h)) if groups is None else as_labels(groups, name="groups", n=len(h))
     split = _split(group, train_mask, train_share, seed)
+    if factors.incomplete():
+        return _each_on_its_rows(
+            h,
+            factors,
+            others,
+            group=group,
+            split=split,
+            items=None if items is None else as_labels(items, name="items", n=len(h)),
+            options={
+                "head": head,
+                "head_class": head_class,
+                "class_vectors": class_vectors,
+                "ceiling": ceiling,
+                "seed": seed,
+                "resamples": resamples,
+            },
+        )
     plan = EvaluationPlan(
         split=split,
         folds=training_folds(group[split.train], seed=seed),
@@ -123,7 +146,7 @@ def score(
     results = read_each(gathered, factors, plan=plan)
     scores = with_p_values(results, plan=plan)
     if items is not None:
-        shown = _labels(items, "items", len(h))
+        shown = as_labels(items, name="items", n=len(h))
         shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
         task = read_each(gather(h, shuffled, plan=plan), shuffled, plan=plan)
         scores = with_control_task(scores, results, controls=task, plan=plan)
@@ -148,6 +171,65 @@ def score(
         condition_number=fit.condition_number if fit.rank else None,
         status=_status(fit.rank, h.shape[1], len(split.train)),
     )
+
+
+def _each_on_its_rows(
+    h: Tensor,
+    factors: Factors,
+    others: Mapping[str, Tensor],
+    *,
+    group: Tensor,
+    split: Split,
+    items: Tensor | None,
+    options: Mapping[str, Any],
+) -> Recovery:
+    """Scores where some factors have no value for some samples: these are left out of those.
+
+    The split and the scores of the other factors are what they are without such factors; p-values
+    are corrected for all.
+    """
+    fitted = torch.zeros(len(h), dtype=torch.bool)
+    fitted[split.train] = True
+    whole = factors.complete()
+    parts = [(torch.arange(len(h)), whole)] if whole else []
+    found = []
+    for rows, some in (*parts, *factors.incomplete()):
+        own = {name: select_rows(v, rows) for name, v in others.items()}
+        recovery = score(
+            select_rows(h, rows),
+            some,
+            x=own.pop(IDENTITY, None),
+            controls=own,
+            groups=group[rows],
+            items=None if items is None else items[rows],
+            train_mask=fitted[rows],
+            **options,
+        )
+        if len(rows) < len(h):
+            words = f"{len(rows):,} of {len(h):,} samples have a value"
+            recovery = replace(recovery, factors=tuple(_also(s, words) for s in recovery.factors))
+        found.append(recovery)
+    return replace(
+        found[0],
+        factors=_together([r.factors for r in found], factors),
+        latents=None,
+        controls={name: _together([r.controls[name] for r in found], factors) for name in others},
+    )
+
+
+def _also(score: FactorScore, words: str) -> FactorScore:
+    return replace(score, status=words if score.status == OK else f"{words}; {score.status}")
+
+
+def _together(parts: list[tuple[FactorScore, ...]], factors: Factors) -> tuple[FactorScore, ...]:
+    """In the order of the factors, with p-values corrected for all of them."""
+    by_name = {score.name: score for part in parts for score in part}
+    scores = [by_name[name] for name in factors]
+    p = [score.p_value for score in scores if score.p_value is not None]
+    if len(p) < len(scores):
+        return tuple(scores)
+    corrected = zip(scores, holm(p), benjamini_hochberg(p), strict=True)
+    return tuple(replace(s, p_holm=by_holm, p_fdr=by_fdr) for s, by_holm, by_fdr in corrected)
 
 
 def held_out_predictions(
@@ -193,8 +275,7 @@ def _head(
                 "the class of each row."
             )
         row_class = torch.arange(len(rows))
-    label = torch.as_tensor(row_class).cpu().long()
-    _require_length("head_class", len(label), len(rows))
+    label = as_classes(row_class, name="head_class", n=len(rows))
     if label.min() < 0 or label.max() >= len(v):
         raise InputError(
             f"head_class must number the rows of class_vectors, 0 to {len(v) - 1}; got "
@@ -221,9 +302,9 @@ def _head(
 
 def _independent(rows: Tensor, row_class: Any) -> Tensor:
     """One row per class where classes are known, else the rows as they are."""
-    return (
-        rows if row_class is None else class_rows(rows, _labels(row_class, "head_class", len(rows)))
-    )
+    if row_class is None:
+        return rows
+    return class_rows(rows, as_labels(row_class, name="head_class", n=len(rows)))
 
 
 def _with_coverage(
@@ -257,8 +338,7 @@ def _with_coverage(
 def _split(group: Tensor, train_mask: Any, train_share: float, seed: int) -> Split:
     if train_mask is None:
         return random_split(group, train_share=train_share, generator=stream(seed, "split"))
-    mask = torch.as_tensor(train_mask).cpu().bool()
-    _require_length("train_mask", len(mask), len(group))
+    mask = as_mask(train_mask, name="train_mask", n=len(group))
     split = Split(train=mask.nonzero().flatten(), test=(~mask).nonzero().flatten())
     if min(len(split.train), len(split.test)) < 2:
         raise InputError(
@@ -275,13 +355,6 @@ def _status(rank: int, dim: int, n_train: int) -> str:
         f"h varies in {rank} of its {dim} dimensions: the others are constant, combinations of "
         "these, or below the precision of the numbers"
     )
-
-
-def _labels(groups: Any, name: str, n: int) -> Int[Tensor, " n"]:
-    if groups is None:
-        return torch.arange(n)
-    _require_length(name, len(groups), n)
-    return numbered(groups)
 
 
 def _require_length(name: str, got: int, n: int) -> None:

@@ -16,13 +16,14 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
+from identikit.features.columns import as_labels
 from identikit.features.inputs import as_features
 from identikit.similarity import scores as similarity
 from identikit.similarity.comparison import MEASURES, Comparison, Similarity, SpaceScores
 from identikit.similarity.paired import PairedRows, PairMoments, match_rows
 from identikit.similarity.resampling import Fit, Sums, resampled
 from identikit.similarity.scores import Pair, Space
-from identikit.statistics.split import Split, numbered, random_split, training_folds
+from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST = 16
@@ -83,7 +84,8 @@ def compare(
             "fit maps on some and score them on others."
         )
     rows = PairedRows.of(A, B, matched=matched)
-    group = _groups(groups, len(A))[matched.a]
+    every = torch.arange(len(A)) if groups is None else as_labels(groups, name="groups", n=len(A))
+    group = every[matched.a]
     split = random_split(group, train_share=train_share, generator=stream(seed, "split"))
     moments = PairMoments.of(rows, split=split, folds=training_folds(group[split.train], seed=seed))
     spaces = _spaces(rows, moments.train, W_a, W_b)
@@ -141,23 +143,8 @@ def _opened(features: Any, head: Any, head_class: Any, name: str) -> tuple[Tenso
         )
     if head_class is None:
         return h, _Head(rows=rows, independent=rows)
-    label = torch.as_tensor(head_class).cpu().long().reshape(-1)
-    if len(label) != len(rows):
-        raise InputError(
-            f"the head of {name} needs a class for each of its rows; got {len(label)} classes and "
-            f"{len(rows)} rows."
-        )
+    label = as_labels(head_class, name=f"head_class of {name}", n=len(rows))
     return h, _Head(rows=rows, independent=class_rows(rows, label))
-
-
-def _groups(groups: Any, n: int) -> Tensor:
-    if groups is None:
-        return torch.arange(n)
-    if len(groups) != n:
-        raise InputError(
-            f"groups and A must have the same number of rows; got {len(groups)} and {n}."
-        )
-    return numbered(groups)
 
 
 def _orders(group: Tensor, split: Split, shuffles: int, seed: int) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.core.errors import InputError
+from identikit.core.errors import InputError, look_alikes
 from identikit.core.linalg import relative_rounding
 from identikit.core.memory_mapped import BLOCK, release
 from identikit.features.table import as_keys, examples
@@ -57,23 +57,24 @@ def match_rows(n_a: int, n_b: int, *, keys_a: Any = None, keys_b: Any = None) ->
     rows = np.flatnonzero(partner >= 0)
     if not len(rows):
         raise InputError(
-            f"no key of A is a key of B: A has {examples(a)}, B has {examples(b)}. Pass the "
-            "features of the same samples, under the same keys."
+            f"no key of A is a key of B: A has {examples(a)}, B has {examples(b)}."
+            f"{look_alikes(a, b)} Pass the features of the same samples, under the same keys."
         )
     alone_a, alone_b = a[partner < 0], b.difference(a, sort=False)
     note = None
     if len(alone_a) or len(alone_b):
         note = f"{len(alone_a)} samples of A and {len(alone_b)} of B have no partner and were left "
-        note += f"out, such as {examples(alone_a.append(alone_b))}"
+        note += f"out, such as {examples(alone_a.append(alone_b))}{look_alikes(alone_a, alone_b)}"
     return Matched(a=torch.as_tensor(rows), b=torch.as_tensor(partner[rows]), note=note)
 
 
 def _index(keys: Any, n: int, name: str) -> "pd.Index[str]":
-    if len(keys) != n:
+    found = as_keys(keys, name)
+    if len(found) != n:
         raise InputError(
-            f"{name} needs a key for each of its rows; got {len(keys)} keys and {n} rows."
+            f"{name} needs a key for each of its rows; got {len(found)} keys and {n} rows."
         )
-    return as_keys(np.asarray(keys), name)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

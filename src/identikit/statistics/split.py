@@ -7,9 +7,7 @@ vector (theorem 1), so a split by row would score a map on points that it was fi
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -24,12 +22,6 @@ class Split:
 
     train: Int[Tensor, " n_train"]
     test: Int[Tensor, " n_test"]
-
-
-def numbered(labels: Any) -> Int[Tensor, " n"]:
-    """Labels of any sort as numbers from 0."""
-    values = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-    return torch.as_tensor(np.unique(values, return_inverse=True)[1].reshape(-1))
 
 
 def random_split(

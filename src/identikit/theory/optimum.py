@@ -380,6 +380,7 @@ def rank_optimum(
     dim: int,
     normalized: bool,
     samples: int,
+    task: Task | None = None,
     generator: torch.Generator,
 ) -> Optimum:
     """Minimise the true loss over m-dimensional features and rows without a bias.
@@ -388,7 +389,8 @@ def rank_optimum(
     less than the number of rows: a softmax sees no more). The rows are searched by L-BFGS
     from that matrix's leading singular vectors. Where these are not the optimum already,
     there may be several minima: of the searches from them, from the matrix's regression on
-    z and from random rows, on some of the samples, the best goes on with all.
+    z and from random rows, on some of the samples, the best goes on with all. The task is that
+    of the world; a given one keeps the classes of an earlier search.
 
     Raises:
         InputError: dim < 1, or fewer samples than 10 per dimension.
@@ -397,7 +399,7 @@ def rank_optimum(
         raise InputError(f"dim must be at least 1; got {dim}.")
     if samples < 10 * (dim + 1):
         raise InputError(f"samples must be at least {10 * (dim + 1)} for dim {dim}; got {samples}.")
-    task = make_task(world, generator=generator)
+    task = make_task(world, generator=generator) if task is None else task
     z, log_p = draw(world, task, samples=samples, generator=generator)
     m = min(dim, len(task.of_class) - 1)
     problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)

@@ -1,16 +1,25 @@
-"""How little excess loss a distortion of h costs, so how poor R² may be at a given excess.
+"""How little excess loss a distortion of h costs, so how far R² may stray at a given excess.
 
-With h* the optimum and h = h* + delta, to second order (first-order terms vanish there)
+With h* the optimum and h = h* + delta, to second order (first-order terms of the loss vanish there)
 
-    excess ~ 1/2 E_z Var_q(l_i(z)),   l_i = w_i . delta(z) + dw_i . h*(z),
+    excess ~ E_z [1/2 Var_q(l_i(z)) + sum_i (q_i - p_i) dw_i . delta(z)],
+    l_i = w_i . delta(z) + dw_i . h*(z),
 
 which for fixed rows is 1/2 E delta' F(z) delta with F(z) = Cov_q(w) the Fisher information
-of the label in h. delta = B phi(z), phi polynomials of h* less their affine part, so that
-an affine read-out loses tr(G B Cov(phi) B') of R² (mean over latents). The cheapest
-distortion is the least generalised eigenvalue of one quadratic form against the other,
-once rows dw and a shift of h, which could answer to delta, have done their best (Schur
-complement; an affine change of h is a change of rows). Derivation (ours) on the loss of
-arXiv:2410.21869, equation 2. features are (n, m), rows (k, m), phi (n, p), B (m, p).
+of the label in h; p is the true posterior, q the optimum's, and they are equal where the
+width suffices. R² is that of an affine read-out, mean over latents, and changes twice:
+
+* To first order by E g(z) . delta(z), g = mean_j 2 r_j a_j / Var(z_j), with a_j the read-out of
+  latent j and r_j what it misses: nothing at a ceiling of 1, where nothing is missed, and
+  either way below it. At a given excess this is at most s sqrt(excess), s² = 2 g' M^-1 g with M
+  the second derivative of the loss.
+* To second order delta = B phi(z), phi polynomials of h* less their affine part, loses
+  tr(G B Cov(phi) B'). The cheapest distortion is the least generalised eigenvalue of one
+  quadratic form against the other.
+
+Rows dw and a shift of h, which could answer to delta, do their best in both (Schur complement;
+an affine change of h is a change of rows). Derivation (ours) on the loss of arXiv:2410.21869,
+equation 2. features are (n, m), rows (k, m), phi (n, p), B (m, p).
 """
 
 import math
@@ -29,6 +38,8 @@ MAX_UNKNOWNS = 1000  # size of an eigenproblem that takes about a second
 MAX_DIRECTIONS = 20  # coordinates of h that are distorted: all, or the first (strongest)
 MAX_SAMPLES = 2048  # over which distortions are averaged
 FLOOR = 1e-12  # nats: what float64 sees of a loss
+SLOPE_CHUNK = 128  # samples at a time
+NO_COST = 1e-8  # relative: affine changes of h, which rows undo, cost this or less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +55,31 @@ class Sensitivity:
     typical: float
     """The same for a distortion without structure: equal size in all directions (in units
     of each latent's spread), unrelated to z, nothing of it answered by the head."""
+    slope: float
+    """s: R² changes by up to s sqrt(excess), up or down, by the same polynomials. 0 where the
+    ceiling is 1."""
+    steepest: float
+    """s of a distortion that is free at each sample, polynomial or not: no encoder's is larger."""
     degree: int
     """Highest degree of the polynomials searched: 3, or 2 where there are too many."""
     ceiling_excess: float
     """Excess of the undistorted optimum in nats, to be taken off a run's own."""
     samples: int
 
-    def r2_at(self, excess: float) -> float:
-        """A lower bound on R² (relative to the optimum's) for a run of this excess.
+    def above(self, excess: float) -> float:
+        """What of an excess is not the optimum's own, in nats."""
+        return max(0.0, excess - self.ceiling_excess)
 
-        It holds as far as the second order does and errors are polynomials of `degree`.
+    def r2_range(self, excess: float, *, ceiling_r2: float) -> tuple[float, float]:
+        """Between which R² a run of this excess lies, around the R² of the optimum.
+
+        First order free at each sample, second order by the cheapest polynomial; good for
+        errors that are small, and near this optimum.
         """
-        return max(0.0, 1.0 - max(0.0, excess - self.ceiling_excess) / self.cheapest)
+        above = self.above(excess)
+        stray = self.steepest * math.sqrt(above)
+        low = ceiling_r2 * (1 - above / self.cheapest) - stray
+        return max(0.0, low), min(1.0, ceiling_r2 + stray)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +92,8 @@ class DistortionForms:
     """vec(B)' cost vec(B) is the excess in nats."""
     weight: Float[Tensor, "m m"]
     """G: B phi loses tr(B' G B) of R²."""
+    gain: Float[Tensor, " pm"]
+    """vec(B) . gain is what R² gains to first order."""
 
 
 def loss_sensitivity(
@@ -101,10 +127,13 @@ def loss_sensitivity(
     degree = 3 if m * math.comb(m + 3, 3) <= MAX_UNKNOWNS else 2
     forms = distortion_forms(optimum, degree=degree)
     rates = distortion_rates(forms)
+    slope = (forms.gain @ pseudo_inverse(2 * forms.cost) @ forms.gain).clamp(min=0)
     return Sensitivity(
         cheapest=rates[0].item(),
         equipartition=1 / rates.reciprocal().mean().item(),
         typical=typical_rate(optimum, read_out_weight(optimum.features, optimum.z)),
+        slope=math.sqrt(2 * slope.item()),
+        steepest=steepest_slope(optimum, degree=degree),
         degree=degree,
         ceiling_excess=optimum.excess,
         samples=len(optimum.z),
@@ -159,13 +188,15 @@ def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     phi = distortion_features(h, degree=degree)
     p, m = phi.shape[1], h.shape[1]
     q = optimum.log_model(features).exp()
+    missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
     with_shift = torch.cat([phi, torch.ones_like(phi[:, :1])], dim=1)
-    across, answer = head_forms(with_shift, h, q, rows, head_features(rows, degree=degree))
+    across, answer = head_forms(with_shift, h, q, missed, rows, head_features(rows, degree=degree))
     left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T
     free, shift, cross = left[: p * m, : p * m], left[p * m :, p * m :], left[: p * m, p * m :]
     cost = free - cross @ pseudo_inverse(shift) @ cross.T
     weight = read_out_weight(optimum.features, optimum.z)[:m, :m]
-    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=weight)
+    gain = phi.T @ read_out_gain(optimum)[:MAX_SAMPLES, :m] / len(phi)
+    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=weight, gain=gain.flatten())
 
 
 def fisher_form(
@@ -197,10 +228,14 @@ def head_forms(
     phi: Float[Tensor, "n p"],
     h: Float[Tensor, "n m"],
     q: Float[Tensor, "n k"],
+    missed: Float[Tensor, "n k"],
     rows: Float[Tensor, "k m"],
     basis: Float[Tensor, "k r"],
 ) -> tuple[Float[Tensor, "pm rm"], Float[Tensor, "rm rm"]]:
-    """E Cov_q(w . delta, dw . h) and E Var_q(dw . h), for rows that move within the basis."""
+    """E [Cov_q(w . delta, dw . h) + missed' dw delta] and E Var_q(dw . h), rows within the basis.
+
+    `missed` is q - p.
+    """
     (n, p), m, r = phi.shape, rows.shape[1], basis.shape[1]
     mean, q_basis = q @ rows, q @ basis
     across = torch.empty(p, m, r, m, dtype=phi.dtype, device=phi.device)
@@ -209,16 +244,57 @@ def head_forms(
         joint = (q * rows[:, a]) @ basis - mean[:, a, None] * q_basis  # Cov_q(w_a, basis)
         for b in range(m):
             across[:, a, :, b] = phi.T @ (h[:, b, None] * joint) / n
+            if a == b:
+                across[:, a, :, b] += phi.T @ (missed @ basis) / n
             both = (h[:, a] * h[:, b])[:, None]
             spread = basis.T @ ((both * q).mean(dim=0)[:, None] * basis)
             within[:, a, :, b] = spread - q_basis.T @ (both * q_basis) / n
     return across.reshape(p * m, r * m), within.reshape(r * m, r * m)
 
 
-def pseudo_inverse(form: Float[Tensor, "p p"]) -> Float[Tensor, "p p"]:
+def pseudo_inverse(form: Float[Tensor, "p p"], *, rtol: float = 1e-10) -> Float[Tensor, "p p"]:
     """Of a positive semi-definite form; directions without cost (a shift of all rows) drop."""
-    inverse: Tensor = torch.linalg.pinv((form + form.T) / 2, rtol=1e-10, hermitian=True)
+    inverse: Tensor = torch.linalg.pinv((form + form.T) / 2, rtol=rtol, hermitian=True)
     return inverse
+
+
+def read_out_gain(optimum: Optimum) -> Float[Tensor, "n m"]:
+    """g(z): R² gains E g . delta to first order (the read-out's own change does not count)."""
+    fit = least_squares(optimum.features, optimum.z)
+    missed = optimum.z - fit.predict(optimum.features)
+    return (
+        (2 / optimum.z.shape[1]) * (missed / optimum.z.var(dim=0, correction=0)) @ fit.coefficient.T
+    )
+
+
+def steepest_slope(optimum: Optimum, *, degree: int) -> float:
+    """The largest s, of distortions that are free at each sample.
+
+    Given rows each sample's delta has a closed form, F^-1 (g - A dw), so that only the rows'
+    answer is left to solve for.
+    """
+    h, rows = optimum.features[:MAX_SAMPLES], optimum.rows
+    basis = head_features(rows, degree=degree)
+    q = optimum.log_model(h).exp()
+    missed = (q - optimum.log_posterior[:MAX_SAMPLES].exp()) @ basis
+    n = len(h)
+    fisher = fisher_information(q, rows)
+    values, vectors = torch.linalg.eigh(fisher)
+    least = FLOOR * values[:, -1].mean() + torch.finfo(values.dtype).tiny
+    whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT
+    gain = whiten @ read_out_gain(optimum)[:MAX_SAMPLES, :, None]
+    _, within = head_forms(torch.ones_like(h[:, :1]), h, q, q, rows, basis)
+    pull = torch.zeros_like(within[0])
+    for part in torch.split(torch.arange(n, device=h.device), SLOPE_CHUNK):
+        joint = torch.einsum("nk,ka,kr->nar", q[part], rows, basis)
+        joint -= (q[part] @ rows)[:, :, None] * (q[part] @ basis)[:, None, :]
+        across = joint[:, :, :, None] * h[part][:, None, None, :]
+        across.diagonal(dim1=1, dim2=3).add_(missed[part][:, :, None])
+        answered = whiten[part] @ across.flatten(2)
+        within -= answered.flatten(0, 1).T @ answered.flatten(0, 1) / n
+        pull += answered.flatten(0, 1).T @ gain[part].flatten() / n
+    answer = (pull @ pseudo_inverse(within, rtol=NO_COST) @ pull).clamp(min=0)
+    return math.sqrt(2 * float(gain.square().sum() / n + answer))
 
 
 def read_out_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:

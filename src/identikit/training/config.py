@@ -68,10 +68,9 @@ class TrainingConfig:
         growth = self.final_batch_size / self.batch_size
         return round(float(growth ** (step / self.steps)))
 
-    @property
-    def samples(self) -> int:
-        """Samples that all steps see together."""
-        return self.batch_size * sum(self.batches_in_one(step) for step in range(self.steps))
+    def samples(self, steps: int) -> int:
+        """Samples that the first steps see together."""
+        return self.batch_size * sum(self.batches_in_one(step) for step in range(steps))
 
     def rate_share(self, progress: float) -> float:
         """The share of the top rate to use when `progress` (0 to 1) of the budget is spent."""

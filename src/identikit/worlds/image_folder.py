@@ -17,7 +17,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from identikit.core.errors import InputError, in_words
+from identikit.core.errors import InputError, in_words, look_alikes
 from identikit.worlds.batches import Failed, Item, Unreadable
 from identikit.worlds.images import UnreadableImageError, open_image, pillow
 
@@ -179,6 +179,7 @@ def _refuse_keys(folder: Path, keys: Collection[str], found: Sequence[str]) -> N
         raise InputError(
             f"{_count(missing, 'key')} not among the {len(found):,} images of {folder}, such as "
             f"{found[0]}. A key is an image's path relative to the folder."
+            f"{look_alikes(missing, found)}"
         )
 
 

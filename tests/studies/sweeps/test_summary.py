@@ -30,6 +30,8 @@ def record(seed: int, r2: float, **changes: Any) -> RunRecord:
         isometry_error=0.05,
         excess_loss=0.01,
         cause=Cause.OPTIMISER,
+        possible_causes=(),
+        at_optimum=True,
         explanation=f"Words of seed {seed}.",
     )
     return replace(made, **changes)
@@ -91,6 +93,18 @@ def test_an_oracle_tells_the_encoder_from_the_loss(told: float, cause: Cause) ->
     assert f"{told:.3f}" in line.explanation
 
 
+@pytest.mark.parametrize(
+    ("possible", "cause"),
+    [
+        (["optimiser", "encoder"], Cause.OPTIMISER),
+        (["flat loss", "basin", "optimiser", "encoder"], Cause.UNDECIDED),
+    ],
+)
+def test_an_oracle_that_gets_there_decides_between_two(possible: list[str], cause: Cause) -> None:
+    two = record(0, 0.6, cause="undecided", possible_causes=possible)
+    assert summarise(row(two, oracle=record(0, 0.995))).cause == cause
+
+
 def test_a_stretched_but_linear_map_is_told_apart() -> None:
     stretched = record(
         0,
@@ -109,6 +123,10 @@ def test_a_low_ceiling_is_the_worlds_doing() -> None:
     line = summarise(row(record(0, 0.85, ceiling_r2=0.86, cause=Cause.WORLD)))
     assert line.cause == Cause.WORLD
     assert word_for(line) == "world, at its ceiling"
+    passing = record(0, 0.85, ceiling_r2=0.86, at_optimum=False, cause=Cause.UNDECIDED)
+    line = summarise(row(passing))
+    assert not line.at_ceiling
+    assert (word_for(line), line.explanation) == ("undecided", "Words of seed 0.")
 
 
 def test_failed_runs_say_why_and_the_others_count() -> None:

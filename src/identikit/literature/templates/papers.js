@@ -2,16 +2,12 @@
 (() => {
   const find = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const make = (tag, properties, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  };
+  const filled = (element, ...children) => { element.append(...children); return element; };
+  const make = (tag, properties, ...children) => filled(Object.assign(document.createElement(tag), properties), ...children);
   const rows = all("#papers tbody tr"), drawn = rows.filter((row) => "label" in row.dataset);
   const title = (row) => find(".title", row).textContent, noteOf = (row) => find(".note", row);
   const details = find("#details"), frame = find("#network"), tip = find("#tip"), form = find("#filters"), status = find("#status");
   find("#content").classList.add("live");
-
   // The network, from the rows of the table. Arrows lead from the paper that cites.
   const self = drawn.find((row) => row.dataset.relation === "this");
   const around = (k) => ({ x: Math.cos((2 * Math.PI * k) / drawn.length), y: Math.sin((2 * Math.PI * k) / drawn.length) });
@@ -31,10 +27,9 @@
     { selector: "[relation = 'this']", style: { width: 38, height: 38, "background-color": colour("--this"), "font-weight": "bold" } },
     { selector: "node[relation = 'citing']", style: { "background-color": colour("--citing") } },
     { selector: "node[relation = 'cited']", style: { "background-color": colour("--cited"), shape: "round-rectangle" } },
-    { selector: "edge", style: {
-      width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "curve-style": "straight",
-      "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle", "arrow-scale": 0.7 } },
-    { selector: "edge[relation = 'related']", style: { "line-style": "dotted", "target-arrow-shape": "none" } },
+    { selector: "edge", style: { width: 1, "line-color": colour("--soft"), "line-opacity": 0.35, "curve-style": "straight", "arrow-scale": 0.7 } },
+    { selector: "edge[relation != 'related']", style: { "target-arrow-color": colour("--soft"), "target-arrow-shape": "triangle" } },
+    { selector: "edge[relation = 'related']", style: { "line-style": "dotted" } },
     { selector: ".chosen", style: { "border-width": 5, "border-color": colour("--warning") } },
     { selector: ".away", style: { display: "none" } },
   ];
@@ -47,24 +42,20 @@
   cy.fit(undefined, 20);
   window.network = cy;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cy.style(style()));
-  frame.addEventListener("focusin", () => cy.userZoomingEnabled(true));
-  frame.addEventListener("focusout", () => cy.userZoomingEnabled(false));
-
+  for (const event of ["focusin", "focusout"]) frame.addEventListener(event, () => cy.userZoomingEnabled(event === "focusin"));
   // Hover, click, keys, zoom.
   const point = (node) => {
-    const { x, y } = node.renderedPosition();
+    const { x, y } = node.renderedPosition(), within = (at, most) => `${Math.max(4, Math.min(at + 12, most - 4))}px`;
     Object.assign(tip, { textContent: title(find(`#${node.id()}`)), hidden: false });
-    tip.style.left = `${Math.max(4, Math.min(x + 12, cy.width() - tip.offsetWidth - 4))}px`;
-    tip.style.top = `${Math.max(4, Math.min(y + 12, cy.height() - tip.offsetHeight - 4))}px`;
+    Object.assign(tip.style, { left: within(x, cy.width() - tip.offsetWidth), top: within(y, cy.height() - tip.offsetHeight) });
   };
-  cy.on("mouseover", "node", (event) => point(event.target));
-  cy.on("mouseout drag pan zoom", () => { tip.hidden = true; });
+  cy.on("mouseover", "node", (event) => point(event.target)).on("mouseout drag pan zoom", () => { tip.hidden = true; });
   cy.on("tap", "node", (event) => { choose(find(`#${event.target.id()}`)); frame.focus({ preventScroll: true }); });
   const zoom = (factor) => {
     if (!factor) cy.fit(cy.nodes(":visible"), 20);
     else cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
   };
-  for (const button of all("[data-zoom]")) button.addEventListener("click", () => zoom(Number(button.dataset.zoom)));
+  all("[data-zoom]").forEach((button) => button.addEventListener("click", () => zoom(Number(button.dataset.zoom))));
   let chosen = null, unsaved = false;
   const step = (by) => {
     const shown = rows.filter((row) => drawn.includes(row) && !row.hidden), at = shown.indexOf(chosen);
@@ -85,13 +76,11 @@
     keys[event.key]();
   });
   details.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.focus(); });
-
   // Details, and notes: a page cannot write a file, so notes are saved by downloading it.
   const setNote = (row, words) => Object.assign(noteOf(row), { textContent: words, hidden: !words });
   const choose = (row) => {
     chosen = row;
-    cy.nodes().removeClass("chosen");
-    cy.getElementById(row.id).addClass("chosen");
+    cy.nodes().forEach((node) => node.toggleClass("chosen", node.id() === row.id));
     const note = make("textarea", { value: noteOf(row).textContent });
     note.addEventListener("input", () => { setNote(row, note.value); unsaved = true; });
     const [, authors, year, relation, action] = [...row.cells].map((cell) => cell.cloneNode(true));
@@ -104,25 +93,22 @@
   let notes = JSON.parse(find("#notes-file").textContent); // those on papers that are not here stay in the file
   find("#save").addEventListener("click", () => {
     for (const row of rows) notes[row.dataset.name] = noteOf(row).textContent;
-    const filled = Object.fromEntries(Object.entries(notes).filter(([, words]) => words));
-    const href = URL.createObjectURL(new Blob([`${JSON.stringify(filled, null, 1)}\n`], { type: "application/json" }));
+    const kept = Object.fromEntries(Object.entries(notes).filter(([, words]) => words));
+    const href = URL.createObjectURL(new Blob([JSON.stringify(kept, null, 1)], { type: "application/json" }));
     make("a", { href, download: "notes.json" }).click();
     unsaved = false;
   });
   find("#open").addEventListener("change", async (event) => {
     const read = await event.target.files[0].text().then(JSON.parse).catch(() => null);
     event.target.value = ""; // so that the same file can be opened again
-    if (!read || Array.isArray(read) || Object.values(read).some((words) => typeof words !== "string")) {
-      status.textContent = "That file holds no notes: one JSON object of papers' names and texts.";
-      return;
-    }
+    const good = read && !Array.isArray(read) && Object.values(read).every((words) => typeof words === "string");
+    if (!good) { status.textContent = "That file holds no notes: one JSON object of papers' names and texts."; return; }
     notes = read;
     for (const row of rows) setNote(row, notes[row.dataset.name] ?? "");
     if (chosen) choose(chosen);
     unsaved = false;
   });
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
-
   // Filters, for table and network.
   const filter = () => {
     const asked = new FormData(form), words = asked.get("words").toLowerCase().split(/\s+/), term = asked.get("term");
@@ -138,7 +124,6 @@
   for (const event of ["input", "change"]) form.addEventListener(event, filter);
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
-
   // Sorting, and the way from the table to the details.
   const heads = all("#papers thead th").slice(0, 4), { compare } = new Intl.Collator("en", { numeric: true });
   heads.forEach((head, column) => {
@@ -155,8 +140,7 @@
     });
   });
   for (const row of rows) {
-    const button = make("button", { type: "button", ariaLabel: `Details of ${title(row)}` }, "Details");
-    button.addEventListener("click", () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); });
-    row.cells[4].prepend(button, " ");
+    const onclick = () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); };
+    row.cells[4].prepend(make("button", { type: "button", ariaLabel: `Details of ${title(row)}`, onclick }, "Details"), " ");
   }
 })();

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from identikit.core.files import file_digest
-from identikit.features.paths import files_of
+from identikit.features.paths import files_of, plain_name
 from identikit.runs.config import StudyConfig
 
 
@@ -40,7 +40,7 @@ class CompareConfig(StudyConfig):
     @property
     def label(self) -> str:
         """The names of both files or folders."""
-        return f"{self.a.stem}-{self.b.stem}"
+        return f"{plain_name(self.a)}-{plain_name(self.b)}"
 
     def with_digest(self) -> "CompareConfig":
         """The same config with the files' digest.

@@ -5,6 +5,7 @@ from typing import Any
 
 from identikit.core.errors import unknown_name
 from identikit.features.head import read_head
+from identikit.features.paths import plain_name
 from identikit.features.rows import KEYS, Rows, read_rows
 from identikit.similarity.compare import compare
 from identikit.similarity.comparison import Comparison
@@ -52,4 +53,5 @@ def _keys(rows: Rows) -> Any:
 def _names(config: CompareConfig) -> tuple[str, str]:
     """File names, with folders where these alone are the same."""
     a, b = config.a, config.b
-    return (a.stem, b.stem) if a.stem != b.stem else (str(a), str(b))
+    names = plain_name(a), plain_name(b)
+    return names if names[0] != names[1] else (str(a), str(b))

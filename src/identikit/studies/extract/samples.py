@@ -26,7 +26,7 @@ def find_samples(config: ExtractConfig) -> Samples:
     """
     wanted = None
     if config.factors is not None:
-        column = read_table(config.factors, key=config.key)[config.key]
+        column = read_table(config.factors, key=config.key).columns[config.key]
         wanted = as_keys(column, str(config.factors)).tolist()
     if config.images is not None:
         return find_images(config.images, keys=wanted, follow_links=config.follow_links)

@@ -10,7 +10,7 @@ import tyro
 from identikit.core.config import digest
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
-from identikit.features.paths import files_of
+from identikit.features.paths import files_of, plain_name
 from identikit.runs.config import StudyConfig
 from identikit.runs.options import named_values
 
@@ -60,7 +60,7 @@ class ProbeConfig(StudyConfig):
     @property
     def label(self) -> str:
         """The name of the first file, as far as it is plain."""
-        return "-".join(re.findall(r"[\w.]+", self.features[0].stem))
+        return "-".join(re.findall(r"[\w.]+", plain_name(self.features[0])))
 
     def with_digest(self) -> "ProbeConfig":
         """The same config with the digest of its files.

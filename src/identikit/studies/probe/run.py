@@ -54,11 +54,14 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
         seed=config.seed,
         train_share=config.train_share,
     )
+    whole = rep.factors.complete()
+    if config.classic and rep.factors.incomplete():
+        notes = [*notes, "the classic scores are of the factors that every sample has a value of"]
     return ProbeStudyResult.of(
         recovery,
         kinds={name: _kind(f, name in kinds) for name, f in rep.factors.items()},
         notes=(*loaded.notes, *notes),
-        classic=classic_scores(rep.h, rep.factors, seed=config.seed) if config.classic else (),
+        classic=classic_scores(rep.h, whole, seed=config.seed) if config.classic and whole else (),
     )
 
 

@@ -55,7 +55,17 @@ class SimulationResult:
     """Groups of labels that shared a row at first; None if none were looked for."""
     label_separation: float | None
     label_statement: str | None
+    observations: int
+    """That training drew with their labels, and that were drawn to find labels that look alike."""
+    head_rows_tied: bool
+    """Whether labels that look alike shared their rows, so that equal rows are built in."""
     cause: Cause
+    possible_causes: tuple[Cause, ...]
+    """What is still possible where the cause is not decided."""
+    next_command: str | None
+    """What would decide it."""
+    at_optimum: bool | None
+    """Whether the excess loss is that of the optimum, as far as can be told; None if unknown."""
     explanation: str
     steps: int
     seconds: float
@@ -70,7 +80,9 @@ class SimulationResult:
         if self.cause is Cause.INTERRUPTED:
             return Verdict.UNDECIDED
         close = self.cause is Cause.NONE or (
-            self.cause is Cause.WORLD and self.r2_latents <= self.ceiling_r2 + CLOSE_TO_CEILING
+            self.cause is Cause.WORLD
+            and self.at_optimum is not False
+            and self.r2_latents <= self.ceiling_r2 + CLOSE_TO_CEILING
         )
         return judge_prediction(self.r2_latents, self.ceiling_r2, close=close)
 
@@ -116,6 +128,7 @@ class SimulationResult:
                 controls=(Control(name="x itself", recovered=self.identity_r2),),
                 explained=self.explanation,
                 verdict=self.verdict,
+                decide=self.next_command,
             )
         ]
         if self.normalized:

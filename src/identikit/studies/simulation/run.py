@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
+from identikit.runs.provenance import command_line
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Prediction, SimulationResult
@@ -186,12 +188,14 @@ def _result(
         seed=config.seed,
     )
     rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
-    explanation = _explanation(config, prediction, trained, recovery, excess)
+    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
+    drawn = config.training.samples(trained.steps)
+    drawn += 0 if clusters is None else clusters.observations
+    explanation = _explanation(config, prediction, trained, recovery, excess, drawn)
     latents, rows_map = recovery.latents, recovery.head
     assert latents is not None
     if rows_map is not None and rows_map.n_train <= recovery.dim:
         rows_map = None  # too few classes to fix a map
-    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
     result = SimulationResult(
         status=trained.status,
         n_labels=config.n_labels,
@@ -211,8 +215,15 @@ def _result(
         identity_r2=recovery.mean("x"),
         label_groups=None if clusters is None else clusters.groups,
         label_separation=None if clusters is None else clusters.separation,
-        label_statement=None if clusters is None else clusters.statement,
+        label_statement=None
+        if clusters is None
+        else clusters.statement(untie_at=config.head.untie_at),
+        observations=drawn,
+        head_rows_tied=clusters is not None and clusters.found,
         cause=explanation.cause,
+        possible_causes=tuple(explanation.possible),
+        next_command=explanation.next_command,
+        at_optimum=explanation.arrived,
         explanation=explanation.sentence,
         steps=trained.steps,
         seconds=trained.seconds,
@@ -247,13 +258,18 @@ def _explanation(
     trained: Fit,
     recovery: Recovery,
     excess: ExcessLoss | None,
+    drawn: int,
 ) -> Explanation:
     assert recovery.latents is not None
+    r2 = recovery.latents.affine.mean.value
     if excess is None:
-        return _explanation_of_oracle(recovery.latents.affine.mean.value, trained)
+        return _explanation_of_oracle(r2, trained)
+    guaranteed = _guaranteed_r2(recovery)
     return explain(
-        r2=recovery.latents.affine.mean.value,
+        r2=r2 if guaranteed is None else guaranteed,
+        r2_all=None if guaranteed is None else r2,
         ceiling_r2=prediction.ceiling.r2_latents,
+        ceiling_spread=prediction.ceiling.spread,
         excess=excess.value,
         excess_standard_error=excess.standard_error,
         # unit norm has a floor of its own, above that of the free features of the sensitivity
@@ -261,11 +277,20 @@ def _explanation(
         checks=prediction.assumptions,
         interrupted=trained.status == "interrupted",
         rank=recovery.latents.rank,
+        needed=prediction.ceiling.rank,
+        most=config.encoder.narrowest,
         dim=recovery.dim,
         samples=recovery.n_train,
         row_noise=excess.row_noise,
-        seen=config.training.samples / config.n_labels,
+        seen=drawn / config.n_labels,
+        command=command_line("simulate", config),
     )
+
+
+def _guaranteed_r2(recovery: Recovery) -> float | None:
+    """R² of the latents from the part of h in the head's row space, if that is not all of h."""
+    inside = [score.row_space for score in recovery.factors if score.complement is not None]
+    return fmean(score.value for score in inside if score is not None) if inside else None
 
 
 def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:

@@ -31,6 +31,8 @@ class RunRecord:
     isometry_error: float | None
     """How far the singular values of the map from z to h are from equal."""
     cause: Cause
+    possible_causes: tuple[Cause, ...]
+    at_optimum: bool | None
     explanation: str
 
     @classmethod
@@ -58,6 +60,8 @@ class RunRecord:
             excess_loss=result.excess_loss,
             isometry_error=None if error is None else error.value,
             cause=result.cause,
+            possible_causes=result.possible_causes,
+            at_optimum=result.at_optimum,
             explanation=result.explanation,
         )
 

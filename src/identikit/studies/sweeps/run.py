@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from identikit.objectives.label_clustering import observations_needed
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
 from identikit.runs.registry import study_of
 from identikit.runs.store import Run
@@ -94,7 +95,10 @@ def expected_seconds(config: SimulationConfig) -> float:
     """A rough guess of a run's core-seconds, to put long runs first and to tell time left."""
     width = max(config.encoder.width, config.world.dim)
     per_sample: float = 2.4e-6 * (width / 64) ** 1.5 + 1e-6
-    return 3.0 + config.training.samples * per_sample
+    drawn = config.training.samples(config.training.steps)
+    if config.objective == "diet" and config.head.tied_rows:
+        drawn += observations_needed(config.n_labels)
+    return 3.0 + drawn * per_sample
 
 
 def _record(outcome: JobOutcome, *, seed: int, beside: Path) -> Record:

@@ -45,8 +45,9 @@ class RowSummary:
 
     @property
     def at_ceiling(self) -> bool:
-        """Whether the mean counts as having reached the ceiling."""
-        return self.gap is not None and abs(self.gap) <= CLOSE
+        """Whether the mean counts as having reached the ceiling: in loss as well as in R²."""
+        arrived = self.cause in (Cause.NONE, Cause.WORLD)
+        return arrived and self.gap is not None and abs(self.gap) <= CLOSE
 
     @property
     def verdict(self) -> Verdict:
@@ -136,6 +137,7 @@ def summarise(row: RowRecord) -> RowSummary:
 def explain_row(row: RowRecord) -> tuple[Cause, str]:
     """Cause and sentence for a row with a finished run, by rule: its typical run's, an oracle's.
 
+    R² at a ceiling below 1 is the world's doing only if the loss is as good as the optimum's.
     The oracle is the same encoder trained on the true latents. If even that stays below
     the ceiling, the encoder cannot undo the generator in its budget; if not, it can.
     """
@@ -143,15 +145,16 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
     gap = fmean(run.gap for run in done)
     typical = typical_run(done)
     top, got = typical.ceiling, typical.recovered
-    if abs(gap) <= CLOSE:
-        if top >= 1 - CLOSE:
-            return Cause.NONE, "At its ceiling."
+    if abs(gap) <= CLOSE and top >= 1 - CLOSE:
+        return Cause.NONE, "At its ceiling."
+    if abs(gap) <= CLOSE and typical.at_optimum:
         return Cause.WORLD, (
             f"Recovered {got:.3f}, as much as cross-entropy identifies in this world (ceiling "
             f"{top:.3f})."
         )
     cause, words = typical.cause, typical.explanation
-    if typical.normalized and abs(typical.ceiling_r2 - typical.r2_latents) <= CLOSE:
+    affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CLOSE
+    if typical.normalized and affine and abs(typical.gap) > CLOSE:
         cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {typical.r2_latents:.3f}, as predicted; a scaled "
@@ -170,6 +173,8 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
                 f" Trained on the true latents, the same encoder reaches {told:.3f}: encoder and "
                 "generator are not in the way."
             )
+            if set(typical.possible_causes) == {Cause.OPTIMISER, Cause.ENCODER}:
+                cause = Cause.OPTIMISER
     below = sum(run.gap > CLOSE for run in done)
     share = f"{below} of {len(done)} seeds stay more than {CLOSE} below. " if below else ""
     return cause, share + words
