@@ -101,7 +101,7 @@ def test_an_oracle_tells_the_encoder_from_the_loss(told: float, cause: Cause) ->
     ],
 )
 def test_an_oracle_that_gets_there_decides_between_two(possible: list[str], cause: Cause) -> None:
-    two = record(0, 0.6, cause="undecided", possible_causes=possible)
+    two = record(0, 0.6, cause=Cause.UNDECIDED, possible_causes=possible)
     assert summarise(row(two, oracle=record(0, 0.995))).cause == cause
 
 
