@@ -13,7 +13,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
-from identikit.probing.readouts import EvaluationPlan, gather, read_out, targets
+from identikit.probing.readouts import EvaluationPlan, gather, read_each, targets, with_p_values
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.permutation import Permutations
@@ -47,7 +47,7 @@ def read(h: Tensor, values: Tensor, kind: Kind, *, period: float | None = None) 
 
 
 def read_all(h: Tensor, factors: Factors, how: EvaluationPlan) -> tuple[FactorScore, ...]:
-    return read_out(gather(h, factors, plan=how), factors, plan=how)
+    return with_p_values(read_each(gather(h, factors, plan=how), factors, plan=how), plan=how)
 
 
 def halves(*columns: Tensor) -> list[np.ndarray]:

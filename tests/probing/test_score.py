@@ -252,3 +252,35 @@ def test_arguments_are_read_by_position() -> None:
     masked = score(H, Z, train_mask=mask)
     assert score(H, Z, train_mask=pd.Series(mask, index=index)) == masked
     assert score(H, Z, train_mask=mask.astype(int).tolist()) == masked
+
+
+def test_differences_from_controls_are_resampled_in_pairs() -> None:
+    h, z, generator = case(n=2000)
+    factors = {"a": z[:, 0], "b": z[:, 1] > 0}
+    noisier = h + 0.1 * latents(generator, n=2000)
+    found = score(h, factors, x=z, controls={"itself": h, "noisier": noisier}).factors
+    beside = score(noisier, factors).factors
+    for own, other in zip(found, beside, strict=True):
+        assert list(own.above) == ["x", "itself", "noisier"]
+        assert own.above["x"].high < 0
+        assert (own.above["itself"].value, own.above["itself"].low, own.above["itself"].high) == (
+            pytest.approx(0, abs=1e-12),
+        ) * 3
+        above = own.above["noisier"]
+        assert above.value == pytest.approx(own.estimate.value - other.estimate.value)
+        assert above.low < above.value < above.high
+        # most of what moves one score moves the other
+        assert above.high - above.low < 0.5 * (own.estimate.high - own.estimate.low)
+
+
+def test_what_the_evidence_can_say_is_told() -> None:
+    h, z, _ = case()
+    rare = torch.arange(400) % 20 == 0
+    found = score(h, {"a": z[:, 0], "rare": rare}, resamples=100).factors
+    assert [s.least_p for s in found] == [pytest.approx(2 / 101)] * 2
+    assert found[0].effective_n == 200
+    train = torch.arange(400) < 200
+    grouped = score(
+        h, {"a": z[:, 0], "rare": rare}, train_mask=train, groups=torch.arange(400) // 10
+    ).factors
+    assert [s.effective_n for s in grouped] == [20, 10]

@@ -1,6 +1,7 @@
 """`identikit papers`: the literature around a paper."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Papers:
         from identikit.literature.page import write
 
         found = find(self.paper)
-        name = found.paper.names[0].partition(":")[2].replace("/", "_")
+        name = re.sub(r"[^\w.-]", "_", found.paper.names[0].partition(":")[2])[:80]
         page = write(found, self.out or Path("papers") / name)
         counts = Counter(paper.relation for paper in found.papers[1:])
         if self.json:

@@ -8,6 +8,7 @@ anything is allocated. Nothing is unpickled.
 import math
 import struct
 import tokenize
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,9 @@ def read_header(file: IO[bytes] | BufferedIOBase, size: int) -> Header:
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         version = npy.read_magic(file)  # 3.0 is 2.0 with names in UTF-8
-        shape, fortran, dtype = readers.get(version, npy.read_array_header_2_0)(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a header of Python 2 is a header
+            shape, fortran, dtype = readers.get(version, npy.read_array_header_2_0)(file)
     except (
         *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError),
         *(SyntaxError, RecursionError, MemoryError, tokenize.TokenError, struct.error),
@@ -103,8 +106,14 @@ class _Bounded(BufferedReader):
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+def open_archive(
+    path: Path, *, streamed: bool = False
+) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     """An .npz archive and its arrays by name.
+
+    Args:
+        path: Of the archive.
+        streamed: Whether arrays are read block by block, so that they may expand as they will.
 
     Raises:
         InputError: too many arrays, two of one name, arrays that are encrypted, compressed in
@@ -119,7 +128,11 @@ def open_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfil
             raise ValueError(str(error)) from None
         raw.bounded = False
         with archive:
-            yield archive, _arrays(path, archive)
+            members = _arrays(path, archive)
+            if not streamed:
+                expanded = sum(member.file_size for member in members.values())
+                require_expansion(path, expanded, size=path.stat().st_size)
+            yield archive, members
 
 
 def _arrays(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -145,7 +158,6 @@ def _arrays(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if member.compress_type == zipfile.ZIP_STORED and member.file_size > size:
             raise ValueError(f"{name!r} is said to have {member.file_size:,} bytes")
         found[name] = member
-    require_expansion(path, sum(member.file_size for member in members), size=size)
     return found
 
 

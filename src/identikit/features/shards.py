@@ -28,7 +28,7 @@ from safetensors.numpy import save
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, write_atomically, write_json
+from identikit.core.files import file_digest, require_regular, write_atomically, write_json
 
 FORMAT: Final = "identikit-features"
 VERSION: Final = 1
@@ -149,10 +149,14 @@ def read_keys(folder: Path) -> list[str]:
         InputError: the file is missing or damaged.
     """
     try:
-        keys: list[str] = pq.read_table(folder / KEYS_FILE, columns=["key"])["key"].to_pylist()
-        return keys
-    except (OSError, pa.ArrowException) as error:
+        require_regular(folder / KEYS_FILE)
+        column = pq.read_table(folder / KEYS_FILE, columns=["key"])["key"]
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{folder / KEYS_FILE} cannot be read: {error}.") from error
+    if not pa.types.is_string(column.type) or column.null_count:
+        raise InputError(f"{folder / KEYS_FILE} does not name every row. Extract again.")
+    keys: list[str] = column.to_pylist()
+    return keys
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -176,7 +180,12 @@ def read_manifest(folder: Path, *, unfinished: bool = False) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
+        require_regular(path)
         data = json.loads(path.read_text())
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{path} is damaged: it is nested too deeply.") from error
     except OSError as error:
         raise InputError(
             f"{folder} is not a folder of features: {path.name} cannot be read "
@@ -194,6 +203,10 @@ def read_manifest(folder: Path, *, unfinished: bool = False) -> Manifest:
             f"{VERSION}. Update identikit, or extract again."
         )
     manifest = from_dict(Manifest, data)
+    inside = [shard.file for shard in manifest.shards] + list(manifest.controls.values())
+    for name in (*inside, *([manifest.head] if manifest.head else [])):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise InputError(f"{path} names {name!r}, which is not in its folder. Extract again.")
     if not manifest.finished and not unfinished:
         raise InputError(
             f"{folder} is not finished. Give the command that makes it again; it goes on where "

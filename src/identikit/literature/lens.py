@@ -9,10 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from identikit.core.errors import InputError
-from identikit.literature import sources
 from identikit.literature.bibtex import read_bibtex
 from identikit.literature.paper import Neighbourhood, Paper, identifiers, merged
-from identikit.literature.sources import Services, public_services
+from identikit.literature.sources import Services, ask_alex, ask_arxiv, ask_scholar, public_services
 from identikit.literature.web import SourceError
 
 _WANTED = "an arXiv identifier (2410.21869), a DOI, a BibTeX file (.bib) or a saved papers.json"
@@ -70,14 +69,11 @@ def _asked(*, arxiv: str, doi: str, known: Paper | None, services: Services) -> 
         said = said if links else "the paper alone"
         sentences.append(f"{who}, {datetime.now(tz=UTC).date()}: {said}.")
 
-    for service, asks in (
-        (services.scholar, sources.ask_scholar),
-        (services.alex, sources.ask_alex),
-    ):
+    for service, asks in ((services.scholar, ask_scholar), (services.alex, ask_alex)):
         ask(service.name, partial(asks, service, arxiv=arxiv, doi=doi))
     arxiv = arxiv or next((a.paper.arxiv for a in accounts if a.paper.arxiv), "")
     if arxiv:
-        ask(services.arxiv.name, lambda: sources.ask_arxiv(services.arxiv, arxiv))
+        ask(services.arxiv.name, lambda: ask_arxiv(services.arxiv, arxiv))
     accounts.sort(key=lambda account: not account.paper.categories)  # arXiv's is believed first
     snapshot = _saved(_SNAPSHOT)
     accounts += [snapshot] if arxiv == snapshot.paper.arxiv else []

@@ -1,11 +1,12 @@
 """Words of a neighbourhood: key terms by TF-IDF, terms that papers share, an extractive summary.
 
 TF-IDF: a term's count in a text times log((1 + n) / (1 + texts that have it)) + 1, each text scaled
-to unit norm (scikit-learn's TfidfVectorizer). Terms are words and pairs of words.
+to unit norm (scikit-learn's TfidfVectorizer). Terms are words and pairs of words; a word is not
+listed after a pair that has it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from identikit.literature.paper import Neighbourhood, Paper
 
 TERMS, SHARED, SENTENCES = 12, 24, 2
 ABSTRACTS, PAPERS = 5, 3  # that weights need, and that have to share a term to filter by
-_EMPTY = {"paper", "propose", "proposed", "results", "using", "used", "use", "based", "work", "new"}
+_STOP = ENGLISH_STOP_WORDS | {"paper", "propose", "proposed", "results", "using", "used", "work"}
 
 
 def key_terms(neighbourhood: Neighbourhood) -> tuple[str, list[tuple[str, float]]]:
@@ -30,11 +31,14 @@ def key_terms(neighbourhood: Neighbourhood) -> tuple[str, list[tuple[str, float]
         return f"No key terms: they need the {needed}.", []
     names, rows = _weights([own, *others])
     weights = rows[0].toarray()[0]
-    order = [k for k in np.argsort(-weights, kind="stable")[:TERMS] if weights[k] > 0]
-    if not order:
+    chosen: dict[str, float] = {}
+    for k in sorted(np.flatnonzero(weights), key=lambda k: (-weights[k], -len(names[k]))):
+        if not any(names[k] in term.split() for term in chosen):
+            chosen[names[k]] = float(weights[k])
+    if not chosen:
         return "No key terms: the abstract holds no words to weigh.", []
     sentence = f"TF-IDF of the abstract against the abstracts of {len(others):,} neighbours."
-    return sentence, [(names[k], float(weights[k])) for k in order]
+    return sentence, list(chosen.items())[:TERMS]
 
 
 def shared_terms(papers: Sequence[Paper]) -> tuple[dict[str, set[int]], Float[np.ndarray, " n"]]:
@@ -72,13 +76,19 @@ def summary(abstract: str) -> tuple[str, ...]:
 
 def _weights(texts: Sequence[str]) -> tuple[list[str], Any]:
     """The terms of some texts, and each text's unit TF-IDF vector as a row of a sparse matrix."""
-    vectorizer = TfidfVectorizer(
-        token_pattern=r"(?u)\b[^\W\d_][\w-]*[^\W_]\b",
-        stop_words=sorted(ENGLISH_STOP_WORDS | _EMPTY),
-        ngram_range=(1, 2),
-    )
+    vectorizer = TfidfVectorizer(analyzer=_terms)
     try:
         rows = vectorizer.fit_transform(texts)
     except ValueError:  # no words but stop words: one term that no text has
         rows = vectorizer.set_params(vocabulary=["no words"]).fit_transform(texts)
     return vectorizer.get_feature_names_out().tolist(), rows
+
+
+def _terms(text: str) -> Iterator[str]:
+    """The words of a text but stop words, and the pairs of them that stand side by side."""
+    for phrase in re.split(r"[^\w\s-]+", text.lower()):
+        last = ""
+        for word in re.findall(r"[^\W\d_][\w-]*[^\W_]", phrase):
+            if word not in _STOP:
+                yield from (word, f"{last} {word}") if last else (word,)
+            last = "" if word in _STOP else word

@@ -17,7 +17,7 @@ from identikit.core.factors import Factor, Kind
 from identikit.probing.classifier import Classifier
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
 from identikit.statistics.permutation import Pairing
 
 
@@ -27,8 +27,8 @@ def score_classes(
     x: Float[Tensor, "n p"],
     label: Int[Tensor, " n"],
     bootstrap: Bootstrap,
-) -> tuple[FactorScore, Statistic, Pairing]:
-    """One factor's score, the statistic behind it and what its p-value needs.
+) -> tuple[FactorScore, Resampled, Pairing]:
+    """One factor's score, its resamples and what its p-value needs.
 
     Args:
         factor: The factor.
@@ -65,16 +65,18 @@ def score_classes(
         u, v = torch.nn.functional.one_hot(torch.stack([named, label])).double()
         pairing = Pairing(u=u, v=v / v.sum(dim=0).clamp(min=1))
     extras = {name: bootstrap.value(each).item() for name, each in others.items()}
+    resampled = bootstrap.resampled(statistic)
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure=measure,
-        estimate=bootstrap.estimates(statistic)[0],
+        estimate=resampled.estimates()[0],
         chance=chance,
         extras=extras | {"accuracy": (named == label).double().mean().item()},
         chances=chances,
+        effective_n=bootstrap.independent(label),
     )
-    return score, statistic, pairing
+    return score, resampled, pairing
 
 
 def _score(gain: Tensor) -> Tensor:

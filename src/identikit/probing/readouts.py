@@ -13,6 +13,7 @@ choice is made inside the training part: the held-out part is for scores, their 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -36,7 +37,7 @@ from identikit.probing.regression import (
 )
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.bootstrap import Bootstrap, Resampled
 from identikit.statistics.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.statistics.split import Split
 
@@ -70,7 +71,7 @@ class ProbeResult:
     """A factor's score with what is needed to resample it beside another."""
 
     score: FactorScore
-    statistic: Statistic
+    resampled: Resampled
     pairing: Pairing
 
 
@@ -92,19 +93,13 @@ def gather(
     return FeatureStatistics(features=features, statistics=statistics)
 
 
-def read_out(
-    gathered: FeatureStatistics, factors: Factors, *, plan: EvaluationPlan
-) -> tuple[FactorScore, ...]:
-    """Score every factor from the gathered features, with p-values."""
-    return with_p_values(read_each(gathered, factors, plan=plan), plan=plan)
-
-
 def with_p_values(results: list[ProbeResult], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
     """The scores, each with its p-value among all of them."""
     p = plan.permutations.p_values([result.pairing for result in results])
     corrected = zip(results, p, holm(p), benjamini_hochberg(p), strict=True)
+    least = min(1.0, len(results) / (1 + plan.permutations.shuffles))
     return tuple(
-        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr)
+        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr, least_p=least)
         for result, each, by_holm, by_fdr in corrected
     )
 
@@ -128,7 +123,6 @@ def with_control_task(
     results: list[ProbeResult],
     *,
     controls: list[ProbeResult],
-    plan: EvaluationPlan,
 ) -> tuple[FactorScore, ...]:
     """Add each factor's score for random values of the items, and the difference.
 
@@ -136,21 +130,41 @@ def with_control_task(
         scores: Those of the factors.
         results: Where they are from.
         controls: Those of the factors with random values for items (Hewitt and Liang 2019).
-        plan: Splits and resamples.
     """
     both = zip(scores, results, controls, strict=True)
     return tuple(
         replace(
             score,
             control_task=other.score.estimate,
-            selectivity=plan.bootstrap.estimates(_difference(own.statistic, other.statistic))[0],
+            selectivity=(own.resampled - other.resampled).estimates()[0],
         )
         for score, own, other in both
     )
 
 
-def _difference(a: Statistic, b: Statistic) -> Statistic:
-    return lambda weights: a(weights) - b(weights)
+def with_differences(
+    scores: tuple[FactorScore, ...],
+    results: list[ProbeResult],
+    *,
+    controls: Mapping[str, list[ProbeResult]],
+) -> tuple[FactorScore, ...]:
+    """Add by how much each score exceeds that of every control.
+
+    Args:
+        scores: Those of the factors.
+        results: Where they are from.
+        controls: The same from other features of the same samples.
+    """
+    return tuple(
+        replace(
+            score,
+            above={
+                name: (own.resampled - others[j].resampled).estimates()[0]
+                for name, others in controls.items()
+            },
+        )
+        for j, (score, own) in enumerate(zip(scores, results, strict=True))
+    )
 
 
 def targets(factor: Factor) -> Float[Tensor, "n k"]:
@@ -215,41 +229,38 @@ def _continuous(
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
-    estimates = bootstrap.estimates(measures.r2(prediction, target))
+    resampled = bootstrap.resampled(measures.r2(prediction, target))
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     results = {}
-    for (name, (_, p, t)), estimate, each in zip(parts.items(), estimates, r, strict=True):
+    for j, ((name, (_, p, t)), each) in enumerate(zip(parts.items(), r, strict=True)):
         score = FactorScore(
             name=name,
             kind=Kind.CONTINUOUS,
             measure="R²",
-            estimate=estimate,
+            estimate=resampled[j].estimates()[0],
             chance=0.0,
             extras={"r": each},
+            effective_n=bootstrap.independent(),
         )
-        results[name] = ProbeResult(score=score, statistic=_r2(p, t), pairing=Pairing(u=p, v=t))
+        results[name] = ProbeResult(score=score, resampled=resampled[j], pairing=Pairing(u=p, v=t))
     return results
-
-
-def _r2(prediction: Tensor, target: Tensor) -> Statistic:
-    """Made ready only when it is asked for, which for most factors it never is."""
-    return lambda weights: measures.r2(prediction, target)(weights)
 
 
 def _ordinal(
     factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
 ) -> ProbeResult:
-    statistic = measures.spearman(prediction[:, 0], target[:, 0])
+    resampled = bootstrap.resampled(measures.spearman(prediction[:, 0], target[:, 0]))
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure="Spearman",
-        estimate=bootstrap.estimates(statistic)[0],
+        estimate=resampled.estimates()[0],
         chance=0.0,
         extras={"r2": r2_score(prediction, target).item()},
+        effective_n=bootstrap.independent(),
     )
     u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
-    return ProbeResult(score=score, statistic=statistic, pairing=Pairing(u=u, v=v))
+    return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=u, v=v))
 
 
 def _circular(
@@ -259,19 +270,20 @@ def _circular(
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
     turn = (factor.period or math.tau) / math.tau
-    statistic = measures.r2(prediction, target, pooled=True)
+    resampled = bootstrap.resampled(measures.r2(prediction, target, pooled=True))
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure="circular R²",
-        estimate=bootstrap.estimates(statistic)[0],
+        estimate=resampled.estimates()[0],
         chance=0.0,
         extras={
             "mean_cosine": error.cos().mean().item(),
             "median_error": error.abs().median().item() * turn,
         },
+        effective_n=bootstrap.independent(),
     )
-    return ProbeResult(score=score, statistic=statistic, pairing=Pairing(u=prediction, v=target))
+    return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=prediction, v=target))
 
 
 def _classifications(
@@ -286,7 +298,7 @@ def _classifications(
     fits = classify(train, size, y[:, split.train], classes=classes, folds=plan.folds)
     results = {}
     for factor, fit, label in zip(factors, fits, y, strict=True):
-        score, statistic, pairing = score_classes(
+        score, resampled, pairing = score_classes(
             factor, fit, test, label[split.test], plan.bootstrap
         )
         unseen = int((~torch.isin(label[split.test], label[split.train])).sum())
@@ -294,7 +306,7 @@ def _classifications(
         if unseen:
             status = f"{unseen} held-out samples have levels that training lacks"
         results[factor.name] = ProbeResult(
-            score=replace(score, status=status), statistic=statistic, pairing=pairing
+            score=replace(score, status=status), resampled=resampled, pairing=pairing
         )
     return results
 

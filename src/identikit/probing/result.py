@@ -38,9 +38,11 @@ class FactorScore:
     p_fdr: float | None = None
     """The same for the expected share of wrong ones (Benjamini and Hochberg)."""
     least_p: float | None = None
-    """The smallest p-value, corrected as `p_holm` is, that could have come out."""
+    """The smallest `p_holm` that this test could have given: above 0.05 it can find nothing."""
+    effective_n: int | None = None
+    """Held-out groups (or samples) that decide the score: of the rarest level, for classes."""
     above: Mapping[str, Estimate] = field(default_factory=dict)
-    """The score less that of each control, paired over the same held-out samples."""
+    """The score less that of each control, by name, with an interval from the same resamples."""
     control_task: Estimate | None = None
     """The score for random values of the items shown: what is memorised, not read."""
     selectivity: Estimate | None = None

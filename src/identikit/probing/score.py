@@ -27,9 +27,9 @@ from identikit.probing.readouts import (
     FeatureStatistics,
     gather,
     read_each,
-    read_out,
     targets,
     with_control_task,
+    with_differences,
     with_p_values,
 )
 from identikit.probing.recovery import Recovery
@@ -149,7 +149,12 @@ def score(
         shown = as_labels(items, name="items", n=len(h))
         shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
         task = read_each(gather(h, shuffled, plan=plan), shuffled, plan=plan)
-        scores = with_control_task(scores, results, controls=task, plan=plan)
+        scores = with_control_task(scores, results, controls=task)
+    beside = {
+        name: read_each(gather(v, factors, plan=plan), factors, plan=plan)
+        for name, v in others.items()
+    }
+    scores = with_differences(scores, results, controls=beside)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
@@ -159,10 +164,7 @@ def score(
         factors=scores,
         latents=_latents(gathered, factors, group, plan),
         head=head_scores,
-        controls={
-            name: read_out(gather(v, factors, plan=plan), factors, plan=plan)
-            for name, v in others.items()
-        },
+        controls={name: with_p_values(own, plan=plan) for name, own in beside.items()},
         ceiling=ceiling,
         n_train=len(split.train),
         n_test=len(split.test),

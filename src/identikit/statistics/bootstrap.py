@@ -8,6 +8,7 @@ group are drawn together, so dependent points do not narrow the interval.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +22,30 @@ Statistic = Callable[[Tensor], Tensor]
 
 TAIL = 0.025
 CHUNK = 1 << 21  # weights in float64 at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """k scores of the held-out points as they are and of every resample."""
+
+    value: Float[Tensor, " k"]
+    draws: Float[Tensor, "b k"]
+
+    def __getitem__(self, j: int) -> "Resampled":
+        return Resampled(self.value[j : j + 1], self.draws[:, j : j + 1])
+
+    def __sub__(self, other: "Resampled") -> "Resampled":
+        """Differences, resample by resample: both must be of one `Bootstrap`."""
+        return Resampled(self.value - other.value, self.draws - other.draws)
+
+    def estimates(self) -> list[Estimate]:
+        """Value and percentile interval of each of the k scores."""
+        tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
+        low, high = self.draws.nanquantile(tails, dim=0)
+        return [
+            Estimate(value=v, low=lo, high=hi)
+            for v, lo, hi in zip(self.value.tolist(), low.tolist(), high.tolist(), strict=True)
+        ]
 
 
 class Bootstrap:
@@ -68,14 +93,19 @@ class Bootstrap:
         return statistic(torch.ones(1, self.n, dtype=torch.float64))[0]
 
     def estimates(self, statistic: Statistic) -> list[Estimate]:
-        """Value and percentile interval of each of the k scores."""
-        value = self.value(statistic)
-        tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
-        low, high = self.draws(statistic).nanquantile(tails, dim=0)
-        return [
-            Estimate(value=v, low=lo, high=hi)
-            for v, lo, hi in zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
-        ]
+        """Value and interval of each of the k scores."""
+        return self.resampled(statistic).estimates()
+
+    def resampled(self, statistic: Statistic) -> Resampled:
+        """The statistic of the points and of every resample."""
+        return Resampled(self.value(statistic), self.draws(statistic))
+
+    def independent(self, level: Int[Tensor, " n"] | None = None) -> int:
+        """How many groups there are, or of the level that the fewest have."""
+        if level is None:
+            return self.n_groups
+        pairs = torch.unique(torch.stack([level, self._group]), dim=1)
+        return int(torch.unique(pairs[0], return_counts=True)[1].min())
 
     def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
         """For each of several maps, whose k scores follow one another, these and their mean."""

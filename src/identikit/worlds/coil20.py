@@ -6,8 +6,6 @@ MATLAB file with `X` (1440 x 1024 uint8, each row an image in column-major order
 (1440 x 1, object 1..20), ordered by object, then by azimuth.
 """
 
-import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.io import loadmat, matlab
+from numpy.typing import NDArray
 from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.worlds.constants import AZIMUTHS, OBJECTS, SIDE, STEP_DEG
+from identikit.worlds.matlab import read_variables
 
 _LARGEST_FILE = 64 * 2**20  # bytes; the set itself is a megabyte
-_BAD_FILE = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zlib.error)
 _WANTED = "the COIL-20 file with X (1440 x 1024 uint8) and Y (1440 x 1, objects 1..20)"
 
 
@@ -61,10 +59,6 @@ def load_coil20(path: Path) -> Coil20:
             described above.
     """
     variables = _read(path)
-    for name in ("X", "Y"):
-        if not isinstance(variables.get(name), np.ndarray):
-            found = ", ".join(sorted(k for k in variables if not k.startswith("__"))) or "nothing"
-            raise InputError(f"{path} has no array {name!r}; it holds {found}. Give {_WANTED}.")
     pixels, labels = variables["X"], variables["Y"]
     n = OBJECTS * AZIMUTHS
     if pixels.shape != (n, SIDE**2) or pixels.dtype != np.uint8:
@@ -86,7 +80,7 @@ def load_coil20(path: Path) -> Coil20:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, NDArray[Any]]:
     """X and Y as they stand in the file, or why it cannot be read."""
     if not path.is_file():
         raise InputError(f"{path} is not a file. Give the path of {_WANTED}.")
@@ -94,22 +88,13 @@ def _read(path: Path) -> dict[str, Any]:
     if size > _LARGEST_FILE:
         raise InputError(f"{path} is {size:,} bytes, far more than COIL-20. Give {_WANTED}.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", matlab.MatReadWarning)  # a variable that comes twice
-            name = str(path)
-            found = loadmat(name, variable_names=("X", "Y"), spmatrix=False, appendmat=False)
-            if {"X", "Y"} <= set(found):
-                return dict(found)
-            others = (row[0] for row in matlab.whosmat(name, appendmat=False))
-            return dict.fromkeys(others) | dict(found)
+        return read_variables(path.read_bytes(), ("X", "Y"), most=_LARGEST_FILE)
     except NotImplementedError as error:
         raise InputError(
             f"{path} is a MATLAB 7.3 file (HDF5), which is not read. Save it with -v7, or "
             f"give {_WANTED}."
         ) from error
-    except (*_BAD_FILE, matlab.MatReadError, matlab.MatReadWarning) as error:
-        reason = str(error) or type(error).__name__
-        raise InputError(
-            f"{path} ({size:,} bytes) cannot be read as a MATLAB file: {reason}. It is cut "
-            f"short, damaged or of another kind. Give {_WANTED}."
-        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}. Give {_WANTED}.") from error
+    except ValueError as error:
+        raise InputError(f"{path} ({size:,} bytes): {error}. Give {_WANTED}.") from error

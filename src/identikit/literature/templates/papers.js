@@ -71,9 +71,8 @@
     Enter: () => chosen && details.focus(), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => zoom(0),
   };
   frame.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
-    event.preventDefault();
-    keys[event.key]();
+    const act = event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key) ? null : keys[event.key];
+    if (act) { event.preventDefault(); act(); }
   });
   details.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.focus(); });
   // Details, and notes: a page cannot write a file, so notes are saved by downloading it.
@@ -127,12 +126,10 @@
   // Sorting, and the way from the table to the details.
   const heads = all("#papers thead th").slice(0, 4), { compare } = new Intl.Collator("en", { numeric: true });
   heads.forEach((head, column) => {
-    const button = make("button", { type: "button" }, ...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const up = head.getAttribute("aria-sort") !== "ascending";
-      for (const other of heads) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    head.append(make("button", { type: "button" }, ...head.childNodes));
+    find("button", head).addEventListener("click", () => {
+      const up = head.ariaSort !== "ascending";
+      for (const other of heads) other.ariaSort = other === head ? (up ? "ascending" : "descending") : null;
       const words = new Map(rows.map((row) => [row, column ? row.cells[column].textContent.trim() : title(row)]));
       const unknown = (row) => words.get(row) === "—";
       rows.sort((a, b) => unknown(a) - unknown(b) || (up ? 1 : -1) * compare(words.get(a), words.get(b)));
@@ -140,7 +137,7 @@
     });
   });
   for (const row of rows) {
-    const onclick = () => { choose(row); find(".lens").scrollIntoView(); details.focus({ preventScroll: true }); };
+    const onclick = () => { choose(row); details.scrollIntoView({ block: "nearest" }); details.focus({ preventScroll: true }); };
     row.cells[4].prepend(make("button", { type: "button", ariaLabel: `Details of ${title(row)}`, onclick }, "Details"), " ");
   }
 })();

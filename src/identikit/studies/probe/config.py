@@ -54,6 +54,8 @@ class ProbeConfig(StudyConfig):
     """Of the split and the bootstrap."""
     train_share: float = 0.5
     """Share of the samples that the read-outs are fitted on."""
+    resamples: int = 1000
+    """Bootstrap resamples behind each interval, and the fewest shuffles behind each p-value."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of all files, so that changed ones are another run; filled in by `with_digest`."""
 

@@ -53,6 +53,7 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
         groups=loaded.groups,
         seed=config.seed,
         train_share=config.train_share,
+        resamples=config.resamples,
     )
     whole = rep.factors.complete()
     if config.classic and rep.factors.incomplete():

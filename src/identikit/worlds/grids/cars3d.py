@@ -6,22 +6,26 @@ x 3 x 24 x 4: height, width, colour, azimuth, elevation). Cars are counted in th
 file names; images are reduced to 64 x 64 by area, which is the mean of 2 x 2 pixels.
 """
 
+import gzip
 import tarfile
 from collections.abc import Iterator
-from io import BytesIO
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import torch
-from scipy.io import loadmat, matlab
 
+from identikit.core.files import open_regular
 from identikit.worlds.grids.area import shrunk
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
 from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
+from identikit.worlds.matlab import read_variables
 
 FOLDER = "data/cars"
 CHUNK = 2**20
+MOST = 2**26
+"""Bytes of a car's file, packed and unpacked; they have a sixteenth of that."""
 GRID = Grid(
     (
         continuous("elevation", 0.0, 3.0, 4),
@@ -39,12 +43,32 @@ def read(path: Path, data: DataSet) -> Stream:
         ValueError: another number of cars, or images of another size.
         TarError, EOFError: no such archive, or one cut short.
     """
-    with tarfile.open(path) as archive:
+    with _opened(path) as archive:
         names = sorted(member.name for member in archive if _is_car(member))
     cars = data.grid["car"].size
     if len(names) != cars:
         raise ValueError(f"{FOLDER} holds {len(names)} .mat files; the grid has {cars} cars")
     return Stream(data.stored_shape, _blocks(path, names, data))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """The archive, gzipped or not, of which no more is read at once than a car has."""
+    with open_regular(path) as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        with tarfile.open(fileobj=_Bounded(raw) if packed else raw, mode="r:") as archive:
+            yield archive
+
+
+class _Bounded(gzip.GzipFile):
+    def __init__(self, raw: BufferedReader) -> None:
+        super().__init__(fileobj=raw)
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= MOST:
+            raise ValueError(f"a member promises {size:,} bytes; at most {MOST:,} are read")
+        return super().read(size)
 
 
 def _is_car(member: tarfile.TarInfo) -> bool:
@@ -57,9 +81,11 @@ def _blocks(path: Path, names: list[str], data: DataSet) -> Iterator[Bytes]:
     """One block for each elevation and azimuth; the cars are the fastest factor."""
     all_views = np.empty(data.stored_shape, dtype=np.uint8)
     by_car = all_views.reshape(-1, len(names), *data.stored_shape[1:])
-    with tarfile.open(path) as archive:
+    with _opened(path) as archive:
         for member in archive:
             if _is_car(member):
+                if member.size > MOST:
+                    raise ValueError(f"{member.name} promises {member.size:,} bytes")
                 content = archive.extractfile(member)
                 assert content is not None  # a regular file
                 by_car[:, names.index(member.name)] = _views(content.read(), member.name, data)
@@ -70,11 +96,10 @@ def _blocks(path: Path, names: list[str], data: DataSet) -> Iterator[Bytes]:
 
 def _views(content: bytes, name: str, data: DataSet) -> Bytes:
     """Images of one car, by elevation and then azimuth."""
-    file: Any = BytesIO(content)  # which loadmat takes, though its stubs do not say so
     try:
-        images = loadmat(file, variable_names=("im",))["im"]
-    except (TypeError, matlab.MatReadError) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
+        images = read_variables(content, ("im",), most=MOST)["im"]
+    except (ValueError, NotImplementedError) as error:
+        raise ValueError(f"{name}: {error}") from error
     elevations, azimuths, _ = data.grid.sizes
     if images.dtype != np.uint8 or images.shape[2:] != (3, azimuths, elevations):
         raise ValueError(

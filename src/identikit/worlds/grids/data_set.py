@@ -26,7 +26,8 @@ Watch = Callable[[int, int], None]
 """Is told how many bytes of how many are done."""
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 DAMAGED = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, NotImplementedError),
+    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, OverflowError),
+    *(RuntimeError, NotImplementedError, MemoryError),
     *(zlib.error, zipfile.BadZipFile, tarfile.TarError, tokenize.TokenError),
 )
 """What readers raise at files that are damaged, cut short or of another kind."""

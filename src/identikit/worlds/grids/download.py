@@ -20,7 +20,7 @@ import pooch
 from filelock import FileLock
 
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, write_atomically
+from identikit.core.files import file_digest, require_regular, write_atomically
 from identikit.worlds.grids.data_set import DataSet, Original, Watch
 from identikit.worlds.grids.unpacking import require_space
 
@@ -65,6 +65,7 @@ def verify(path: Path, original: Original) -> str | None:
     Raises:
         InputError: it has another one; both are named.
     """
+    require_regular(path)
     known = known_digest(path, original)
     if known is None:
         return None

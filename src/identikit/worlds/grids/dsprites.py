@@ -46,9 +46,9 @@ def read(path: Path, data: DataSet) -> Stream:
         ValueError: arrays of other sizes, other factors in other order, or pixels that are not 0
             or 1.
     """
-    levels = small_array(path, "latents_classes")
+    levels = small_array(path, "latents_classes", (data.grid.size, 6))
     expected = data.grid.indices(torch.arange(data.grid.size)).numpy()
-    if levels.shape != (data.grid.size, 6) or not np.array_equal(levels[:, 1:], expected):
+    if not np.array_equal(levels[:, 1:], expected):
         raise ValueError("latents_classes does not count through the grid of factors in order")
     images = open_member(path, "imgs")
     shape = images.shape

@@ -12,6 +12,7 @@ from typing import IO
 
 import numpy as np
 
+from identikit.core.archives import Header, open_archive, read_header, read_numbers
 from identikit.worlds.grids.data_set import Bytes, Stream
 
 BLOCK = 16 * 2**20
@@ -26,14 +27,13 @@ def open_member(path: Path, name: str) -> Bytes | Stream:
         KeyError: there is no such array.
         ValueError: an array of another type or order, or one that is cut short.
     """
-    with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo(f"{name}.npy")
+    with open_archive(path, streamed=True) as (archive, members):
+        info = members[name]
         with archive.open(info) as file:
-            shape, start = _header(file), file.tell()
-    if int(np.prod(shape)) != info.file_size - start:
-        raise ValueError(f"{name} holds {info.file_size - start:,} bytes, not an array of {shape}")
+            header = _header(file, info)
+    shape, start = header.shape, header.offset
     if info.compress_type != zipfile.ZIP_STORED:
-        return Stream(shape, _stream(path, info.filename))
+        return Stream(shape, _stream(path, name))
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
         local = raw.read(_LOCAL_HEADER)
@@ -42,32 +42,34 @@ def open_member(path: Path, name: str) -> Bytes | Stream:
     return np.memmap(path, dtype=np.uint8, mode="c", offset=offset, shape=shape)
 
 
-def small_array(path: Path, name: str) -> np.ndarray:
-    """An array that is small enough to be read whole.
+def small_array(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of known shape that is small enough to be read whole.
 
     Raises:
         KeyError: there is no such array.
-        ValueError: it holds Python objects.
+        ValueError: it has another shape, or holds Python objects.
     """
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    with open_archive(path, streamed=True) as (archive, members):
+        info = members[name]
+        with archive.open(info) as file:
+            header = read_header(file, info.file_size)
+            if header.shape != shape:
+                raise ValueError(f"{name} has shape {header.shape}, not {shape}")
+            return read_numbers(file, header)
 
 
-def _header(file: IO[bytes] | BufferedIOBase) -> tuple[int, ...]:
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran_order, dtype = read(file)
-    if dtype != np.uint8 or fortran_order:
-        raise ValueError(f"images of type {dtype}{', column by column' if fortran_order else ''}")
-    return shape
+def _header(file: IO[bytes] | BufferedIOBase, info: zipfile.ZipInfo) -> Header:
+    found = read_header(file, info.file_size)
+    if found.dtype != np.uint8 or found.fortran:
+        by_column = ", column by column" if found.fortran else ""
+        raise ValueError(f"images of type {found.dtype}{by_column}")
+    return found
 
 
 def _stream(path: Path, member: str) -> Iterator[Bytes]:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-        _header(file)
-        while content := file.read(BLOCK):
-            yield np.frombuffer(content, dtype=np.uint8)
+    with open_archive(path, streamed=True) as (archive, members):
+        info = members[member]
+        with archive.open(info) as file:
+            _header(file, info)
+            while content := file.read(BLOCK):
+                yield np.frombuffer(content, dtype=np.uint8)

@@ -5,6 +5,7 @@ and `labels` (n x 6, the values below; there "size" is called scale and "azimuth
 Hues are a circle: hue 1 would be hue 0.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
 
 BLOCK = 16 * 2**20
 """Bytes read at once, rounded to whole chunks of the file."""
+MOST_IN_CHUNK = 2**28
+"""Bytes that may have to be unpacked at once."""
+FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+"""Others are libraries that HDF5 would look for and load."""
 TOLERANCE = 1e-3
 """Of labels, in their unit; the nearest levels are 0.07 apart."""
 
@@ -43,19 +48,38 @@ def read(path: Path, data: DataSet) -> Bytes | Stream:
         OSError: no HDF5 file, or one cut short.
     """
     with h5py.File(path, "r") as file:
-        images, labels = file["images"], file["labels"]
+        images, labels = _own(file, "images"), _own(file, "labels")
         if images.shape != data.stored_shape or images.dtype != np.uint8:
             raise ValueError(
                 f"images has shape {images.shape} and type {images.dtype}; its grid of factors "
                 f"needs {data.stored_shape} of uint8"
             )
+        if labels.shape != (data.grid.size, len(data.grid.axes)):
+            raise ValueError(f"labels has shape {labels.shape}")
         _check_labels(labels[:], data.grid)
         if images.chunks is None and images.compression is None:
             offset = images.id.get_offset()
             return np.memmap(path, np.uint8, mode="c", offset=offset, shape=data.stored_shape)
         rows = images.chunks[0]
+        if math.prod(images.chunks) > MOST_IN_CHUNK:
+            raise ValueError(f"images is stored in chunks of {images.chunks}")
     rows *= max(1, BLOCK // (rows * int(np.prod(data.stored_shape[1:]))))
     return Stream(data.stored_shape, _blocks(path, rows))
+
+
+def _own(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array that lies in this very file, unpacked by what HDF5 brings along."""
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise KeyError(f"there is no array {name!r}")
+    found = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+        raise ValueError(f"{name!r} is no array in this file, but points out of it")
+    stored = found.id.get_create_plist()
+    filters = {stored.get_filter(j)[0] for j in range(stored.get_nfilters())}
+    if not filters <= FILTERS:
+        raise ValueError(f"{name!r} is packed by filters of other libraries: {filters - FILTERS}")
+    return found
 
 
 def _blocks(path: Path, rows: int) -> Iterator[Bytes]:

@@ -12,6 +12,7 @@ degrees, and lighting, as 32-bit integers. Rows come shuffled and are sorted int
 """
 
 import gzip
+import math
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -26,6 +27,8 @@ from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
 CAMERA = 0
 BLOCK = 512
 """Images read at once."""
+MOST = 2**26
+"""Bytes read at once."""
 _TYPES = {0x1E3D4C55: np.dtype("u1"), 0x1E3D4C54: np.dtype("<i4")}
 GRID = Grid(
     (
@@ -79,7 +82,7 @@ def _blocks(path: Path, rows: dict[str, np.ndarray], data: DataSet) -> Iterator[
     for part, of_part in rows.items():
         with _open(path, f"{part}-dat.mat") as file:
             sizes = _header(file, f"{part}-dat.mat", sizes=(len(of_part), 2, None, None))
-            pair = int(np.prod(sizes[1:]))
+            pair = math.prod(sizes[1:])
             for start in range(0, len(of_part), BLOCK):
                 here = of_part[start : start + BLOCK]
                 pairs = _values(file, f"{part}-dat.mat", np.dtype("u1"), len(here) * pair)
@@ -116,6 +119,8 @@ def _header(file: BufferedIOBase, name: str, *, sizes: tuple[int | None, ...]) -
 
 
 def _values(file: BufferedIOBase, name: str, dtype: np.dtype, count: int) -> np.ndarray:
+    if count * dtype.itemsize > MOST:
+        raise ValueError(f"{name} promises {count * dtype.itemsize:,} bytes at once")
     content = file.read(count * dtype.itemsize)
     if len(content) < count * dtype.itemsize:
         raise EOFError(f"{name} ends too early")

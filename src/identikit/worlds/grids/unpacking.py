@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
+from identikit.core.archives import read_header
 from identikit.core.errors import InputError
-from identikit.core.files import write_json
+from identikit.core.files import open_regular, require_regular, write_json
 from identikit.worlds.grids.data_set import DAMAGED, Bytes, DataSet, Stream, Watch
 
 SPARE = 64 * 2**20
@@ -59,6 +60,9 @@ def read_original(path: Path, data: DataSet) -> Bytes | Stream:
     if not path.exists():
         raise data.unreadable(path, "there is no such file or folder")
     try:
+        for file, _ in data.files(path):
+            if file.exists():
+                require_regular(file)
         return data.read(path, data)
     except DAMAGED as error:
         raise _reason(error, path, data) from error
@@ -112,9 +116,12 @@ def _valid(target: Path, source: Path, data: DataSet) -> Bytes | None:
 
 
 def _mapped(target: Path, data: DataSet) -> Bytes | None:
-    array = np.load(target, mmap_mode="c", allow_pickle=False)  # private: nothing is written back
-    fits = array.shape == data.stored_shape and array.dtype == np.uint8
-    return cast(Bytes, array) if fits else None
+    with open_regular(target) as file:
+        header = read_header(file, target.stat().st_size)
+    if header.shape != data.stored_shape or header.dtype != np.uint8 or header.fortran:
+        return None
+    # private: nothing is written back
+    return np.memmap(target, np.uint8, mode="c", offset=header.offset, shape=header.shape)
 
 
 def _unpacked(
