@@ -114,10 +114,10 @@ class World:
             if options["filter"].startswith("openalex:"):
                 found = [alex_work(int(w[1:])) for w in options["filter"][9:].split("|")]
                 assert len(found) <= 100
-            at = 0 if options["cursor"] == "*" else int(options["cursor"])
-            to = at + int(options["per-page"])
-            more = str(to) if to < len(found) else None
-            return self._json({"meta": {"next_cursor": more}, "results": found[at:to]})
+            assert int(options["per_page"]) <= 100
+            at = (int(options["page"]) - 1) * int(options["per_page"])
+            page = found[at : at + int(options["per_page"])]
+            return self._json({"meta": {"count": len(found)}, "results": page})
         return self._json(self.work)
 
     def _json(self, data: Any) -> bytes | None:

@@ -129,12 +129,21 @@ def test_a_silent_server_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         thread.join()
 
 
-def test_keys_go_into_headers_and_not_into_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_go_to_their_services_and_name_no_kept_answer(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEMANTIC_SCHOLAR_API_KEY", "secret")
-    monkeypatch.setenv("OPENALEX_API_KEY", "hidden")
+    monkeypatch.setenv("OPENALEX_API_KEY", "a&b")
     public = public_services()
     assert public.scholar.headers == {"x-api-key": "secret"}
-    assert public.alex.headers == {"Authorization": "Bearer hidden"}
+    assert public.alex.secret == "&api_key=a%26b"
     assert all(service.base.startswith("https://") for service in public)
+    services.alex.get("/works/doi:1")
+    services.alex.headers, services.alex.secret = {"x-api-key": "secret"}, "&api_key=k"
+    services.alex.get("/works/doi:1")  # kept without the key
+    services.alex.get("/works/doi:2")
+    assert [address.endswith("?&api_key=k") for address in world.asked] == [False, True]
+    assert {k.lower(): v for k, v in world.headers[-1].items()}["x-api-key"] == "secret"
     monkeypatch.delenv("SEMANTIC_SCHOLAR_API_KEY")
-    assert public_services().scholar.headers == {}
+    monkeypatch.delenv("OPENALEX_API_KEY")
+    assert (public_services().scholar.headers, public_services().alex.secret) == ({}, "")

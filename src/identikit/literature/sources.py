@@ -1,8 +1,8 @@
 """What arXiv, Semantic Scholar and OpenAlex say of a paper and of its neighbours.
 
 arXiv answers in Atom (info.arxiv.org/help/api), the other two in JSON (api.semanticscholar.org,
-docs.openalex.org). Any field of an answer may be missing or null. Who is asked for a paper and
-does not answer, not in its form, or does not know the paper, raises `SourceError`.
+developers.openalex.org). Any field of an answer may be missing or null. A source that does not
+answer, or not in its form, or does not know the paper raises `SourceError`.
 """
 
 import json
@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from identikit.literature.paper import Neighbourhood, Paper, Relation, identifiers
 from identikit.literature.web import Service, SourceError
@@ -19,7 +20,7 @@ _ATOM = {"a": "http://www.w3.org/2005/Atom", "arxiv": "http://arxiv.org/schemas/
 _SCHOLAR = "title,year,publicationDate,abstract,url,authors,externalIds"
 _SCHOLAR_PAGE, _SCHOLAR_LAST = 1000, 9999  # links in an answer, and the last that can be had
 _ALEX = "title,publication_year,publication_date,id,doi,authorships,abstract_inverted_index"
-_ALEX_NAMED, _ALEX_LAST = 100, 10_000  # works that a request can name, citing works asked for
+_ALEX_PAGE, _ALEX_LAST = 100, 10_000  # works in an answer, and the last that can be had
 
 
 class Services(NamedTuple):
@@ -34,11 +35,11 @@ def public_services() -> Services:
     """The services at their public addresses, with the user's keys, at the rates they ask for."""
     scholar, alex = (os.environ.get(f"{s}_API_KEY") for s in ("SEMANTIC_SCHOLAR", "OPENALEX"))
     scholar_key = {"x-api-key": scholar} if scholar else {}
-    alex_key = {"Authorization": f"Bearer {alex}"} if alex else {}
+    alex_key = f"&{urlencode({'api_key': alex})}" if alex else ""
     return Services(
         Service("arXiv", "https://export.arxiv.org/api", 3.0),
         Service("Semantic Scholar", "https://api.semanticscholar.org/graph/v1", 1.0, scholar_key),
-        Service("OpenAlex", "https://api.openalex.org", 0.2, alex_key),
+        Service("OpenAlex", "https://api.openalex.org", 0.2, secret=alex_key),
     )
 
 
@@ -104,19 +105,18 @@ def ask_alex(service: Service, *, arxiv: str, doi: str) -> Neighbourhood:
         yield from _papers(relation, names, about, (work.get("doi"),))
 
     def works(which: str, relation: Relation) -> Iterator[Paper]:
-        cursor, had = "*", 0
-        while cursor and had < _ALEX_LAST:
-            options = {"filter": which, "select": _ALEX, "cursor": cursor, "per-page": "200"}
-            page = json.loads(service.get("/works", **options))
-            found = page.get("results") or []
-            had += len(found)
+        for number in range(1, _ALEX_LAST // _ALEX_PAGE + 1):
+            part = {"per_page": str(_ALEX_PAGE), "page": str(number)}
+            asked = {"filter": which, "select": _ALEX} | part
+            found = json.loads(service.get("/works", **asked)).get("results") or []
             yield from (paper for work in found for paper in papers(work, relation))
-            cursor = ((page.get("meta") or {}).get("next_cursor") or "") if found else ""
+            if len(found) < _ALEX_PAGE:
+                break
 
     with _known_form(service):
         own = json.loads(service.get(f"/works/doi:{doi or f'10.48550/arxiv.{arxiv}'}"))
         named = [address.rpartition("/")[2] for address in own.get("referenced_works") or ()]
-        batches = ["|".join(named[k : k + _ALEX_NAMED]) for k in range(0, len(named), _ALEX_NAMED)]
+        batches = ["|".join(named[k : k + _ALEX_PAGE]) for k in range(0, len(named), _ALEX_PAGE)]
         return Neighbourhood(
             paper=next(papers(own)),
             neighbours=(

@@ -35,6 +35,8 @@ class Service:
     base: str
     interval_s: float
     headers: Mapping[str, str] = field(default_factory=dict)
+    secret: str = ""
+    """Ends every address, such as a key; not part of a kept answer's name."""
     cache: Path = field(default_factory=lambda: Path(pooch.os_cache("identikit")) / "papers")
     last: float = field(default=-1e9, init=False)
     """When it was last asked, by the monotonic clock."""
@@ -50,7 +52,7 @@ class Service:
         with suppress(OSError):
             if time.time() - kept.stat().st_mtime < FRESH_S:
                 return kept.read_bytes()
-        content = self._ask(address)
+        content = self._ask(address + self.secret)
         with suppress(InputError):  # an answer that cannot be kept is an answer
             write_atomically(kept, content)
         return content
