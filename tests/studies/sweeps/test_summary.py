@@ -100,7 +100,9 @@ def test_an_oracle_tells_the_encoder_from_the_loss(told: float, cause: Cause) ->
         (tuple(map(Cause, ("flat loss", "basin", "optimiser", "encoder"))), Cause.UNDECIDED),
     ],
 )
-def test_an_oracle_that_gets_there_decides_between_two(possible: tuple[Cause, ...], cause: Cause) -> None:
+def test_an_oracle_that_gets_there_decides_between_two(
+    possible: tuple[Cause, ...], cause: Cause
+) -> None:
     two = record(0, 0.6, cause=Cause.UNDECIDED, possible_causes=possible)
     assert summarise(row(two, oracle=record(0, 0.995))).cause == cause
 
