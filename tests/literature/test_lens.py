@@ -139,6 +139,8 @@ def test_papers_are_merged_by_identifier_and_by_title_unless_those_differ() -> N
     print_only = Paper(title="Another name", doi="10.1000/a", year=2020)
     preprint = Paper(title="a  study!", authors=("A B",))
     other = Paper(title="A study", arxiv="2", year=1999)
+    signs = Paper(title="?!"), Paper(title="!?")
+    assert merged(signs) == signs
     assert merged([both, print_only, preprint, other]) == (
         both.model_copy(update={"year": 2020, "authors": ("A B",)}),
         other,

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -40,7 +41,7 @@ class Paper(BaseModel, frozen=True, extra="forbid"):
     def names(self) -> list[str]:
         """What the paper is known by: its identifiers, then the words of its title."""
         ids = [f"{kind}:{name}" for kind in ("arxiv", "doi") if (name := getattr(self, kind))]
-        return [*ids, f"title:{plain(self.title)}"]
+        return [*ids, f"title:{plain(self.title) or self.title}"]
 
     @property
     def address(self) -> str:
@@ -95,6 +96,7 @@ def identifiers(*words: str) -> dict[str, Any]:
     return {"arxiv": next(iter(arxiv), ""), "doi": next(iter(dois), "")}
 
 
+@cache
 def plain(text: str) -> str:
     """Letters and digits in lower case and without accents, words joined by hyphens."""
     letters = unicodedata.normalize("NFKD", text).lower()
