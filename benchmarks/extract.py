@@ -3,6 +3,7 @@
 The loop: torchvision's ImageFolder, a DataLoader with the same batches and as many processes, a
 timm model without its classifier under `no_grad`, features to the CPU batch by batch and saved at
 the end. Both run in turns in one process with the same images, which must give the same features.
+`all_layers` is the same command for every layer of the model, each in its folder.
 `busy` is the share of the time in which the device worked on the model; `model alone` is the speed
 on a batch that is there already, which no way of loading can beat.
 
@@ -50,13 +51,24 @@ def make_images(folder: Path, n: int) -> None:
         Image.fromarray(picture).save(path, quality=90)
 
 
-def ours(name: str, images: Path, out: Path, options: argparse.Namespace) -> float:
+def weights(name: str, place: Path) -> Path:
+    """A file of random weights; `extract` takes them for trained and leaves them as they are."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(timm.create_model(name).state_dict(), place / "weights.pt")
+    return place / "weights.pt"
+
+
+def ours(
+    name: str, images: Path, out: Path, options: argparse.Namespace, layers: tuple[str, ...] = ()
+) -> float:
     """The busy share; features go to `out`."""
     config = ExtractConfig(
         model=f"timm:{name}",
         images=images,
         out=out,
-        untrained=True,
+        layers=layers,
+        checkpoint=weights(name, images.parent),
         batch_size=options.batch_size,
         workers=options.workers,
         precision=options.precision,
@@ -124,11 +136,14 @@ def model_alone(name: str, options: argparse.Namespace) -> float:
 
 def compare(name: str, images: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Medians over turns, and the largest difference of the features."""
-    runs: dict[str, list[dict[str, float]]] = {"extract": [], "loop": []}
+    runs: dict[str, list[dict[str, float]]] = {"extract": [], "loop": [], "all_layers": []}
+    layers = partial(ours, layers=("all",))
     with tempfile.TemporaryDirectory() as place:
         for turn in range(options.turns):
             out, loop = Path(place, f"out{turn}"), Path(place, "loop.npy")
-            for way, run, target in (("loop", theirs, loop), ("extract", ours, out)):
+            every = Path(place, f"layers{turn}")
+            ways = (("loop", theirs, loop), ("extract", ours, out), ("all_layers", layers, every))
+            for way, run, target in ways:
                 work = partial(run, name, images, target, options)
                 runs[way].append(measured(work, options.images))
         h = np.concatenate([read_shard(out / s.file) for s in read_manifest(out).shards])
@@ -140,6 +155,11 @@ def compare(name: str, images: Path, options: argparse.Namespace) -> dict[str, A
     for unit in ("images_per_second", "images_per_processor_second"):
         ratios = [a[unit] / b[unit] for a, b in zip(runs["extract"], runs["loop"], strict=True)]
         found[f"{unit}_over_loop"] = statistics.median(ratios)
+    ratios = [
+        a["images_per_processor_second"] / b["images_per_processor_second"]
+        for a, b in zip(runs["extract"], runs["all_layers"], strict=True)
+    ]
+    found["all_layers_times_one"] = statistics.median(ratios)
     found["model_alone_images_per_processor_second"] = model_alone(name, options)
     found["largest_difference"] = float(np.abs(h - other).max() / np.abs(other).max())
     return found

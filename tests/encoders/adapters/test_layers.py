@@ -429,6 +429,42 @@ def test_tokens_that_nothing_tells_are_asked_for() -> None:
         tap(More(registers=0), "norm")
 
 
+class TwoClasses(nn.Module):
+    """Class tokens under names of their own, one for each of two scales."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.norm = nn.Conv2d(3, 5, 2, stride=2), nn.LayerNorm(5)
+        self.cls_token_0 = nn.Parameter(torch.zeros(1, 1, 5))
+        self.first = nn.LayerNorm(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.embed(x).flatten(2).transpose(1, 2)
+        tokens = self.norm(torch.cat([self.cls_token_0.expand(len(x), -1, -1), patches], dim=1))
+        return self.first(tokens[:, :1])[:, 0]
+
+
+def test_a_token_too_many_is_not_taken_for_a_patch() -> None:
+    with pytest.raises(InputError, match="--prefix-tokens"):
+        tap(TwoClasses(), "norm")
+    assert tap(TwoClasses(), "first").dim == 5
+
+
+def test_merged_patches_are_patches() -> None:
+    class Merges(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.merge = nn.Conv2d(3, 5, 1), nn.Linear(20, 7)
+
+        def forward(self, x: Tensor) -> Tensor:
+            quads = nn.functional.unfold(self.embed(x), 2, stride=2).transpose(1, 2)
+            return self.merge(quads).mean(dim=1)
+
+    layers = trace(Merges(), torch.randn(3, 3, 6, 4)).layers
+    layout = next(layer.layout for layer in layers if layer.name == "merge")
+    assert layout == Layout(channels=2)
+
+
 def test_sequences_of_other_data_have_the_axes_of_their_layers() -> None:
     """Sound: (n, channels, time) from a convolution, (n, time, d) from a recurrent layer."""
 

@@ -17,16 +17,17 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.nn.modules import batchnorm, conv, instancenorm, pooling, rnn
+from torch.nn.modules import batchnorm, conv, instancenorm, padding, pooling, rnn
 
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 _OTHER_TOKENS = ("dist_token", "distillation_token", "reg_token", "register_tokens")
 _FIRST = (
     *(conv._ConvNd, batchnorm._BatchNorm, instancenorm._InstanceNorm, nn.GroupNorm),
     *(pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._AdaptiveAvgPoolNd),
-    *(pooling._AdaptiveMaxPoolNd, nn.Upsample, nn.PixelShuffle),
+    *(pooling._AdaptiveMaxPoolNd, nn.Upsample, nn.PixelShuffle, padding._ConstantPadNd),
 )
 _LAST = (nn.Linear, nn.TransformerEncoderLayer, nn.MultiheadAttention, rnn.RNNBase)
+_MERGED = (1, 2, 4, 8)
 _LAST_UNLESS_CHANGED = (nn.LayerNorm, nn.RMSNorm)  # subclasses permute axes, as in ConvNeXt
 
 
@@ -128,13 +129,19 @@ class Axes:
             tokens = 3 - axis
         else:
             return None
-        possible = prefixes[tokens - 1] or (set() if self.tokens.prefix else {0})
+        possible = prefixes[tokens - 1]
+        if shape[tokens - 1] == 1 or not (self._grids or self.tokens.prefix):
+            possible = {0}  # a token by itself, or of a model that knows no patches
         prefix = next(iter(possible)) if len(possible) == 1 else None
         return Layout(channels=3 - tokens, prefix=prefix)
 
     def _prefixes(self, tokens: int) -> set[int]:
-        """How many of so many tokens may be no patches, by the grids."""
-        sizes = {h * w for h, w in self._grids}
+        """How many of so many tokens may be no patches, by the grids.
+
+        A model without class tokens may merge its patches two by two, time and again.
+        """
+        merged = _MERGED if self.tokens.prefix == 0 else _MERGED[:1]
+        sizes = {-(-h // side) * -(-w // side) for h, w in self._grids for side in merged}
         return {prefix for prefix in {0, self.tokens.prefix} if tokens - prefix in sizes}
 
     def _of_space(self, shape: tuple[int, ...], axis: int | None) -> Layout | None:
