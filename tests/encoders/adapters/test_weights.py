@@ -31,6 +31,12 @@ def test_both_formats_and_wrappings_are_read(tmp_path: Path) -> None:
         assert weights_digest(other) == weights_digest(network())
 
 
+def test_weights_that_are_still_to_be_shaped_are_taken(tmp_path: Path) -> None:
+    lazy = nn.Sequential(nn.LazyLinear(4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    load_weights(lazy, network().state_dict(), source=tmp_path / "a.pt")
+    assert weights_digest(lazy) == weights_digest(network())
+
+
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     state = network().state_dict()
     state["extra.weight"] = torch.zeros(1)

@@ -19,7 +19,7 @@ from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source, Transform
 from identikit.encoders.adapters.trace import trace
-from identikit.encoders.adapters.weights import load_weights, read_weights
+from identikit.encoders.adapters.weights import load_weights, other_rows, read_weights
 
 HUBS: dict[str, Callable[[str], Source]] = {
     "timm": Timm,
@@ -55,21 +55,18 @@ def load_model(
         InputError: an unknown model, weights that cannot be had or are not those of the model.
     """
     source = source_of(name)
-    state = None if checkpoint is None else read_weights(checkpoint)
-    download = pretrained and state is None
     with _seeded(seed):
-        built = source.build(pretrained=download)
-        if isinstance(source, Own) and not pretrained and state is None:
-            source.refuse_loaded(built.network)
-        model = _ready(name, built, trained=pretrained, inputs=inputs)
-        if state is None or checkpoint is None:
-            return model
-        rows = state.get(f"{model.head}.weight")
-        if rows is not None and len(rows) != len(model.head_weights()["W"]):
-            torch.default_generator.manual_seed(seed)
-            built = source.build(pretrained=False, classes=len(rows))
+        if checkpoint is None:
+            built = source.build(pretrained=pretrained)
+            if isinstance(source, Own) and not pretrained:
+                source.refuse_loaded(built.network)
+            return _ready(name, built, trained=pretrained, inputs=inputs)
+        state = read_weights(checkpoint)
+        built = source.build(pretrained=False)
+        classes = other_rows(built.network, state)
+        if classes is not None:
+            built = source.build(pretrained=False, classes=classes)
         load_weights(built.network, state, source=checkpoint)
-        # anew: a layer can be a function of the sample with some weights and not with others
         return _ready(name, built, trained=True, inputs=inputs)
 
 

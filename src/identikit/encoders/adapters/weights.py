@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from identikit.core.errors import InputError
 
@@ -78,7 +79,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], *, source: Pat
     shapes = [
         f"{name} {tuple(given[name].shape)} instead of {tuple(value.shape)}"
         for name, value in wanted.items()
-        if name in given and given[name].shape != value.shape
+        if name in given and not is_lazy(value) and given[name].shape != value.shape
     ]
     wrong = [
         f"{len(names)} {words}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
@@ -91,6 +92,22 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], *, source: Pat
             "name of the model that they belong to."
         )
     network.load_state_dict(given, strict=False)
+
+
+def other_rows(network: nn.Module, state: Mapping[str, Tensor]) -> int | None:
+    """How many classes weights have that fit a network but for the rows of its classifier."""
+    wanted = network.state_dict()
+    given = _without_prefix(state, wanted)
+    rows = {
+        len(value)
+        for name, value in given.items()
+        if name in wanted
+        and not is_lazy(wanted[name])
+        and value.ndim == wanted[name].ndim > 1
+        and len(value) != len(wanted[name])
+        and value.shape[1:] == wanted[name].shape[1:]
+    }
+    return rows.pop() if len(rows) == 1 else None
 
 
 def _without_prefix(state: Mapping[str, Tensor], wanted: Collection[str]) -> dict[str, Tensor]:
