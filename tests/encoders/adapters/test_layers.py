@@ -265,6 +265,21 @@ def test_a_forward_pass_that_changes_weights_is_refused(network: nn.Module) -> N
         trace(network)
 
 
+class Caches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("wave", torch.zeros(0), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(self.wave) != x.shape[-1]:
+            self.wave = torch.arange(float(x.shape[-1]))
+        return (x * self.wave).flatten(1)
+
+
+def test_a_cache_that_the_first_pass_fills_is_no_weight() -> None:
+    assert tap(Caches(), "output").dim == 48
+
+
 def test_a_layer_without_weights_yet_gets_them_in_the_dry_run() -> None:
     network = nn.Sequential(nn.Flatten(), nn.LazyLinear(4))
     assert tap(network, "1:input").dim == 48

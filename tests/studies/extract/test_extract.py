@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from tests.studies.extract.models import SIDE, Net, Sounds, hears, prepare, rows_in
 
 from identikit.core.errors import InputError
+from identikit.features.load import load_features
 from identikit.features.shards import read_keys, read_manifest, read_shard
 from identikit.studies.extract import one_pass
 from identikit.studies.extract.config import ExtractConfig
@@ -395,6 +396,20 @@ def test_several_layers_are_folders_of_their_own_made_in_one_pass(
         assert manifest.controls == {"untrained": "untrained", "pixels": "../pixels"}
         assert (manifest.settings["layer"], manifest.settings["layer_count"]) == (name, 5)
         assert rows_of(folder / manifest.controls["pixels"])[0].shape == (COUNT, 48)
+
+
+def test_a_layer_is_probed_with_its_controls(config: ExtractConfig, tmp_path: Path) -> None:
+    config = changed(config, layers=("norm",), untrained_twin=True, pixels=2)
+    extract(config)
+    keys = read_keys(config.out / "norm")
+    rows = "".join(f"{key},{len(key) * k}\n" for k, key in enumerate(keys))
+    (tmp_path / "table.csv").write_text("key,size\n" + rows)
+    found = load_features(config.out / "norm", factors=tmp_path / "table.csv", key="key")
+    assert {name: value.shape for name, value in found.controls.items()} == {
+        "untrained": (COUNT, 6)
+    }
+    assert found.representation.x is not None
+    assert found.representation.x.shape == (COUNT, 12)
 
 
 def test_layers_are_gone_on_with_one_by_one(config: ExtractConfig) -> None:

@@ -17,6 +17,13 @@ def test_layers_are_listed_with_what_would_be_read() -> None:
     assert [readable.dim for readable in tokens] == [6, 4, None, None, 4]
 
 
+def test_layers_of_a_model_of_other_data() -> None:
+    found = list_layers(LayersConfig(model=f"{MODELS}:hears", data=f"{MODELS}:Sounds"))
+    assert [(r.layer.name, r.dim) for r in found] == [
+        *(("fc:input", 5), ("output", 2), ("conv", 5), ("fc", 2))
+    ]
+
+
 def test_a_function_that_loads_its_weights_can_be_listed() -> None:
     names = [readable.layer.name for readable in list_layers(LayersConfig(model=f"{MODELS}:fixed"))]
     assert names[-1] == "fc"

@@ -222,7 +222,9 @@ def _rows(tap: Tap, output: Tensor | None, n: int) -> Tensor:
 
 def described(output: Tensor | None) -> str:
     """The shape of an output, if it has one."""
-    return "no tensor" if output is None else f"shape {tuple(output.shape)}"
+    if output is None:
+        return f"no tensor, or several of which none is named {', '.join(_OUTPUTS)}"
+    return f"shape {tuple(output.shape)}"
 
 
 def pooled(x: Tensor, pool: Pool, layout: Layout | None, tokens: Tokens) -> Tensor:

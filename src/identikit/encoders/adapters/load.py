@@ -154,11 +154,10 @@ def _prepared(name: str, built: Built, image: Any) -> Tensor:
             f"the transform of {name} fails on an RGB image of {image.size[0]} x {image.size[1]} "
             f"pixels: {in_words(error)}."
         ) from error
-    if not isinstance(found, Tensor) or found.ndim != 3:
-        got = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    if not isinstance(found, Tensor) or found.ndim == 0:
         raise InputError(
-            f"the transform of {name} should make a tensor (channels, height, width) of a PIL "
-            f"image; it made {got}."
+            f"the transform of {name} should make a tensor of a PIL image, (channels, height, "
+            f"width) as a rule; it made {type(found).__name__}."
         )
     if not torch.equal(found, again):
         raise InputError(

@@ -76,7 +76,8 @@ def trace(forward: Forward, x: Tensor) -> Traced:
     if any(is_lazy(p) for p in forward.network.parameters()):
         with torch.no_grad():
             forward(x)
-    weights = tensor_digests(forward.network)
+    network = forward.network
+    weights = tensor_digests(network, saved=True)
     tokens = Tokens.of(forward.network)
     axes = Axes(tokens=tokens, image=(x.shape[2], x.shape[3]) if x.ndim == 4 else None)
     linears: dict[str, _Linear] = {}
@@ -86,11 +87,11 @@ def trace(forward: Forward, x: Tensor) -> Traced:
             f"the model must return a tensor with one row per sample; for {len(x)} samples of "
             f"shape {tuple(x.shape[1:])} {forward.name} returned {described(final)}."
         )
+    weights |= tensor_digests(network, saved=False)  # caches are filled by the first pass
     again, _ = _pass(forward, x)
     apart = [_pass(forward, part)[0] for part in (x[:1], x[1:])]
     _refuse_changed(forward, weights)
-    modules: dict[str | None, nn.Module] = {None: forward.network}
-    modules.update(forward.network.named_modules())
+    modules: dict[str | None, nn.Module] = {None: network, **dict(network.named_modules())}
     found = {
         name: replace(
             layer,
@@ -132,7 +133,9 @@ def _numbered(places: Sequence[tuple[Layer, Tensor | None]]) -> list[Layer]:
 
 def _refuse_changed(forward: Forward, before: Mapping[str, str]) -> None:
     """Hold a forward pass to it that it leaves the weights as they were."""
-    after = tensor_digests(forward.network)
+    after: dict[str, str] = {}
+    for saved in (True, False):
+        after |= tensor_digests(forward.network, saved=saved)
     changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
     if changed:
         raise InputError(

@@ -129,9 +129,11 @@ def weights_digest(network: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def tensor_digests(network: nn.Module) -> dict[str, str]:
-    """SHA-256 of every weight and buffer by its name, those that are not saved among them."""
-    named = dict(network.named_buffers()) | network.state_dict()
+def tensor_digests(network: nn.Module, *, saved: bool) -> dict[str, str]:
+    """SHA-256 by name of the weights and buffers that are saved, or of the other buffers."""
+    state = network.state_dict()
+    others = {name: value for name, value in network.named_buffers() if name not in state}
+    named = state if saved else others
     return {name: hashlib.sha256(_content(value)).hexdigest() for name, value in named.items()}
 
 

@@ -132,5 +132,8 @@ class LayersConfig:
 
     model: Annotated[str, tyro.conf.Positional]
     """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own."""
+    data: str | None = None
+    """module:function of your own that returns the data set whose items the model takes, if these
+    are no images."""
     pool: Pool = "auto"
     """How space or tokens become one vector, as in `identikit extract`."""

@@ -6,6 +6,7 @@ from identikit.core.errors import InputError
 from identikit.encoders.adapters import HUBS, Layer, ReadableModel, load_model
 from identikit.encoders.config import Pool
 from identikit.studies.extract.config import LayersConfig
+from identikit.studies.extract.samples import dry_samples, find_items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,8 @@ def list_layers(config: LayersConfig) -> list[Readable]:
         InputError: an unknown model.
     """
     own = config.model.partition(":")[0] not in HUBS  # whose weights are its own affair
-    model = load_model(config.model, pretrained=own, seed=0)
+    inputs = None if config.data is None else dry_samples(find_items(config.data))
+    model = load_model(config.model, pretrained=own, seed=0, inputs=inputs)
     return [Readable(layer=layer, dim=_dim(model, layer, config.pool)) for layer in model.layers]
 
 

@@ -45,7 +45,7 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
     Raises:
         InputError: a model or layer that cannot be used.
     """
-    inputs = dry_samples(config, samples)
+    inputs = dry_samples(samples)
     model = load_model(
         config.model,
         pretrained=not config.untrained,

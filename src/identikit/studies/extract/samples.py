@@ -62,13 +62,13 @@ class Items:
         return {"data": self.name, "samples_count": len(self), "samples_sha256": sha.hexdigest()}
 
 
-def dry_samples(config: ExtractConfig, samples: Samples) -> Callable[[Transform], Tensor] | None:
+def dry_samples(samples: Samples) -> Callable[[Transform], Tensor] | None:
     """What makes a few of a data set's items for a model's dry run; None for images.
 
     Raises:
         InputError: when it is called: items that cannot be prepared, or differ from call to call.
     """
-    if config.data is None:
+    if not isinstance(samples, Items):
         return None
 
     def made(transform: Transform) -> Tensor:
@@ -79,8 +79,8 @@ def dry_samples(config: ExtractConfig, samples: Samples) -> Callable[[Transform]
         )
         if not torch.equal(once, again):
             raise InputError(
-                f"{config.data} gives something else for the same item each time (drawn at random, "
-                "perhaps). Have it depend on the item's number alone."
+                f"{samples.name} gives something else for the same item each time (drawn at "
+                "random, perhaps). Have it depend on the item's number alone."
             )
         return once
 
