@@ -393,9 +393,12 @@ def test_several_layers_are_folders_of_their_own_made_in_one_pass(
             assert np.array_equal(one[0], many[0])
             assert one[1] == many[1]
         manifest = read_manifest(folder)
-        assert manifest.controls == {"untrained": "untrained", "pixels": "../pixels"}
+        assert manifest.controls == {"untrained": "untrained", "pixels": "pixels"}
+        assert (folder / "pixels" / "shard-00000.safetensors").samefile(
+            config.out / "pixels" / "shard-00000.safetensors"
+        )
         assert (manifest.settings["layer"], manifest.settings["layer_count"]) == (name, 5)
-        assert rows_of(folder / manifest.controls["pixels"])[0].shape == (COUNT, 48)
+        assert rows_of(folder / "pixels")[0].shape == (COUNT, 48)
 
 
 def test_a_layer_is_probed_with_its_controls(config: ExtractConfig, tmp_path: Path) -> None:
@@ -413,7 +416,7 @@ def test_a_layer_is_probed_with_its_controls(config: ExtractConfig, tmp_path: Pa
 
 
 def test_layers_are_gone_on_with_one_by_one(config: ExtractConfig) -> None:
-    config = changed(config, layers=("conv", "fc:input"))
+    config = changed(config, layers=("conv", "fc:input"), pixels=2)
     extract(config)
     before = contents(config.out)
     (config.out / "conv" / "shard-00001.safetensors").unlink()

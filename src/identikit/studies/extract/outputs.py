@@ -4,6 +4,7 @@ A folder is known by its settings, everything that decides its numbers. What is 
 settings stays, and only missing shards are made; anything else is refused.
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -59,7 +60,7 @@ class Output:
     controls: tuple[str, ...] = ()
     """Subfolders of controls."""
     shared: tuple[str, ...] = ()
-    """Folders beside this one of controls that several outputs have in common."""
+    """Controls in folders beside this one, which several outputs have in common."""
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -121,8 +122,9 @@ class Output:
             InputError: a shard that is damaged or missing, no rows, or a full disk.
         """
         before = read_manifest(self.folder, unfinished=True)
-        controls = before.controls | {name: name for name in self.controls}
-        controls |= {name: f"../{name}" for name in self.shared}
+        for name in self.shared:
+            _link(self.folder.parent / name, self.folder / name)
+        controls = before.controls | {name: name for name in (*self.controls, *self.shared)}
         if before.finished and not made:
             if controls != before.controls:
                 write_manifest(self.folder, replace(before, controls=controls))
@@ -160,6 +162,26 @@ class Output:
             settings=dict(self.settings),
             versions=versions() | _vision_versions(),
         )
+
+
+def _link(source: Path, target: Path) -> None:
+    """Have a finished folder of features in another place as well, by links where these can be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target.mkdir(exist_ok=True)
+    files = [path for path in source.iterdir() if path.name[0] != "."]
+    for path in sorted(files, key=lambda path: path.name == MANIFEST_FILE):  # which says finished
+        place, temporary = target / path.name, target / f".{path.name}.tmp"
+        if place.exists() and place.samefile(path):
+            continue
+        temporary.unlink(missing_ok=True)
+        try:
+            temporary.hardlink_to(path)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, temporary)
+        temporary.replace(place)
 
 
 def _vision_versions() -> dict[str, str]:
