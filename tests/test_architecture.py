@@ -122,3 +122,18 @@ print(len(sweeps()), {{"numpy", "pandas", "torch"}} & set(sys.modules))
     count, slow = said.stdout.split(maxsplit=1)
     assert int(count) > 10
     assert slow.strip() == "set()"
+
+
+def test_help_needs_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys\n"
+        "from identikit.cli import main\n"
+        "for words in (['--help'], ['probe', '--help'], ['reproduce', 'dislib', '--help']):\n"
+        "    try:\n"
+        "        main(words)\n"
+        "    except SystemExit:\n"
+        "        pass\n"
+        "print({'torch', 'pandas'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stderr.strip() == "set()"

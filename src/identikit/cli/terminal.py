@@ -4,12 +4,14 @@ import codecs
 import contextlib
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,13 +22,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from identikit.core.estimate import format_brief, format_cell, format_time_left
+from identikit.core.estimate import central, format_brief, format_cell, format_time_left
 from identikit.core.finding import Finding, Headline, Tone, controls_of
 from identikit.core.serialization import from_plain, plain_table
 from identikit.runs.store import PAGE_FILE, Run
 
-WIDE = 120
-"""Columns from which a table with words beside its numbers reads well."""
+LABEL, VERDICT = 22, 12
+"""Columns that a quantity and a verdict take at most."""
 COLOURS: dict[Tone, str] = {"good": "green", "warning": "yellow", "bad": "red", "neutral": "bold"}
 PLAIN = {
     **dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)),
@@ -40,7 +42,8 @@ PLAIN = {
 def _plain(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
-    return "".join(PLAIN.get(letter, "?") for letter in text), error.end
+    power = "^" if text[0] == "⁻" else ""
+    return power + "".join(PLAIN.get(letter, "?") for letter in text), error.end
 
 
 def _consoles() -> tuple[Console, Console]:
@@ -156,7 +159,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     headline = from_plain(Headline, run.result["headline"], writer="identikit")
     findings = [from_plain(Finding, f, writer="identikit") for f in run.result["findings"]]
     OUT.print()
-    OUT.print(findings_table(findings))
+    show_findings(findings)
     colour = COLOURS[headline.tone]
     OUT.print(
         f"\n[{colour}]{escape(headline.word)}[/] {escape(headline.sentence)}", highlight=False
@@ -164,16 +167,27 @@ def show_run(run: Run, *, as_json: bool) -> None:
     say(OUT, f"page: {run.path / PAGE_FILE}")
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
-    """A column per control; on a narrow terminal the words go below the name."""
-    wide, controls = WIDE + 12 * len(controls_of(findings)) <= OUT.width, controls_of(findings)
-    table = plain_table(padding=(0, 2, 1, 0))
-    table.add_column("")
+def show_findings(findings: Sequence[Finding]) -> None:
+    """A table with a column per control, or a block for each where that is too wide; then words."""
+    table = _table(findings)
+    if Measurement.get(OUT, OUT.options.update(width=10_000), table).maximum <= OUT.width:
+        OUT.print(table)
+    else:
+        for finding in findings:
+            say(OUT, "; ".join([finding.label, *_named_numbers(finding), str(finding.verdict)]))
+    OUT.print()
+    for finding in findings:
+        words = finding.explained + (f" To decide: {finding.decide}" if finding.decide else "")
+        OUT.print(f"[bold]{escape(finding.quantity)}[/]: {escape(words)}", highlight=False)
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    controls = controls_of(findings)
+    table = plain_table(padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
     for name in ("predicted", "recovered", *controls):
-        table.add_column(escape(name), justify="right", no_wrap=name == "recovered")
-    table.add_column("verdict")
-    if wide:
-        table.add_column("explained")
+        table.add_column(escape(name.replace(" ", "\n")), justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for finding in findings:
         beside = {control.name: format_brief(control.recovered) for control in finding.controls}
         numbers = [
@@ -181,11 +195,17 @@ def findings_table(findings: Sequence[Finding]) -> Table:
             format_cell(finding.recovered),
             *(beside.get(name, "—") for name in controls),
         ]
-        words = finding.explained + (f" To decide: {finding.decide}" if finding.decide else "")
-        verdict = f"[{COLOURS[finding.verdict.tone]}]{finding.verdict}[/]"
-        cells = [*map(escape, numbers), verdict]
-        if wide:
-            table.add_row(escape(finding.label), *cells, escape(words))
-        else:
-            table.add_row(f"{escape(finding.label)}\n[dim]{escape(words)}[/]", *cells)
+        words = "\n".join(textwrap.wrap(finding.verdict, VERDICT))
+        verdict = f"[{COLOURS[finding.verdict.tone]}]{words}[/]"
+        label = "\n".join(textwrap.wrap(finding.label, LABEL))
+        table.add_row(escape(label), *map(escape, numbers), verdict)
     return table
+
+
+def _named_numbers(finding: Finding) -> list[str]:
+    named: dict[str, object] = {
+        "predicted": finding.predicted,
+        "recovered": finding.recovered,
+    }
+    named |= {c.name: central(c.recovered) for c in finding.controls}
+    return [f"{name} {format_cell(value)}" for name, value in named.items() if value is not None]

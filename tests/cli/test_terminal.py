@@ -1,0 +1,67 @@
+"""What the terminal shows on any width and in any alphabet."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from identikit.cli import terminal
+from identikit.core.estimate import Estimate
+from identikit.core.finding import Control, Finding, Verdict
+
+FOUND = [
+    Finding(
+        quantity=name,
+        measure="R²",
+        recovered=Estimate(0.8, 0.7, 0.9),
+        controls=tuple(Control(name=n, recovered=0.25) for n in ("untrained twin", "pixels")),
+        explained=f"Words on {name}.",
+        verdict=Verdict.LEARNED,
+    )
+    for name in ("blocks.10.mlp.fc2.brightness", "animal")
+]
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120, 200])
+def test_no_width_cuts_a_name_a_number_or_a_verdict(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(terminal, "OUT", Console(file=file, width=width))
+    terminal.show_findings(FOUND)
+    shown = file.getvalue()
+    assert "…" not in shown
+    words = " ".join(shown.split())
+    for text in ("blocks.10.mlp.fc2.brightness", "0.80 [0.70, 0.90]", "0.250", "learned"):
+        assert text in words
+    assert "Words on animal." in words
+    assert ("untrained" in shown) and ("pixels" in shown)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_no_alphabet_ends_in_an_error(encoding: str) -> None:
+    code = "from identikit.cli.terminal import OUT, say; say(OUT, 'R² κ − × 10⁻⁴ ± ≥ … — 字')"
+    environment = {"PYTHONIOENCODING": encoding, "PYTHONPATH": ":".join(sys.path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=True
+    )
+    assert said.stderr == b""
+    text = said.stdout.decode(encoding)
+    if encoding == "ascii":
+        assert text.strip() == "R2 kappa - x 10^-4 +- >= ... - ?"
+
+
+def test_a_reader_that_has_seen_enough_ends_nothing_in_an_error() -> None:
+    code = "from identikit.cli import main; main(['reproduce', '--list'])"
+    command = f'{sys.executable} -c "{code}" | head -1'
+    said = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    assert said.stderr == ""
+    assert len(said.stdout.splitlines()) == 1
