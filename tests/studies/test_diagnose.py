@@ -15,7 +15,7 @@ from identikit.runs.study import run_and_report
 from identikit.studies.simulation.config import BUDGET, DiagnosisConfig, SimulationConfig
 from identikit.studies.simulation.diagnose import Diagnosis, diagnose, plans
 from identikit.studies.simulation.result import Measured, Prediction
-from identikit.studies.simulation.run import predict, simulate
+from identikit.studies.simulation.run import make_world, predict, simulate
 from identikit.studies.simulation.study import DIAGNOSE, SIMULATE
 from identikit.theory.explain import Cause, Variation
 from identikit.theory.sensitivity import Sensitivity
@@ -172,9 +172,9 @@ def test_what_the_budget_does_not_allow_is_left_for_the_reader(prediction: Predi
 def test_experiments_stay_in_the_same_world_and_differ_in_one_thing() -> None:
     made = {plan.variation: plan for plan in plans(TINY)}
     assert made.keys() == {*Variation}
-    world = TINY.make_world()
+    world = make_world(TINY)
     for plan in made.values():
-        other = plan.config.make_world()
+        other = make_world(plan.config)
         assert torch.equal(other.class_vectors, world.class_vectors)
         assert torch.equal(
             other.generator(world.class_vectors), world.generator(world.class_vectors)
