@@ -13,7 +13,13 @@ from identikit.cli.terminal import OUT
 from identikit.core.estimate import format_cell
 from identikit.core.serialization import plain_table
 from identikit.runs.registry import entry_of
-from identikit.studies.simulation.config import DEMO, SimulationConfig, from_recipe
+from identikit.studies.simulation.config import (
+    BUDGET,
+    DEMO,
+    DiagnosisConfig,
+    SimulationConfig,
+    from_recipe,
+)
 
 if TYPE_CHECKING:
     from identikit.studies.simulation.result import Prediction
@@ -39,6 +45,12 @@ class Simulate:
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
     )
+    diagnose: bool = False
+    """Find out why less was recovered than predicted, by runs that differ in one thing each: an
+    oracle, classes for labels, another start, a wider encoder, a longer run, until one cause is
+    left."""
+    budget: float = BUDGET
+    """What these may cost together, in runs like this one."""
     output: Annotated[Output, tyro.conf.arg(name="")] = field(default_factory=Output)
 
     @classmethod
@@ -49,7 +61,11 @@ class Simulate:
 
     def run(self) -> None:
         """Train, save, print."""
-        run_and_show(entry_of("simulate"), self.config, self.output)
+        if self.diagnose:
+            config = DiagnosisConfig(simulation=self.config, budget=self.budget)
+            run_and_show(entry_of("simulate --diagnose"), config, self.output)
+        else:
+            run_and_show(entry_of("simulate"), self.config, self.output)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,8 @@ class LabelClusters:
             return f"{found}: not clear enough to share rows, so each had its own throughout.{cost}"
         return (
             f"{found}. Each group shared one row for the first {untie_at:.0%} of training, which "
-            f"so far told discovered classes apart, not instances.{cost}"
+            "so far told discovered classes apart, not instances: that rows of a group are alike "
+            f"is built in, not found.{cost}"
         )
 
 

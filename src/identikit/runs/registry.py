@@ -45,10 +45,18 @@ class Entry:
 ENTRIES = (
     Entry(
         name="simulate",
-        version=4,
+        version=5,
         study="studies.simulation.study:SIMULATE",
         config="studies.simulation.config:SimulationConfig",
         help="Train on a simulated world and compare what was recovered with what theory predicts.",
+    ),
+    Entry(
+        name="simulate --diagnose",
+        version=5,
+        study="studies.simulation.study:DIAGNOSE",
+        config="studies.simulation.config:DiagnosisConfig",
+        help="Find out by experiments why a simulation recovered less than was predicted.",
+        command=False,
     ),
     Entry(
         name="probe",

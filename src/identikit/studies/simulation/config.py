@@ -1,6 +1,6 @@
 """What a simulation is told: world, objective, encoder, head, training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from identikit.core.errors import InputError
@@ -11,6 +11,11 @@ from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
 from identikit.training.recipes import recipe
 from identikit.worlds.config import RENDERED, WorldConfig
+
+STARTS = 1_000_000
+"""Seeds from one start to the next."""
+BUDGET = 10.0
+"""What the experiments of a diagnosis may cost together, in runs like the one explained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,8 @@ class SimulationConfig(StudyConfig):
     """Number of instances, the labels of DIET; instance i is of class i mod classes."""
     seed: int = 0
     """Names every random stream: world, initial weights, batches, scores."""
+    start: int = 0
+    """Another start in the same world: other initial weights and batches."""
     threads: int = 1
     """Processor threads; part of what the bits of a run depend on."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -44,9 +51,9 @@ class SimulationConfig(StudyConfig):
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        for name in ("threads", "instances"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        for name, least in (("threads", 1), ("instances", 1), ("start", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}; got {getattr(self, name)}.")
         if self.objective == "diet" and self.instances < self.world.classes:
             raise InputError(
                 f"instances must be at least as many as classes; got {self.instances} instances "
@@ -99,6 +106,45 @@ class SimulationConfig(StudyConfig):
         """Objective, conditional, dimensions, classes and seed."""
         world = self.world
         return f"{self.objective}-{world.conditional}-d{world.dim}-c{world.classes}-s{self.seed}"
+
+    @property
+    def start_seed(self) -> int:
+        """Names the streams of initial weights, batches and negatives."""
+        return self.seed + STARTS * self.start
+
+    def as_oracle(self) -> "SimulationConfig":
+        """The same encoder, told the true latents; without what only a head of labels has."""
+        return replace(
+            self,
+            objective="oracle",
+            representation_dim=None,
+            head=replace(self.head, normalized=False),
+            world=replace(self.world, repeated_share=0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisConfig(StudyConfig):
+    """A run, and what finding out its cause may cost.
+
+    Raises:
+        InputError: a budget that is not positive.
+    """
+
+    simulation: SimulationConfig = field(default_factory=SimulationConfig)
+    budget: float = BUDGET
+    """Of all experiments together, in runs like the one that is explained."""
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            raise InputError(
+                f"budget must be positive, in runs like the one explained; got {self.budget}."
+            )
+
+    @property
+    def label(self) -> str:
+        """That of the run."""
+        return self.simulation.label
 
 
 def from_recipe(name: str) -> SimulationConfig:

@@ -1,5 +1,6 @@
 """The page of a simulation: what theory predicted, what was recovered, and why they differ."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance, recovery_bars
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.simulation.result import SimulationResult
+from identikit.studies.simulation.result import DiagnosisResult, SimulationResult
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.worlds.config import OFF_THE_SPHERE, WorldConfig
 
@@ -70,6 +71,32 @@ def simulation_page(run: Run, result: SimulationResult) -> Page:
         ),
         provenance=provenance(run),
     )
+
+
+def diagnosis_page(run: Run, result: DiagnosisResult) -> Page:
+    """The page of a saved diagnosis: that of the simulation, with the experiments first."""
+    page = simulation_page(replace(run, config=run.config["simulation"]), result.simulation)
+    frame = pd.DataFrame(
+        [
+            {
+                "experiment": str(experiment.variation),
+                "what differs": experiment.detail,
+                "R²": experiment.r2,
+                "excess (nats)": experiment.excess,
+                "command": experiment.command,
+            }
+            for experiment in result.experiments
+        ]
+    )
+    section = Section(
+        heading="What decided",
+        lead="Each experiment is a run that differs from this one in a single thing."
+        if result.experiments
+        else "No experiment was needed.",
+        tables=(Table(caption="Experiments", frame=frame),) if result.experiments else (),
+        notes=tuple(f"Left out for the budget: {command}" for command in result.left_out),
+    )
+    return replace(page, sections=(section, *page.sections))
 
 
 def _training_section(result: SimulationResult) -> Section:

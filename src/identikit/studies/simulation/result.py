@@ -9,7 +9,7 @@ from identikit.probing.recovery import Recovery
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
 from identikit.theory.ceiling import Ceiling
-from identikit.theory.explain import Cause
+from identikit.theory.explain import Cause, Variation
 from identikit.theory.sensitivity import Sensitivity
 
 CLOSE_TO_CEILING = 0.02
@@ -24,6 +24,40 @@ class Prediction:
     ceiling: Ceiling
     assumptions: tuple[AssumptionCheck, ...]
     sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What an explanation is made of, beside the prediction."""
+
+    r2: float
+    """Affine R² of the latents from h."""
+    r2_row_space: float | None
+    """The same from the part of h in the head's row space; None where that is all of h."""
+    excess: float | None
+    """Loss above the Bayes loss in nats; an oracle has none."""
+    excess_standard_error: float
+    row_noise: float
+    """What of the excess goes when each label has its class's mean row."""
+    rank: int
+    """Directions in which h varies."""
+    dim: int
+    """Dimensions of h."""
+    samples: int
+    """That fitted the read-out."""
+    seen: float
+    """How often each label was drawn."""
+    interrupted: bool
+
+    @property
+    def r2_guaranteed(self) -> float:
+        """Of the part of h that theory speaks of."""
+        return self.r2 if self.r2_row_space is None else self.r2_row_space
+
+    @property
+    def excess_of_h(self) -> float | None:
+        """The excess without the noise of single rows."""
+        return None if self.excess is None else self.excess - self.row_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +107,8 @@ class SimulationResult:
     history: tuple[dict[str, int | float], ...]
     """Evaluations during training."""
     recovery: Recovery
+    measured: Measured
+    """What the explanation is made of, beside the prediction."""
 
     @property
     def verdict(self) -> Verdict:
@@ -209,3 +245,40 @@ class SimulationResult:
             "rows of one class are equal: at most one dimension fewer than there are classes.",
             verdict=judge_prediction(rank, dims, close=rank == dims),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeExperiment:
+    """A run that differs from the one explained in one thing."""
+
+    variation: Variation
+    detail: str
+    """What differs."""
+    r2: float
+    excess: float | None
+    """In nats, without the noise of single rows; an oracle has none."""
+    command: str
+    run: str
+    """Its folder, beside that of the diagnosis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosisResult:
+    """A simulation with the cause that experiments single out."""
+
+    status: Literal["completed", "interrupted"]
+    simulation: SimulationResult
+    """The run that is explained; the explanation is that of the experiments."""
+    experiments: tuple[MadeExperiment, ...]
+    left_out: tuple[str, ...]
+    """Commands of experiments for which the budget was too small."""
+
+    @property
+    def headline(self) -> Headline:
+        """That of the simulation."""
+        return self.simulation.headline
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the simulation."""
+        return self.simulation.findings

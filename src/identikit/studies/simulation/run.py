@@ -5,7 +5,7 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -22,7 +22,11 @@ from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.encoders.build import build_encoder
 from identikit.objectives.head import SoftmaxHead
-from identikit.objectives.label_clustering import LabelClusters, cluster_labels
+from identikit.objectives.label_clustering import (
+    LabelClusters,
+    cluster_labels,
+    observations_needed,
+)
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
 from identikit.objectives.staged import StagedHead, build_head
@@ -31,12 +35,12 @@ from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.simulation.result import Prediction, SimulationResult
+from identikit.studies.simulation.result import Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.ceiling import recovery_ceiling
 from identikit.theory.coverage import class_rows, head_row_space
-from identikit.theory.explain import CLOSE, Cause, Explanation, explain
+from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.sensitivity import loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
@@ -148,7 +152,7 @@ def simulate(
             objective,
             draw=_draw(config, world),
             config=config.training,
-            seed=config.seed,
+            seed=config.start_seed,
             device=config.device,
             evaluate=evaluate,
             evaluate_every=max(1, config.training.steps // RECORDS),
@@ -191,7 +195,8 @@ def _result(
     clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
     drawn = config.training.samples(trained.steps)
     drawn += 0 if clusters is None else clusters.observations
-    explanation = _explanation(config, prediction, trained, recovery, excess, drawn)
+    measured = _measure(config, trained, recovery, excess, drawn)
+    explanation = explain_run(config, prediction, measured)
     latents, rows_map = recovery.latents, recovery.head
     assert latents is not None
     if rows_map is not None and rows_map.n_train <= recovery.dim:
@@ -230,6 +235,7 @@ def _result(
         prediction=prediction,
         history=tuple(trained.history),
         recovery=recovery,
+        measured=measured,
     )
     return Simulation(
         config=config,
@@ -252,61 +258,86 @@ def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:
     return 1.0 if config.objective == "oracle" else prediction.ceiling.r2_latents
 
 
-def _explanation(
+def _measure(
     config: SimulationConfig,
-    prediction: Prediction,
     trained: Fit,
     recovery: Recovery,
     excess: ExcessLoss | None,
     drawn: int,
-) -> Explanation:
+) -> Measured:
     assert recovery.latents is not None
-    r2 = recovery.latents.affine.mean.value
-    if excess is None:
-        return _explanation_of_oracle(r2, trained)
-    guaranteed = _guaranteed_r2(recovery)
+    inside = [s.row_space for s in recovery.factors if s.row_space and s.complement]
+    return Measured(
+        r2=recovery.latents.affine.mean.value,
+        r2_row_space=fmean(score.value for score in inside) if inside else None,
+        excess=None if excess is None else excess.value,
+        excess_standard_error=0.0 if excess is None else excess.standard_error,
+        row_noise=0.0 if excess is None else excess.row_noise,
+        rank=recovery.latents.rank,
+        dim=recovery.dim,
+        samples=recovery.n_train,
+        seen=drawn / config.n_labels,
+        interrupted=trained.status == "interrupted",
+    )
+
+
+def explain_run(
+    config: SimulationConfig,
+    prediction: Prediction,
+    measured: Measured,
+    *,
+    experiments: Sequence[Experiment] = (),
+) -> Explanation:
+    """Why a run recovered what it did, with experiments where there are any."""
+    if measured.excess is None:
+        return _explanation_of_oracle(measured)
     return explain(
-        r2=r2 if guaranteed is None else guaranteed,
-        r2_all=None if guaranteed is None else r2,
+        r2=measured.r2_guaranteed,
+        r2_all=None if measured.r2_row_space is None else measured.r2,
         ceiling_r2=prediction.ceiling.r2_latents,
         ceiling_spread=prediction.ceiling.spread,
-        excess=excess.value,
-        excess_standard_error=excess.standard_error,
+        excess=measured.excess,
+        excess_standard_error=measured.excess_standard_error,
         # unit norm has a floor of its own, above that of the free features of the sensitivity
         sensitivity=replace(prediction.sensitivity, ceiling_excess=prediction.ceiling.excess),
         checks=prediction.assumptions,
-        interrupted=trained.status == "interrupted",
-        rank=recovery.latents.rank,
+        interrupted=measured.interrupted,
+        rank=measured.rank,
         needed=prediction.ceiling.rank,
         most=config.encoder.narrowest,
-        dim=recovery.dim,
-        samples=recovery.n_train,
-        row_noise=excess.row_noise,
-        seen=drawn / config.n_labels,
+        dim=measured.dim,
+        samples=measured.samples,
+        row_noise=measured.row_noise,
+        seen=measured.seen,
+        experiments=experiments,
         command=command_line("simulate", config),
     )
 
 
-def _guaranteed_r2(recovery: Recovery) -> float | None:
-    """R² of the latents from the part of h in the head's row space, if that is not all of h."""
-    inside = [score.row_space for score in recovery.factors if score.complement is not None]
-    return fmean(score.value for score in inside if score is not None) if inside else None
-
-
-def _explanation_of_oracle(r2: float, trained: Fit) -> Explanation:
+def _explanation_of_oracle(measured: Measured) -> Explanation:
+    r2, stopped = measured.r2, measured.interrupted
     if r2 >= 1 - CLOSE:
         sentence = (
             f"Told the true latents, the encoder learns to find them (R² {r2:.3f}): neither it "
             "nor the generator stands in the way of a learner that sees labels only."
         )
         return Explanation(cause=Cause.NONE, sentence=sentence)
-    stopped = trained.status == "interrupted"
     sentence = (
         f"Even told the true latents, the encoder comes to an R² of {r2:.3f}"
         + (" so far." if stopped else ": ")
         + ("" if stopped else "the generator is more than it learns to undo in this budget.")
     )
     return Explanation(cause=Cause.INTERRUPTED if stopped else Cause.ENCODER, sentence=sentence)
+
+
+def expected_seconds(config: SimulationConfig) -> float:
+    """A rough guess of a run's core-seconds, label clustering included."""
+    width = max(config.encoder.width, config.world.dim)
+    per_sample = 2.4e-6 * float((width / 64) ** 1.5) + 1e-6
+    drawn = config.training.samples(config.training.steps)
+    if config.objective == "diet" and config.head.tied_rows:
+        drawn += observations_needed(config.n_labels)
+    return 3.0 + drawn * per_sample
 
 
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
@@ -317,7 +348,7 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Ob
         config.encoder,
         whitening.x,
         out_dim=config.dim if oracle else config.dim + config.head.extra_dimensions,
-        generator=stream(config.seed, "encoder"),
+        generator=stream(config.start_seed, "encoder"),
     )
     objective = LatentRegression() if oracle else _head(config, world)
     return encoder.to(config.device), objective.to(config.device)
@@ -330,7 +361,7 @@ def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
         replace(config.head, label_diffusion=0) if diet else config.head,  # too many labels to meet
         config.n_labels,
         config.dim,
-        generator=stream(config.seed, "head"),
+        generator=stream(config.start_seed, "head"),
         label_prior=world.label_prior.cpu(),
         label_clusters=_alike(config, world) if share else None,
     )

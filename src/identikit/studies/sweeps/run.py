@@ -5,15 +5,14 @@ are found again by their own hash, the sweep by the hash of all its rows.
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
-from identikit.objectives.label_clustering import observations_needed
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
 from identikit.runs.registry import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.run import expected_seconds
 from identikit.studies.sweeps.config import SweepConfig
 from identikit.studies.sweeps.progress import SweepProgress, oracle_key, run_key
 from identikit.studies.sweeps.records import FailedRun, Record, RunRecord
@@ -76,29 +75,12 @@ def _oracle(row: Row, board: SweepProgress) -> Job | None:
     line = summarise(board.row(row))
     if line.gap is None or line.gap <= CLOSE or row.config.objective == "oracle":
         return None
-    config = replace(
-        with_seed(row.config, typical_run(line.row.done).seed),
-        objective="oracle",
-        representation_dim=None,
-        # what only a head of labels has
-        head=replace(row.config.head, normalized=False),
-        world=replace(row.config.world, repeated_share=0.0),
-    )
+    config = with_seed(row.config, typical_run(line.row.done).seed).as_oracle()
     return _job(oracle_key(row), config)
 
 
 def _job(key: str, config: SimulationConfig) -> Job:
     return Job(key=key, command="simulate", config=config, cost=expected_seconds(config))
-
-
-def expected_seconds(config: SimulationConfig) -> float:
-    """A rough guess of a run's core-seconds, to put long runs first and to tell time left."""
-    width = max(config.encoder.width, config.world.dim)
-    per_sample: float = 2.4e-6 * (width / 64) ** 1.5 + 1e-6
-    drawn = config.training.samples(config.training.steps)
-    if config.objective == "diet" and config.head.tied_rows:
-        drawn += observations_needed(config.n_labels)
-    return 3.0 + drawn * per_sample
 
 
 def _record(outcome: JobOutcome, *, seed: int, beside: Path) -> Record:
