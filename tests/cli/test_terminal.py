@@ -37,7 +37,8 @@ def test_no_width_cuts_a_name_a_number_or_a_verdict(
     for text in ("blocks.10.mlp.fc2.brightness", "0.80 [0.70, 0.90]", "0.250", "learned"):
         assert text in words
     assert "Words on animal." in words
-    assert ("untrained" in shown) and ("pixels" in shown)
+    assert "untrained" in shown
+    assert "pixels" in shown
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
