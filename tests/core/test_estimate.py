@@ -66,3 +66,11 @@ def test_a_bare_number_is_its_own_interval() -> None:
 )
 def test_time_left_is_told_roughly(seconds: float | None, words: str) -> None:
     assert format_time_left(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.000999, "0.001"), (-0.00099999, "−0.001"), (0.00099, "9.9 × 10⁻⁴"), (1e7, "1.0 × 10⁷")],
+)
+def test_a_number_is_rounded_before_its_form_is_chosen(value: float, text: str) -> None:
+    assert format_number(value) == text

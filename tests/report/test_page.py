@@ -65,8 +65,8 @@ def test_every_finding_has_its_verdict_and_a_column_for_every_control(html: str)
     table = re.search(r'<table class="comparison">.*?</table>', html, re.DOTALL)
     assert table is not None
     heads = re.findall(r'<th scope="col">(.*?)</th>', table[0])
-    assert [heads[0], heads[-3], *heads[-2:]] == ["Quantity", "untrained", "Verdict", "Explained"]
-    assert len(heads) == 7
+    assert [heads[0], *heads[-2:]] == ["Quantity", "untrained", "Verdict"]
+    assert len(heads) == 6
     rows = table[0].split("<tr>")[2:]
     assert "Factors (R²)" in rows[0]
     for cell in ("0.710", "0.250", "learned", "identikit simulate --diagnose"):

@@ -1,9 +1,12 @@
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from identikit.core.estimate import Estimate, format_cell
+from identikit.core.estimate import Estimate, Spread, format_cell
 from identikit.report.tables import write_table
 
 
@@ -24,3 +27,31 @@ def test_a_table_in_three_formats(tmp_path: Path) -> None:
     assert (first, rule) == (r"| a\|b | R² |", "| --- | --- |")
     assert row == "| x_1 | 0.12 [0.10, 0.20] |"
     assert r"x\_1 & 0.12 [0.10, 0.20] \\" in latex.read_text()
+
+
+HARD = pd.DataFrame(
+    {
+        "score R²": ["a_b & 50 % $x$ #1 {y} ~ ^ \\", "κ = 5 − β"],
+        "value": [Estimate(-0.5, -0.6, -0.4), 2.1e-5],
+        "spread": [Spread(0.99, 0.01, 5), None],
+    }
+)
+
+
+def test_latex_has_signs_and_powers_that_any_latex_knows(tmp_path: Path) -> None:
+    text = write_table(HARD, tmp_path / "t")[2].read_text()
+    assert text.isascii()
+    for part in (r"R$^{2}$", r"$-$0.50", r"2.1 $\times$ 10$^{-5}$", r"$\pm$", r"$\kappa$ = 5"):
+        assert part in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_compiles(tmp_path: Path) -> None:
+    write_table(HARD, tmp_path / "t")
+    document = (
+        r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{t}\end{document}"
+    )
+    (tmp_path / "d.tex").write_text(document)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -107,8 +107,8 @@ def format_number(value: int | float) -> str:
     size = abs(value)
     if not math.isfinite(value):
         return "n/a" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if size != 0 and (size < 1e-3 or size >= 1e7):
-        mantissa, exponent = f"{value:.1e}".split("e")
+    mantissa, exponent = f"{value:.1e}".split("e")
+    if size != 0 and not -3 <= int(exponent) <= 6:  # after rounding: 0.000999 is 0.001
         return f"{mantissa} × ".replace("-", "−") + power_of_ten(int(exponent))
     return fixed(value, _digits(value, None))
 

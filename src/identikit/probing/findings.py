@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from identikit.core.estimate import Estimate, format_number
+from identikit.core.estimate import Estimate, fixed, format_number
 from identikit.core.finding import Control, Finding, Verdict, beside_controls, judge_factor
 from identikit.probing.result import OK, FactorScore, RecoveryScores
 
@@ -72,7 +72,7 @@ def _where(score: FactorScore, inside: Estimate) -> str:
     """In which part of h a factor lies; that is algebra, and no guarantee without an optimum."""
     gain = score.estimate.value - score.chance
     if inside.value - score.chance >= MOSTLY * gain:
-        return f"{inside.value:.3f} of it from the head row space alone"
+        return f"{fixed(inside.value, 3)} of it from the head row space alone"
     if inside.low <= score.chance:
         return "outside the head row space, of which theory says nothing"
-    return f"{inside.value:.3f} from the head row space, more from its complement"
+    return f"{fixed(inside.value, 3)} from the head row space, more from its complement"

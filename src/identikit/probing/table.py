@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from identikit.core.estimate import Estimate, Scores
+from identikit.core.estimate import Estimate, Scores, fixed, format_brief
 from identikit.core.finding import Finding
 from identikit.core.serialization import plain_table
 from identikit.probing.result import OK, MapScores, RecoveryScores
@@ -50,11 +50,11 @@ def _factors(recovery: RecoveryScores, findings: Sequence[Finding]) -> Table:
     controls = list(zip(*recovery.controls.values(), strict=True))
     for j, (score, finding) in enumerate(zip(recovery.factors, findings, strict=True)):
         inside = (_brief(score.row_space), _brief(score.complement)) if split else ()
-        beside = (f"{c.estimate.value:.3f}" for c in (controls[j] if controls else ()))
+        beside = (f"{fixed(c.estimate.value, 3)}" for c in (controls[j] if controls else ()))
         table.add_row(
             score.name,
             score.measure,
-            "-" if finding.predicted is None else f"{finding.predicted:.3f}",
+            "-" if finding.predicted is None else format_brief(finding.predicted),
             str(score.estimate),
             *inside,
             *((_brief(score.control_task),) if tasks else ()),
@@ -93,4 +93,4 @@ def _maps(maps: dict[str, MapScores]) -> Table:
 
 
 def _brief(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else f"{estimate.value:.3f}"
+    return "-" if estimate is None else f"{fixed(estimate.value, 3)}"

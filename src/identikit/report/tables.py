@@ -1,5 +1,6 @@
 """Tables as a reader wants them, in CSV, Markdown and LaTeX."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]
     contents = {
         "csv": _numeric(frame).to_csv(index=False),
         "md": _markdown(text),
-        "tex": text.to_latex(index=False, escape=True),
+        "tex": _latex(text.to_latex(index=False, escape=True)),
     }
     paths = tuple(path_stem.with_name(f"{path_stem.name}.{suffix}") for suffix in contents)
     for path, content in zip(paths, contents.values(), strict=True):
@@ -49,6 +50,19 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
                 for end in ends:
                     columns[f"{name}_{end}"] = [getattr(v, end, None) for v in values]
     return pd.DataFrame(columns)
+
+
+_POWERS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
+_SYMBOLS = {"×": "times", "±": "pm", "≥": "geq", "≤": "leq", "∞": "infty", "→": "to", "·": "cdot"}
+_SYMBOLS |= {"κ": "kappa", "β": "beta", "σ": "sigma", "α": "alpha", "†": "dagger"}
+
+
+def _latex(text: str) -> str:
+    """Signs, powers and Greek letters as any LaTeX knows them."""
+    text = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f"$^{{{''.join(_POWERS[c] for c in m[0])}}}$", text)
+    for letter, name in _SYMBOLS.items():
+        text = text.replace(letter, rf"$\{name}$")
+    return text.replace("−", "$-$").replace("—", "---").replace("–", "--").replace("…", r"\ldots{}")
 
 
 def _markdown(text: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
-from identikit.core.estimate import Estimate
+from identikit.core.estimate import Estimate, fixed
 from identikit.core.serialization import as_text, from_plain, plain_table, to_plain
 
 if TYPE_CHECKING:
@@ -164,4 +164,4 @@ def _rendered(comparison: Comparison) -> Group:
 
 def _cell(score: Similarity) -> str:
     exact = score.estimate.low == score.estimate.high
-    return f"{score.estimate.value:.3f}" if exact else str(score.estimate)
+    return f"{fixed(score.estimate.value, 3)}" if exact else str(score.estimate)

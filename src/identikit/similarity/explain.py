@@ -10,6 +10,7 @@ scores that weigh all covered directions alike: a head has up to (labels - 1) of
 posterior needs fewer, and training leaves noise in the others.
 """
 
+from identikit.core.estimate import fixed
 from identikit.core.finding import Verdict, judge_interval
 from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
 
@@ -55,9 +56,9 @@ def explain_similarity(comparison: Comparison, space: SpaceScores, score: Simila
     silence = _silence(score.measure, space, comparison)
     if score.chance is not None and score.estimate.low <= score.chance:
         return "The interval reaches chance. " + silence
-    capped = score.ceiling is not None and score.ceiling < 1 - CLOSE
-    cap = f" {_reason(score.measure)} allow {score.ceiling:.3f} at most." if capped else ""
-    return silence + cap
+    if score.ceiling is None or score.ceiling >= 1 - CLOSE:
+        return silence
+    return f"{silence} {_reason(score.measure)} allow {fixed(score.ceiling, 3)} at most."
 
 
 def _against(target: float, comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
@@ -70,7 +71,7 @@ def _against(target: float, comparison: Comparison, space: SpaceScores, score: S
             "more samples would tell."
         )
     gap = target - score.estimate.value
-    short = f"{gap:.3f} less than two optima on the same labels would reach: "
+    short = f"{fixed(gap, 3)} less than two optima on the same labels would reach: "
     if space.rank_a != space.rank_b:
         return short + (
             f"the heads cover {space.rank_a} and {space.rank_b} directions, so the models were "

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from identikit.core.errors import InputError
+from identikit.core.estimate import fixed
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.ceiling import AS_GOOD
 from identikit.theory.sensitivity import Sensitivity
@@ -260,7 +261,7 @@ def explain(
         return Explanation(
             cause=Cause.UNKNOWN,
             sentence="No ceiling is known here, so theory does not say how much of the "
-            f"recovered R² of {r2:.3f} to expect.",
+            f"recovered R² of {fixed(r2, 3)} to expect.",
         )
     standing = Standing(
         r2=r2,
@@ -305,14 +306,17 @@ def _too_narrow(context: _Context, *, most: int, needed: int) -> Explanation:
 
 
 def _recovered(standing: Standing) -> str:
-    return f"Recovered {standing.r2:.3f} where the optimum has {standing.ceiling_r2:.3f}."
+    return (
+        f"Recovered {fixed(standing.r2, 3)} where the optimum has {fixed(standing.ceiling_r2, 3)}."
+    )
 
 
 def _at_the_ceiling(context: _Context) -> Explanation:
     standing = context.standing
     if standing.full:
         sentence = (
-            f"Recovered {standing.r2:.3f}, within {CLOSE} of the {standing.ceiling_r2:.3f} that "
+            f"Recovered {fixed(standing.r2, 3)}, within {CLOSE} of the "
+            f"{fixed(standing.ceiling_r2, 3)} that "
             "theory predicts."
         )
         if standing.arrived is False:
@@ -320,8 +324,10 @@ def _at_the_ceiling(context: _Context) -> Explanation:
         return Explanation(cause=Cause.NONE, sentence=sentence)
     return Explanation(
         cause=Cause.WORLD,
-        sentence=f"Recovered {standing.r2:.3f}, as much as cross-entropy identifies in this world "
-        f"({standing.ceiling_r2:.3f} at the optimum, and the loss is within {standing.above:.2g} "
+        sentence=f"Recovered {fixed(standing.r2, 3)}, as much as cross-entropy identifies in "
+        "this world "
+        f"({fixed(standing.ceiling_r2, 3)} at the optimum, and the loss is within "
+        f"{standing.above:.2g} "
         f"nats of it): the world does not meet every assumption{_broken(context.checks)}.",
     )
 
@@ -338,8 +344,8 @@ def _interrupted(context: _Context) -> Explanation:
     known = "" if standing.arrived is not False else f" {_nats_left(standing)}."
     return Explanation(
         cause=Cause.INTERRUPTED,
-        sentence=f"Training was interrupted; recovery stands at {standing.r2:.3f} of "
-        f"{standing.ceiling_r2:.3f}.{known} Resume it.",
+        sentence=f"Training was interrupted; recovery stands at {fixed(standing.r2, 3)} of "
+        f"{fixed(standing.ceiling_r2, 3)}.{known} Resume it.",
     )
 
 
@@ -365,13 +371,15 @@ def _not_arrived(context: _Context) -> Explanation:
             return Explanation(
                 cause=Cause.WORLD,
                 sentence=f"{words} With a loss within {standing.above:.2g} nats of the optimum's "
-                f"R² may still be up to {high:.3f}: as much as cross-entropy identifies in this "
+                f"R² may still be up to {fixed(high, 3)}: as much as cross-entropy identifies "
+                "in this "
                 f"world, which does not meet every assumption{_broken(context.checks)}.",
             )
         return Explanation(
             cause=Cause.UNKNOWN,
             sentence=f"{words} No small error at an excess of {standing.above:.2g} nats raises R² "
-            f"above {high:.3f}: the run is near another minimum, or the score and the loss come "
+            f"above {fixed(high, 3)}: the run is near another minimum, or the score and the "
+            "loss come "
             "from different samples.",
         )
     if standing.arrived is None and standing.gap >= -standing.margin:
@@ -397,7 +405,7 @@ def _below(context: _Context) -> Explanation:
     above, sensitivity = standing.above, standing.sensitivity
     if above is None or sensitivity is None or standing.excess is None:
         words = (
-            f"Recovery is {gap:.3f} below its ceiling; without the excess loss and the "
+            f"Recovery is {fixed(gap, 3)} below its ceiling; without the excess loss and the "
             "sensitivity of this world nothing says why."
         )
         return Explanation(cause=Cause.UNKNOWN, sentence=words)
@@ -407,8 +415,10 @@ def _below(context: _Context) -> Explanation:
     usual = gap * sensitivity.typical
     if standing.r2 < low:
         words = (
-            f"An excess of {above:.3g} nats is too small for a loss of {gap:.3f} in R² (small "
-            f"smooth distortions lower it to {low:.3f} at most): the error is large or rough, the "
+            f"An excess of {above:.3g} nats is too small for a loss of {fixed(gap, 3)} in R² "
+            "(small "
+            f"smooth distortions lower it to {fixed(low, 3)} at most): the error is large or "
+            "rough, the "
             "run is near another minimum, or the score and the loss come from different samples."
         )
         if not context.experiments:
@@ -416,7 +426,8 @@ def _below(context: _Context) -> Explanation:
         return _decided(context, words, (Cause.BASIN, Cause.OPTIMISER))
     if above <= FLAT * usual:
         words = (
-            f"The loss is within {above:.3g} nats of the optimum, yet R² is {gap:.3f} below its "
+            f"The loss is within {above:.3g} nats of the optimum, yet R² is {fixed(gap, 3)} "
+            "below its "
             f"value there: an unstructured error of that size would cost {usual:.3g} nats, the "
             f"smoothest {gap * sensitivity.cheapest:.3g}."
         )
@@ -428,7 +439,7 @@ def _below(context: _Context) -> Explanation:
         f"more than the {usual:.3g} nats that even an unstructured distortion of the "
         "missing R² costs"
         if above > usual
-        else f"enough to account for the missing {gap:.3f} in R²"
+        else f"enough to account for the missing {fixed(gap, 3)} in R²"
     )
     words = f"The loss is still {above:.3g} nats above the optimum, {comparison}."
     return _decided(context, words, (Cause.OPTIMISER, Cause.ENCODER))
@@ -519,7 +530,8 @@ def _optimiser(context: _Context) -> _Ruling:
         return None
     return Cause.OPTIMISER, (
         f"The encoder can undo the generator (told the true latents it comes to an R² of "
-        f"{context.oracle[0].r2:.3f}), but the optimiser does not find that from labels; with "
+        f"{fixed(context.oracle[0].r2, 3)}), but the optimiser does not find that from labels; "
+        "with "
         f"{wider.detail} {_came_to(wider)}."
     )
 
@@ -545,7 +557,7 @@ def _encoder(context: _Context) -> _Ruling:
     told = (
         ""
         if context.oracle is None
-        else f"; even told the true latents it comes to an R² of {context.oracle[0].r2:.3f}"
+        else f"; even told the true latents it comes to an R² of {fixed(context.oracle[0].r2, 3)}"
     )
     each = "; ".join(f"with {e.detail} {_came_to(e)}" for e in (longer, wider) if e is not None)
     return Cause.ENCODER, f"The encoder cannot undo the generator: {each}{told}."
@@ -553,7 +565,7 @@ def _encoder(context: _Context) -> _Ruling:
 
 def _came_to(experiment: Experiment) -> str:
     excess = "" if experiment.excess is None else f", excess {experiment.excess:.3g}"
-    return f"R² is {experiment.r2:.3f}{excess}"
+    return f"R² is {fixed(experiment.r2, 3)}{excess}"
 
 
 def _tried(context: _Context) -> str:
@@ -568,7 +580,7 @@ def _with_world(found: Explanation, context: _Context) -> Explanation:
     if context.standing.full or found.cause is Cause.WORLD:
         return found
     world = (
-        f" The world alone lowers the prediction from 1 to {context.standing.ceiling_r2:.3f}"
+        f" The world alone lowers the prediction from 1 to {fixed(context.standing.ceiling_r2, 3)}"
         f"{_broken(context.checks)}."
     )
     return replace(found, sentence=found.sentence + world)
@@ -576,7 +588,8 @@ def _with_world(found: Explanation, context: _Context) -> Explanation:
 
 def _with_rest(found: Explanation, r2_all: float) -> Explanation:
     rest = (
-        f" That is of the part of h in the head's row space; all of h gives {r2_all:.3f}, and what "
+        f" That is of the part of h in the head's row space; all of h gives {fixed(r2_all, 3)}, "
+        "and what "
         "that has more is inductive bias."
     )
     return replace(found, sentence=found.sentence + rest)

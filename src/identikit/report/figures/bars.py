@@ -103,7 +103,7 @@ def _series(scores: Sequence[FactorScore]) -> list[_Series]:
     controls = dict.fromkeys(name for s in scores for name in s.controls)
     kinds: list[tuple[str, str, float, float, tuple[str, str], list[Estimate | float | None]]] = [
         ("recovered", RECOVERED, middle, thick, _TICK, [s.estimate for s in scores]),
-        ("covered part", COVERED, 0.12, 0.18, _TICK, [s.row_space for s in scores]),
+        ("head row space", COVERED, 0.12, 0.18, _TICK, [s.row_space for s in scores]),
         ("complement", REST, 0.32, 0.18, _TICK, [s.complement for s in scores]),
         ("chance", CONTROL, middle, 0.0, _TICK, [s.chance for s in scores]),
     ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from identikit.core.estimate import fixed
 from identikit.core.factors import Factors
 from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
@@ -318,12 +319,13 @@ def _explanation_of_oracle(measured: Measured) -> Explanation:
     r2, stopped = measured.r2, measured.interrupted
     if r2 >= 1 - CLOSE:
         sentence = (
-            f"Told the true latents, the encoder learns to find them (R² {r2:.3f}): neither it "
+            f"Told the true latents, the encoder learns to find them (R² {fixed(r2, 3)}): "
+            "neither it "
             "nor the generator stands in the way of a learner that sees labels only."
         )
         return Explanation(cause=Cause.NONE, sentence=sentence)
     sentence = (
-        f"Even told the true latents, the encoder comes to an R² of {r2:.3f}"
+        f"Even told the true latents, the encoder comes to an R² of {fixed(r2, 3)}"
         + (" so far." if stopped else ": ")
         + ("" if stopped else "the generator is more than it learns to undo in this budget.")
     )

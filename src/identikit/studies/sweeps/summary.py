@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from identikit.core.estimate import Spread, with_ends
+from identikit.core.estimate import Spread, fixed, with_ends
 from identikit.core.finding import Control, Finding, Verdict, judge_prediction
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.sweeps.records import RowRecord, RunRecord
@@ -149,28 +149,32 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
         return Cause.NONE, "At its ceiling."
     if abs(gap) <= CLOSE and typical.at_optimum:
         return Cause.WORLD, (
-            f"Recovered {got:.3f}, as much as cross-entropy identifies in this world (ceiling "
-            f"{top:.3f})."
+            f"Recovered {fixed(got, 3)}, as much as cross-entropy identifies in this world "
+            "(ceiling "
+            f"{fixed(top, 3)})."
         )
     cause, words = typical.cause, typical.explanation
     affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CLOSE
     if typical.normalized and affine and abs(typical.gap) > CLOSE:
         cause = Cause.OPTIMISER
         words = (
-            f"An affine map recovers {typical.r2_latents:.3f}, as predicted; a scaled "
-            f"rotation {got:.3f} of {top:.3f}: the map from h to z is linear but stretched."
+            f"An affine map recovers {fixed(typical.r2_latents, 3)}, as predicted; a scaled "
+            f"rotation {fixed(got, 3)} of {fixed(top, 3)}: the map from h to z is linear but "
+            "stretched."
         )
     if isinstance(row.oracle, RunRecord):
         told = row.oracle.r2_latents
         if told < top - CLOSE:
             cause = Cause.ENCODER
             words += (
-                f" The same encoder, trained on the true latents, gets no further than {told:.3f}: "
+                f" The same encoder, trained on the true latents, gets no further than "
+                f"{fixed(told, 3)}: "
                 "its width and budget do not suffice to undo this generator."
             )
         else:
             words += (
-                f" Trained on the true latents, the same encoder reaches {told:.3f}: encoder and "
+                f" Trained on the true latents, the same encoder reaches {fixed(told, 3)}: "
+                "encoder and "
                 "generator are not in the way."
             )
             if set(typical.possible_causes) == {Cause.OPTIMISER, Cause.ENCODER}:
