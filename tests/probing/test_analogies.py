@@ -33,7 +33,7 @@ def test_corners_differ_in_what_they_should(factor: int) -> None:
     assert torch.equal(a[:, factor], d[:, factor])
     assert torch.equal(b[:, factor], c[:, factor])
     assert (a[:, factor] != b[:, factor]).all()
-    assert (a[:, others] != d[:, others]).any(dim=1).all()
+    assert (a[:, others] != d[:, others]).all()
     assert all((corner >= 0).all() and (corner < torch.tensor(SIZES)).all() for corner in (a, c))
 
 
@@ -49,6 +49,14 @@ def test_a_curved_code_that_adds_up_scores_one_too() -> None:
     tables = [torch.randn(size, 8, generator=generator(j)) for j, size in enumerate(SIZES)]
     h = sum(table[corners(1)[..., j]] for j, table in enumerate(tables))
     assert analogy_score(h, bootstrap=bootstrap()).value == pytest.approx(1, abs=1e-6)
+
+
+def test_a_step_that_another_factor_decides_scores_zero() -> None:
+    """A third of random pairs would share the level that decides it."""
+    steps = torch.linalg.qr(torch.randn(20, 3, generator=generator(), dtype=torch.float64)).Q.T
+    at = draw_analogies((2, 3, 5), factor=0, n=N, generator=generator())
+    h = at[..., :1] * steps[at[..., 1]]
+    assert abs(analogy_score(h, bootstrap=bootstrap()).value) < 1e-9
 
 
 def test_a_random_code_scores_zero() -> None:

@@ -31,6 +31,7 @@ def scored(
     held_out = groups[torch.cat([fold.test for fold in folds])]
     return map_scores(
         features,
+        h,
         z,
         names=tuple(f"z{j + 1}" for j in range(z.shape[1])),
         folds=folds,

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
 from tests.cases import DIM, FLAWED, PERFECT, USELESS, latents, mixing, rotation
 
 import identikit
@@ -65,6 +67,29 @@ def test_the_identity_baseline_and_controls_stand_beside() -> None:
     assert list(recovery.controls) == ["x", "noise"]
     assert recovery.controls["x"] == score(x, z, resamples=100).factors
     assert recovery.mean("noise") < 0.02
+
+
+def test_the_lead_over_a_control_is_paired_over_the_same_resamples() -> None:
+    """Beside nearly the same features the difference is far surer than either score."""
+    h, z, generator = case()
+    twin = h + 1e-3 * latents(generator, n=400)
+    recovery = score(h, z, controls={"twin": twin, "noise": latents(generator, n=400)})
+    for j, factor in enumerate(recovery.factors):
+        twins = recovery.controls["twin"][j].estimate
+        lead, over_noise = factor.above["twin"], factor.above["noise"]
+        assert lead.value == pytest.approx(factor.estimate.value - twins.value, abs=1e-12)
+        assert lead.low < 0 < lead.high or abs(lead.value) < 1e-3
+        assert lead.high - lead.low < 0.1 * (twins.high - twins.low)
+        assert over_noise.low > 0
+
+
+def test_the_least_p_is_that_of_every_shuffle_beaten_after_holm() -> None:
+    h, z, _ = case()
+    recovery = score(h, z, resamples=100)
+    # as many shuffles as four factors need
+    assert [f.least_p for f in recovery.factors] == pytest.approx([DIM / 161] * DIM)
+    perfect = score(z @ mixing(DIM, torch.Generator().manual_seed(1)), z, resamples=100)
+    assert [f.p_holm for f in perfect.factors] == [f.least_p for f in perfect.factors]
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-6, 0.0), (1e6, 0.0), (1.0, 1e4)])
@@ -162,6 +187,53 @@ def test_mixed_kinds_have_no_map_of_latents() -> None:
     assert [f.measure for f in recovery.factors] == ["R²", "AUC"]
 
 
+@pytest.mark.parametrize("size", [1e-9, 1e7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_columns_of_other_magnitudes_drown_nothing(size: float, dtype: torch.dtype) -> None:
+    """A column of noise, or a time stamp, beside features; the same with fewer samples than d."""
+    h, z, generator = case(n=1000)
+    huge = size * latents(generator, n=1000, dim=1)
+    stamp = 1e9 + 1e5 * torch.arange(1000).double()[:, None]
+    factors = {"c": z[:, 0], "b": z[:, 0] > 0}
+    for n, own in ((1000, h), (150, torch.cat([h] + [h @ mixing(DIM, generator)] * 50, dim=1))):
+        some = {name: column[:n] for name, column in factors.items()}
+        plain = score(own[:n], some, resamples=100)
+        assert plain.factors[1].estimate.value > 0.8
+        for beside in (huge, stamp):
+            moved = score(torch.cat([own, beside], 1)[:n].to(dtype), some, resamples=100)
+            for a, b in zip(moved.factors, plain.factors, strict=True):
+                assert a.estimate.value == pytest.approx(b.estimate.value, abs=0.03)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_fewer_samples_than_dimensions_are_read_by_the_same_maps_everywhere(offset: float) -> None:
+    """Features of three directions: the map of least norm is scikit-learn's."""
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator, n=100, dim=3)
+    h = z @ latents(generator, n=3, dim=400) + 0.1 * latents(generator, n=100, dim=400) + offset
+    recovery = score(h, z, train_mask=torch.arange(100) < 50, resamples=100)
+    reference = LinearRegression().fit(h[:50].numpy(), z[:50].numpy())
+    wanted = r2_score(z[50:].numpy(), reference.predict(h[50:].numpy()), multioutput="raw_values")
+    assert recovery.latents is not None
+    for factor, latent, best in zip(
+        recovery.factors, recovery.latents.affine.per_factor, wanted, strict=True
+    ):
+        assert factor.estimate == latent
+        assert factor.estimate.value == pytest.approx(best, abs=1e-3)
+    assert "ridge" in recovery.latents.status
+    fitted = h.numpy() @ np.array(recovery.latents.coefficient) + recovery.latents.intercept
+    found = r2_score(z[50:].numpy(), fitted[50:], multioutput="raw_values")
+    assert found == pytest.approx([f.estimate.value for f in recovery.factors], abs=1e-6)
+
+
+def test_all_labels_that_are_too_rare_are_named_at_once() -> None:
+    h, z, _ = case(n=60)
+    rare = {f"rare{j}": torch.arange(60) == j for j in range(5)}
+    with pytest.raises(InputError, match="5 of 6 factors") as raised:
+        score(h, {"plenty": z[:, 0] > 0, **rare})
+    assert all(name in str(raised.value) for name in rare)
+
+
 H, Z, G = case(n=60)
 
 
@@ -218,19 +290,20 @@ def test_a_factor_without_some_values_stops_and_changes_no_other() -> None:
     generator = torch.Generator().manual_seed(3)
     h = torch.randn(300, 4, generator=generator)
     z = {"a": (h @ torch.ones(4)).numpy(), "b": (h[:, 0] > 0).numpy()}
-    alone = score(h, z)
+    items = np.arange(300) // 2
+    alone = score(h, z, items=items)
     gaps = z["a"].copy()
     gaps[::5] = np.nan
     words = np.where(z["b"], "yes", "no").astype(object)
     words[:30] = None
-    found = score(h, {"gaps": gaps, **z, "words": words}, x=h[:, :1], items=np.arange(300) // 2)
+    found = score(h, {"gaps": gaps, **z, "words": words}, x=h[:, :1], items=items)
     by_name = {s.name: s for s in found.factors}
     assert list(by_name) == ["gaps", "a", "b", "words"]
     for each in alone.factors:
-        assert by_name[each.name].estimate == each.estimate
+        assert by_name[each.name].estimate.value == pytest.approx(each.estimate.value)
         assert by_name[each.name].p_value == each.p_value
-    assert by_name["gaps"].status == "240 of 300 samples have a value"
-    assert by_name["words"].status == "270 of 300 samples have a value"
+    assert by_name["gaps"].status.startswith("240 of 300 samples have a value")
+    assert by_name["words"].status.startswith("270 of 300 samples have a value")
     assert by_name["gaps"].estimate.value == pytest.approx(1)
     assert [s.name for s in found.controls["x"]] == list(by_name)
     p = [s.p_value for s in found.factors]

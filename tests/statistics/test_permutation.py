@@ -44,22 +44,79 @@ def test_noise_is_rejected_as_often_as_promised() -> None:
 
 
 def test_rotations_of_many_samples_reject_as_often_as_promised() -> None:
-    """Where samples outnumber the shuffles."""
-    p = np.array([p_value(column(200, s), column(200, s + 1000), seed=s) for s in range(400)])
+    p = np.array([p_value(column(201, s), column(201, s + 1000), seed=s) for s in range(400)])
     assert 0.02 <= (p <= 0.05).mean() <= 0.085
     assert stats.kstest(p, "uniform").pvalue > 1e-3
-    u, noise = column(200, 0), column(200, 1)
+    u, noise = column(201, 0), column(201, 1)
     assert p_value(u, u + noise) == pytest.approx(1 / (DRAWS + 1))
     assert p_value(u, -u) == pytest.approx(1.0)
 
 
 def test_sums_of_rotations_are_those_of_the_samples_moved() -> None:
-    u, v = torch.cat([column(50, 0), column(50, 2)], 1), torch.cat([column(50, 1)] * 2, 1)
-    shuffles = Permutations(groups=torch.arange(50), shuffles=49, seed=3)
-    moved = shuffles._shifted(u, v)
-    order = torch.randperm(50, generator=stream(3, "permutations"))
-    wanted = [(u[order] * v[order].roll(-step, dims=0)).sum(dim=0) for step in range(1, 50)]
-    torch.testing.assert_close(moved.sort(dim=1).values, torch.stack(wanted, 1).sort(dim=1).values)
+    n = 51
+    u, v = torch.cat([column(n, 0), column(n, 2)], 1), torch.cat([column(n, 1)] * 2, 1)
+    moved = Permutations(groups=torch.arange(n), shuffles=40, seed=3)._rotated(u, v)
+    generator = stream(3, "permutations")
+    halves = torch.randperm(n, generator=generator).tensor_split(2)
+    by = [torch.randint(len(half), (40,), generator=generator).tolist() for half in halves]
+    wanted = [
+        sum((u[h] * v[h].roll(-s, dims=0)).sum(dim=0) for h, s in zip(halves, own, strict=True))
+        for own in zip(*by, strict=True)
+    ]
+    torch.testing.assert_close(moved, torch.stack([torch.as_tensor(w) for w in wanted], 1))
+
+
+def test_a_crossed_design_is_shuffled_within_groups() -> None:
+    """Every object from the same angles: objects in another order have the same angles."""
+    groups, angle = torch.arange(200) // 20, (torch.arange(200) % 20).double()[:, None]
+    assert p_value(angle, angle, groups=groups) == pytest.approx(1 / (DRAWS + 1))
+    rejected = [
+        p_value(column(200, s) + column(10, s + 500)[groups], angle, groups=groups, seed=s) <= 0.05
+        for s in range(200)
+    ]
+    assert 0.01 <= np.mean(rejected) <= 0.1  # standard error .015
+
+
+@pytest.mark.parametrize("sizes", [[3] * 8, [2, 3, 4, 3, 2, 6]])
+@pytest.mark.parametrize("constant", [True, False])
+def test_shuffles_keep_what_a_design_fixes(sizes: list[int], constant: bool) -> None:
+    groups = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    groups = groups[torch.randperm(len(groups), generator=torch.Generator().manual_seed(0))]
+    layout = Permutations(groups=groups, shuffles=1, seed=0)._layout
+    seen = set()
+    for seed in range(50):
+        rows = layout.shuffle(torch.Generator().manual_seed(seed), constant=constant)
+        seen.add(tuple(rows.tolist()))
+        for k in range(len(sizes)):
+            donors = groups[rows[groups == k]].unique()
+            assert len(donors) == 1  # a group's values are those of one group
+            if not constant:
+                assert sizes[int(donors)] == sizes[k]
+        if not constant:
+            assert rows.sort().values.tolist() == list(range(len(groups)))
+    assert len(seen) > 20
+
+
+@pytest.mark.parametrize(
+    ("groups", "v", "arrangements"),
+    [
+        ([0, 1, 2, 3], [1.0, 0.0, 0.0, 0.0], 4),
+        ([0, 1, 2, 3], [1.0, 2.0, 3.0, 4.0], 24),
+        ([0, 0, 1, 1, 2, 2], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0], 3),
+        ([0, 0, 1, 1, 2, 2], [1.0, 2.0, 1.0, 2.0, 1.0, 2.0], 8),  # within groups alone
+        ([0, 0, 1, 1, 2, 2], [1.0, 2.0, 1.0, 2.0, 3.0, 3.0], 3 * 4),
+        ([0, 0, 1, 1, 1], [1.0, 2.0, 3.0, 3.0, 3.0], 2),
+    ],
+)
+def test_the_least_p_counts_the_arrangements(
+    groups: list[int], v: list[float], arrangements: int
+) -> None:
+    values = torch.tensor(v, dtype=torch.float64)[:, None]
+    shuffles = Permutations(groups=torch.tensor(groups), shuffles=999, seed=0)
+    (least,) = shuffles.least_p_values([Pairing(u=values, v=values)])
+    assert least == pytest.approx(1 / arrangements)
+    (found,) = shuffles.p_values([Pairing(u=values, v=values)])
+    assert found == pytest.approx(1 / arrangements, abs=0.05)
 
 
 def test_signal_is_found_and_the_least_p_is_one_over_all_draws() -> None:
@@ -189,20 +246,44 @@ def test_control_values_belong_to_items_and_keep_their_spread() -> None:
 def test_what_is_memorised_is_told_from_what_is_read() -> None:
     """A code of the item names anything about it; one of the factor names the factor alone."""
     generator = torch.Generator().manual_seed(0)
-    items = torch.arange(1200) % 30
-    value = (torch.randperm(30, generator=generator) % 3)[items]
+    items = torch.arange(1200) % 60
+    value = (torch.randperm(60, generator=generator) % 3)[items]
     item_code = torch.nn.functional.one_hot(items).double()
     factor_code = torch.nn.functional.one_hot(value).double()
+    angle = (torch.arange(1200) // 60).double()
     for code, selective in ((item_code, False), (factor_code, True)):
         h = code + 0.05 * torch.randn(code.shape, generator=generator, dtype=torch.float64)
-        (score,) = identikit.score(h, {"f": value}, items=items, resamples=100).factors
-        assert score.estimate.value > 0.99
+        found = identikit.score(h, {"f": value, "angle": angle}, items=items, resamples=100)
+        score, varying = found.factors
+        assert (score.estimate.low > 0.8) == selective  # on items of its own
+        assert score.same_items is not None
+        assert score.same_items.value > 0.99
         assert score.selectivity is not None
         assert score.control_task is not None
         assert (score.selectivity.low > 0.2) == selective
         assert score.selectivity.value == pytest.approx(
-            score.estimate.value - score.control_task.value
+            score.same_items.value - score.control_task.value
         )
+        assert varying.selectivity is None
+        assert "100% of it varies within items" in varying.status
+
+
+def test_sixty_factors_that_are_all_there_are_all_found() -> None:
+    z = latents(torch.Generator().manual_seed(0), n=400, dim=60)
+    recovery = identikit.score(z @ latents(torch.Generator().manual_seed(1), n=60, dim=60), z)
+    for factor in recovery.factors:
+        assert factor.p_holm == factor.least_p == pytest.approx(60 / 2401)
+
+
+def test_a_few_groups_leave_everything_undecided() -> None:
+    """Six groups, three held out: of six orders of their values one in six comes out by chance."""
+    groups = torch.arange(120) // 20
+    z = torch.tensor([0.0, 1.0, 2.0, 5.0, 3.0, 4.0]).double()[groups]
+    h = z[:, None] + 0.01 * column(120, 0)
+    recovery = identikit.score(h, {"z": z}, groups=groups, resamples=100)
+    assert recovery.factors[0].least_p == pytest.approx(1 / 6)
+    assert recovery.findings[0].verdict == "undecided"
+    assert "few groups: with 3 held out" in recovery.status
 
 
 def test_one_item_has_no_control_task() -> None:

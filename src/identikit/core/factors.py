@@ -74,6 +74,10 @@ class Factor:
                 "a circular factor needs a period (360 for degrees), others take none."
             )
 
+    def renamed(self, name: str) -> "Factor":
+        """The same values under another name."""
+        return replace(self, name=name)
+
 
 class Factors(Mapping[str, Factor]):
     """An ordered table of factors over the same n samples.

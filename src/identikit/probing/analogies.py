@@ -1,7 +1,8 @@
 """Analogies: does h(a) - h(b) + h(c) land on h(d), where a : b = d : c in one factor?
 
 a and d have level i of the factor, b and c level j; a and b share all other factors, d and c
-share theirs. With the two differences p = h(a) - h(b) and q = h(d) - h(c),
+share theirs, and each of these differs between the pairs: a step that another factor decides is
+not the same step. With the two differences p = h(a) - h(b) and q = h(d) - h(c),
 
     score = 1 - E|h(a) - h(b) + h(c) - h(d)|² / (E|p|² + E|q|²) = 2 E p.q / (E|p|² + E|q|²)
 
@@ -24,7 +25,7 @@ from identikit.statistics.bootstrap import Bootstrap, Statistic
 def draw_analogies(
     sizes: tuple[int, ...], *, factor: int, n: int, generator: torch.Generator
 ) -> Int[Tensor, "4 n factors"]:
-    """Corners a, b, c, d of random parallelograms along one factor, the other factors different.
+    """Corners a, b, c, d of random parallelograms along one factor, all other factors different.
 
     Args:
         sizes: Number of levels of each factor.
@@ -39,11 +40,9 @@ def draw_analogies(
         raise InputError(
             f"analogies need two factors or more, of two levels or more each; got sizes {sizes}."
         )
-    one, other = (_settings(sizes, n, generator) for _ in range(2))
-    beside = next(j for j in range(len(sizes)) if j != factor)
-    equal = (one == other).long()
-    same = equal.sum(1) - equal[:, factor] == len(sizes) - 1
-    other[same, beside] = (other[same, beside] + 1) % sizes[beside]
+    levels = torch.tensor(sizes)
+    one = _settings(torch.zeros(len(sizes)), levels, n, generator)
+    other = (one + _settings(torch.ones(len(sizes)), levels, n, generator)) % levels
     start = one[:, factor].clone()
     step = torch.randint(1, sizes[factor], (n,), generator=generator)
     corners = [one, one.clone(), other, other.clone()]
@@ -74,6 +73,10 @@ def _agreement(p: Tensor, q: Tensor) -> Statistic:
     return statistic
 
 
-def _settings(sizes: tuple[int, ...], n: int, generator: torch.Generator) -> Tensor:
-    columns = [torch.randint(size, (n,), generator=generator) for size in sizes]
+def _settings(least: Tensor, levels: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Numbers from `least` to below `levels` for each factor."""
+    columns = [
+        torch.randint(int(low), int(high), (n,), generator=generator)
+        for low, high in zip(least, levels, strict=True)
+    ]
     return torch.stack(columns, dim=1)

@@ -9,15 +9,19 @@ form: 1 / levels, the share of positives, and for macro F1 the mean over classes
 named and true (`measures.class_correlation`).
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from identikit.core.estimate import Estimate
 from identikit.core.factors import Factor, Kind
 from identikit.probing.classifier import Classifier
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
+from identikit.statistics.intervals import of_auc, of_balanced_accuracy
 from identikit.statistics.permutation import Pairing
 
 
@@ -28,7 +32,7 @@ def score_classes(
     label: Int[Tensor, " n"],
     bootstrap: Bootstrap,
 ) -> tuple[FactorScore, Resampled, Pairing]:
-    """One factor's score, its resamples and what its p-value needs.
+    """One factor's score, the resamples behind it and what its p-value needs.
 
     Args:
         factor: The factor.
@@ -66,17 +70,51 @@ def score_classes(
         pairing = Pairing(u=u, v=v / v.sum(dim=0).clamp(min=1))
     extras = {name: bootstrap.value(each).item() for name, each in others.items()}
     resampled = bootstrap.resampled(statistic)
+    groups = bootstrap.independent(label)
+    if factor.kind is Kind.BINARY:
+        rarer = float(groups.min())
+        resampled = replace(resampled, effective=rarer)
+        estimate = of_auc(resampled.value.item(), resampled.draws[:, 0], effective=rarer)
+    else:
+        estimate = _balanced(
+            named == label, label, groups, resampled, alone=bootstrap.n_groups == bootstrap.n
+        )
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
         measure=measure,
-        estimate=resampled.estimates()[0],
+        estimate=estimate,
         chance=chance,
         extras=extras | {"accuracy": (named == label).double().mean().item()},
         chances=chances,
-        effective_n=bootstrap.independent(label),
+        effective_n=int(groups.min()),
     )
     return score, resampled, pairing
+
+
+def _balanced(
+    hit: Tensor, label: Tensor, groups: Tensor, resampled: Resampled, *, alone: bool
+) -> Estimate:
+    """The interval of the mean share of hits, with counts that dependence within groups lessens.
+
+    Args:
+        hit: Which samples are named rightly.
+        label: Their levels.
+        groups: How many groups hold each level.
+        resampled: The mean share of hits, groups drawn anew.
+        alone: Whether every sample is a group of its own.
+    """
+    member = torch.nn.functional.one_hot(torch.unique(label, return_inverse=True)[1]).double()
+    count = member.sum(dim=0)
+    recall = (hit.double() @ member) / count
+    if alone:
+        return of_balanced_accuracy(recall, count)
+    apart = (recall * (1 - recall) / count).sum() / len(count) ** 2
+    if apart == 0:
+        return of_balanced_accuracy(recall, groups.double())
+    draws = resampled.draws[~resampled.draws.isnan()]
+    fewer = count * (apart / draws.var()).clamp(max=1.0)
+    return of_balanced_accuracy(recall, fewer.clamp(min=1.0))
 
 
 def _score(gain: Tensor) -> Tensor:

@@ -44,6 +44,8 @@ def _explained(score: FactorScore, verdict: Verdict, controls: Sequence[Control]
     words = [_why(score, verdict, controls)]
     if score.row_space is not None and verdict is not Verdict.NOT_SHOWN:
         words.append(_where(score, score.row_space))
+    if score.over_training is not None:
+        words.append(f"over training rows too {score.over_training}")
     if score.p_holm is not None:
         words.append(f"p {format_number(score.p_holm)} (Holm)")
     if score.selectivity is not None:

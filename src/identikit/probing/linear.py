@@ -23,6 +23,8 @@ from torch import Tensor
 from identikit.core.linalg import LeastSquares, PrincipalAxes, Procrustes, above_cut_off
 from identikit.probing.moments import Moments
 
+SMALLEST, LARGEST = 1e-3, 100.0
+"""Sizes of columns beside their median, beyond which they are brought."""
 COLUMNS = 512
 """Of maps with different penalties that are scored at a time."""
 WELL_POSED = 1e-6
@@ -61,11 +63,35 @@ def equal_norm(moments: Moments, *, intercept: bool) -> tuple[Tensor, Tensor, Te
     size = (hh.diagonal().clamp(min=0) / max(moments.n, 1)).sqrt()
     noise = moments.noise()
     alive = size > 4 * noise  # below this a column is its own rounding error
+    if moments.turned and len(size):  # one size for all, or least norm were another one
+        size = size.square().sum().sqrt().expand_as(size)
     unit = torch.where(alive, 1 / size.where(alive, 1.0), 0.0)
     worst = (noise * unit).max().item() if len(unit) else 0.0
     gram = unit[:, None] * hh
     gram *= unit
     return gram, unit[:, None] * hy, unit[:, None], worst
+
+
+def units(moments: Moments) -> Float[Tensor, " d"]:
+    """What each column is multiplied by before anything that asks for its size.
+
+    One column of huge numbers, such as a time stamp, would leave all others below the cut-off
+    and the penalty; a tiny one beside the others would drown itself. Columns within `SMALLEST`
+    to `LARGEST` times the median size keep their own, and so nearly all features do: where
+    sizes say how much there is to see, as in pixels, equal ones would lift noise.
+    """
+    size = (moments.hh.diagonal().clamp(min=0) / max(moments.n, 1)).sqrt()
+    return torch.ones_like(size) if moments.turned else units_of(size, noise=moments.noise())
+
+
+def units_of(size: Float[Tensor, " d"], *, noise: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    """The same for columns of these standard deviations, some of which may be but noise."""
+    alive = size > 4 * noise
+    if not bool(alive.any()):
+        return torch.ones_like(size)
+    typical = size[alive].median()
+    wanted = size.clamp(min=SMALLEST * typical, max=LARGEST * typical)
+    return torch.where(alive, wanted / size.where(alive, 1.0), 1.0)
 
 
 def ridge(

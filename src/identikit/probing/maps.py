@@ -7,7 +7,7 @@ and 3. h is (n, d_h), z is (n, d_z); for a head, rows W against cluster vectors 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -16,10 +16,12 @@ from torch import Tensor
 
 from identikit.core.estimate import Estimate
 from identikit.core.linalg import LeastSquares, Procrustes, centred, principal_axes
+from identikit.core.linalg import least_squares as fit_rows
+from identikit.core.linalg import procrustes as turn_rows
 from identikit.core.memory_mapped import blocks, rows_at_once
 from identikit.probing.linear import least_squares, procrustes
 from identikit.probing.moments import FoldMoments, Moments
-from identikit.probing.regression import CompressedFeatures
+from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
@@ -30,6 +32,7 @@ MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take 
 
 def map_scores(
     features: CompressedFeatures,
+    raw: Float[Tensor, "n d_h"],
     z: Float[Tensor, "n d_z"],
     *,
     names: tuple[str, ...],
@@ -37,11 +40,13 @@ def map_scores(
     statistics: FoldMoments,
     groups: Int[Tensor, " n"],
     bootstrap: Bootstrap,
+    fits: list[Regression] | None = None,
 ) -> MapScores:
     """Every map fitted on the training part of each fold and scored on what it held out.
 
     Args:
         features: Representation, or head rows.
+        raw: The same as they came.
         z: Factors, or the cluster vector of each row.
         names: Names of the columns of z.
         folds: Splits whose test parts do not overlap.
@@ -49,21 +54,26 @@ def map_scores(
         groups: Points of one group are copies or neighbours: they count as one independent
             point for the status.
         bootstrap: Resamples of the test rows of all folds, one after another.
+        fits: The affine map to each column of z, where they are known; else least squares.
     """
     h, dim = features.h, features.dim
     test = torch.cat([fold.test for fold in folds])
     z_test = z[test]
     moments = [statistics.train(i) for i in range(len(folds))]
-    fits = [least_squares(m) for m in moments]
+    least = [least_squares(m) for m in moments]
+    affine = [_together(fits)] if fits is not None else least
 
     def held_out(maps: Iterable[Map]) -> Tensor:
-        return torch.cat(
-            [_predicted(one, h, fold.test) for one, fold in zip(maps, folds, strict=True)]
-        )
+        return _joined(maps, h, folds)
 
-    weak = held_out(fits)
-    plain = held_out(least_squares(m, intercept=False) for m in moments)
-    turned = held_out(procrustes(m) for m in moments)
+    weak = held_out(affine)
+    if features.basis is None:
+        plain = held_out(least_squares(m, intercept=False) for m in moments)
+        turned = held_out(procrustes(m) for m in moments)
+    else:  # coordinates have lost the means, which these two must not
+        pairs = [(raw[fold.train], z[fold.train]) for fold in folds]
+        plain = _joined([fit_rows(a, b, intercept=False) for a, b in pairs], raw, folds)
+        turned = _joined([turn_rows(a, b) for a, b in pairs], raw, folds)
     strong = held_out(_assigned(m, features) for m in moments)
     affine_r2, linear_r2, procrustes_r2 = bootstrap.scores(
         measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3
@@ -71,10 +81,11 @@ def map_scores(
     mcc_weak, mcc_strong = bootstrap.scores(
         measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2
     )
-    last = fits[-1]
+    last = affine[-1]
+    rank = min(fit.rank for fit in least)
     n_train = min(len(torch.unique(groups[fold.train])) for fold in folds)
     isometry_error, map_condition_number = _isometry(
-        h, test, z_test, bootstrap, varies=any(fit.rank for fit in fits)
+        h, test, z_test, bootstrap, varies=any(fit.rank for fit in least)
     )
     return MapScores(
         names=names,
@@ -85,13 +96,13 @@ def map_scores(
         mcc_strong=mcc_strong,
         isometry_error=isometry_error,
         map_condition_number=map_condition_number,
-        rank=min(fit.rank for fit in fits),
-        condition_number=_finite(last.condition_number),
-        coefficient=tuple(tuple(row) for row in features.widened(last.coefficient).tolist()),
-        intercept=tuple(last.intercept.tolist()),
+        rank=rank,
+        condition_number=_finite(least[-1].condition_number),
+        coefficient=tuple(tuple(row) for row in features.map_of(last.coefficient).tolist()),
+        intercept=tuple(features.intercept_of(last.coefficient, last.intercept).tolist()),
         n_train=n_train,
         n_test=bootstrap.n_groups,
-        status=_status(n_train, dim, min(fit.rank for fit in fits)),
+        status=_status(n_train, dim, rank, ridge=any(fit.penalty for fit in fits or ())),
     )
 
 
@@ -108,6 +119,21 @@ class Assigned:
 
 
 Map = LeastSquares | Procrustes | Assigned
+
+
+def _together(fits: list[Regression]) -> LeastSquares:
+    """The maps to each column of z as one."""
+    return LeastSquares(
+        coefficient=torch.cat([fit.coefficient for fit in fits], dim=1),
+        intercept=torch.cat([fit.intercept for fit in fits]),
+        rank=fits[0].rank,
+        condition_number=fits[0].condition_number,
+    )
+
+
+def _joined(maps: Iterable[Map], h: Tensor, folds: list[Split]) -> Tensor:
+    """Predictions for what each fold holds out, one fold after another."""
+    return torch.cat([_predicted(one, h, fold.test) for one, fold in zip(maps, folds, strict=True)])
 
 
 def _predicted(one: Map, h: Tensor, rows: Tensor) -> Tensor:
@@ -163,8 +189,8 @@ def _isometry(
 ) -> tuple[Estimate | None, float | None]:
     """Relative spread of the singular values with its interval, and largest over smallest.
 
-    The spread of estimated singular values is too large, and in resamples once more: the
-    basic interval 2 t - q turns that bias around where percentiles would double it.
+    The spread of estimated singular values is too large, and in resamples once more, which
+    the interval takes off.
     """
     d = z.shape[1]
     if d > MOST_ISOMETRY or bootstrap.n_groups < 4 * d or not varies:
@@ -177,13 +203,8 @@ def _isometry(
         error = (s - mean).abs().mean(dim=1, keepdim=True) / mean
         return torch.cat([error, s[:, :1] / s[:, -1:]], dim=1)
 
-    percentile, condition = bootstrap.estimates(spread)
-    value = percentile.value
-    error = Estimate(
-        value=value,
-        low=max(0.0, 2 * value - percentile.high),
-        high=max(value, 2 * value - percentile.low),
-    )
+    error, condition = bootstrap.estimates(spread)
+    error = replace(error, low=max(0.0, error.low))
     return error, _finite(condition.value)
 
 
@@ -191,7 +212,9 @@ def _finite(value: float) -> float | None:
     return value if value < 1e15 else None
 
 
-def _status(n_train: int, dim: int, rank: int) -> str:
+def _status(n_train: int, dim: int, rank: int, *, ridge: bool) -> str:
+    if ridge:
+        return f"affine by ridge: least squares overfits {dim} dimensions with {n_train} samples"
     if n_train <= dim:
         return (
             f"not determined: {n_train} independent points cannot fix a map from {dim} dimensions"

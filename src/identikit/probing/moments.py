@@ -44,6 +44,19 @@ class Moments:
     """Sum of (y - mean)², each column by itself."""
     eps: float
     """Relative rounding of the numbers as they came: 1.2e-7 for float32."""
+    turned: bool = False
+    """Whether columns of h are coordinates along principal directions, whose sizes must stay."""
+
+    def scaled(self, unit: Float[Tensor, " d"]) -> "Moments":
+        """The statistics that h times a number for each column would have given."""
+        if bool((unit == 1).all()):
+            return self
+        return replace(
+            self,
+            mean_h=self.mean_h * unit,
+            hh=unit[:, None] * self.hh * unit,
+            hy=unit[:, None] * self.hy,
+        )
 
     def noise(self) -> Float[Tensor, " d"]:
         """Root mean square error of each column of h from having been rounded."""
@@ -61,6 +74,7 @@ class PartMoments:
     d: int
     """Columns of h."""
     eps: float = 0.0
+    turned: bool = False
 
     @classmethod
     def empty(
@@ -118,7 +132,7 @@ class PartMoments:
                 f"{tuple(self.packed.shape)} and {tuple(other.packed.shape)}."
             )
         packed = merge(torch.stack([self.packed, other.packed.to(self.packed.device)]))
-        return PartMoments(packed=packed, d=self.d, eps=max(self.eps, other.eps))
+        return replace(self, packed=packed, eps=max(self.eps, other.eps))
 
     def projected(self, basis: Float[Tensor, "d r"]) -> "PartMoments":
         """The statistics that B'h would have given in place of h, for orthonormal columns B."""
@@ -155,6 +169,7 @@ class PartMoments:
             hy=below[d:].T,
             yy=off[:, d:].square().sum(0) + sum(p.diagonal()[1 + d :] for p in chosen),
             eps=self.eps,
+            turned=self.turned,
         )
 
 
@@ -234,6 +249,7 @@ class FoldMoments:
         *,
         splits: list[Split],
         eps: float = 0.0,
+        turned: bool = False,
     ) -> "FoldMoments":
         """One pass over the rows.
 
@@ -242,12 +258,13 @@ class FoldMoments:
             y: Targets of the same rows.
             splits: Row numbers to fit on and to score.
             eps: Relative rounding of h, where it is coarser than that of its dtype.
+            turned: Whether columns of h are coordinates along principal directions.
         """
         part, training, testing = parts_of(len(h), splits)
         moments = PartMoments.empty(
             parts=training.shape[1], d=h.shape[1], k=y.shape[1], device=h.device
         )
-        moments.eps = eps
+        moments.eps, moments.turned = eps, turned
         moments.add(h, y, part=part)
         return cls(moments=moments, training=training, testing=testing)
 

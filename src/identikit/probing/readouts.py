@@ -64,6 +64,8 @@ class FeatureStatistics:
     features: CompressedFeatures
     statistics: FoldMoments
     """Of the plan's split, then of its folds; targets are those of the regressed factors."""
+    fits: list[Regression]
+    """The regressed factors' maps, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,24 +85,44 @@ def gather(
     Raises:
         InputError: a factor that does not vary in one of the two parts, or has no level in both.
     """
-    for factor in factors.values():
-        require_both_parts(factor, plan.split)
+    require_both_parts(factors, plan.split)
     features = CompressedFeatures.of(h)
     y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
+    widths = [t.shape[1] for t in y]
     splits = [plan.split, *within(plan.split, plan.folds)]
     joined = torch.cat(y, dim=1) if y else torch.zeros(len(h), 0, dtype=torch.float64)
     statistics = features.statistics(joined, splits=splits)
-    return FeatureStatistics(features=features, statistics=statistics)
+    fits = fit_each(statistics, widths=widths) if widths else []
+    return FeatureStatistics(features=features, statistics=statistics, fits=fits)
 
 
 def with_p_values(results: list[ProbeResult], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
     """The scores, each with its p-value among all of them."""
     p = plan.permutations.p_values([result.pairing for result in results])
-    corrected = zip(results, p, holm(p), benjamini_hochberg(p), strict=True)
-    least = min(1.0, len(results) / (1 + plan.permutations.shuffles))
+    least = holm(plan.permutations.least_p_values([result.pairing for result in results]))
+    corrected = zip(results, p, holm(p), benjamini_hochberg(p), least, strict=True)
     return tuple(
-        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr, least_p=least)
-        for result, each, by_holm, by_fdr in corrected
+        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr, least_p=smallest)
+        for result, each, by_holm, by_fdr, smallest in corrected
+    )
+
+
+def above_controls(
+    scores: tuple[FactorScore, ...],
+    results: list[ProbeResult],
+    *,
+    controls: Mapping[str, list[ProbeResult]],
+) -> tuple[FactorScore, ...]:
+    """Add each score less that of each control, over the same resamples."""
+    return tuple(
+        replace(
+            score,
+            above={
+                name: (own.resampled - others[j].resampled).estimates()[0]
+                for name, others in controls.items()
+            },
+        )
+        for j, (score, own) in enumerate(zip(scores, results, strict=True))
     )
 
 
@@ -118,55 +140,6 @@ def read_each(
     return [results[name] for name in factors]
 
 
-def with_control_task(
-    scores: tuple[FactorScore, ...],
-    results: list[ProbeResult],
-    *,
-    controls: list[ProbeResult],
-) -> tuple[FactorScore, ...]:
-    """Add each factor's score for random values of the items, and the difference.
-
-    Args:
-        scores: Those of the factors.
-        results: Where they are from.
-        controls: Those of the factors with random values for items (Hewitt and Liang 2019).
-    """
-    both = zip(scores, results, controls, strict=True)
-    return tuple(
-        replace(
-            score,
-            control_task=other.score.estimate,
-            selectivity=(own.resampled - other.resampled).estimates()[0],
-        )
-        for score, own, other in both
-    )
-
-
-def with_differences(
-    scores: tuple[FactorScore, ...],
-    results: list[ProbeResult],
-    *,
-    controls: Mapping[str, list[ProbeResult]],
-) -> tuple[FactorScore, ...]:
-    """Add by how much each score exceeds that of every control.
-
-    Args:
-        scores: Those of the factors.
-        results: Where they are from.
-        controls: The same from other features of the same samples.
-    """
-    return tuple(
-        replace(
-            score,
-            above={
-                name: (own.resampled - others[j].resampled).estimates()[0]
-                for name, others in controls.items()
-            },
-        )
-        for j, (score, own) in enumerate(zip(scores, results, strict=True))
-    )
-
-
 def targets(factor: Factor) -> Float[Tensor, "n k"]:
     """What is regressed: the values, or cosine and sine of the angle."""
     if factor.kind is not Kind.CIRCULAR:
@@ -175,26 +148,34 @@ def targets(factor: Factor) -> Float[Tensor, "n k"]:
     return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
-def require_both_parts(factor: Factor, split: Split) -> None:
-    """Refuse a factor that the split leaves without anything to fit or to score.
+def require_both_parts(factors: Factors, split: Split) -> None:
+    """Refuse factors that the split leaves without anything to fit or to score, naming all.
 
     Raises:
         InputError: one value only in a part, or no level in common.
     """
-    for part, rows in (("training", split.train), ("held-out", split.test)):
-        values = factor.values[rows]
-        if bool((values == values[0]).all()):
-            raise InputError(
-                f"factor {factor.name!r} has one value only in the {part} part "
-                f"({len(rows)} samples). Give more samples, split by other groups, "
-                "or leave the factor out."
-            )
-    test = factor.values[split.test]
-    if factor.kind in CLASSES and not torch.isin(test, factor.values[split.train]).any():
+    found = [
+        f"{factor.name!r} has {lack}"
+        for factor in factors.values()
+        if (lack := lack_of_values(factor, split))
+    ]
+    if found:
         raise InputError(
-            f"factor {factor.name!r} has no level in both parts, so no classifier can be "
-            "scored. Hold out other groups, or leave the factor out."
+            f"{len(found)} of {len(factors)} factors cannot be read out: {'; '.join(found)} "
+            f"({len(split.train)} samples to fit, {len(split.test)} held out). Give more samples, "
+            "hold out other groups or take another seed, or leave these factors out."
         )
+
+
+def lack_of_values(factor: Factor, split: Split) -> str | None:
+    """Why a split leaves nothing to fit or to score of a factor; None where it does not."""
+    train, test = factor.values[split.train], factor.values[split.test]
+    for part, values in (("training", train), ("held-out", test)):
+        if bool((values == values[0]).all()):
+            return f"one value only in the {part} part"
+    if factor.kind in CLASSES and not torch.isin(test, train).any():
+        return "no level in both parts"
+    return None
 
 
 def _regressions(
@@ -203,8 +184,7 @@ def _regressions(
     """All regressions in one solve."""
     split = plan.split
     y = [targets(f) for f in factors]
-    fits = fit_each(gathered.statistics, widths=[t.shape[1] for t in y])
-    predictions = predict_each(fits, gathered.features.h, split=split)
+    predictions = predict_each(gathered.fits, gathered.features.h, split=split)
     held_out = {
         f.name: (f, prediction, t[split.test])
         for f, prediction, t in zip(factors, predictions, y, strict=True)
@@ -216,7 +196,7 @@ def _regressions(
             results[name] = _ordinal(factor, prediction, target, plan.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
             results[name] = _circular(factor, prediction, target, plan.bootstrap)
-    for factor, fit in zip(factors, fits, strict=True):
+    for factor, fit in zip(factors, gathered.fits, strict=True):
         result = results[factor.name]
         score = replace(result.score, status=_status(gathered, fit))
         results[factor.name] = replace(result, score=score)
@@ -232,17 +212,18 @@ def _continuous(
     resampled = bootstrap.resampled(measures.r2(prediction, target))
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     results = {}
-    for j, ((name, (_, p, t)), each) in enumerate(zip(parts.items(), r, strict=True)):
+    for j, (name, (_, p, t)) in enumerate(parts.items()):
+        own = resampled[j : j + 1]
         score = FactorScore(
             name=name,
             kind=Kind.CONTINUOUS,
             measure="R²",
-            estimate=resampled[j].estimates()[0],
+            estimate=own.estimates()[0],
             chance=0.0,
-            extras={"r": each},
-            effective_n=bootstrap.independent(),
+            extras={"r": r[j]},
+            effective_n=bootstrap.n_groups,
         )
-        results[name] = ProbeResult(score=score, resampled=resampled[j], pairing=Pairing(u=p, v=t))
+        results[name] = ProbeResult(score=score, resampled=own, pairing=Pairing(u=p, v=t))
     return results
 
 
@@ -257,7 +238,7 @@ def _ordinal(
         estimate=resampled.estimates()[0],
         chance=0.0,
         extras={"r2": r2_score(prediction, target).item()},
-        effective_n=bootstrap.independent(),
+        effective_n=bootstrap.n_groups,
     )
     u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
     return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=u, v=v))
@@ -281,7 +262,7 @@ def _circular(
             "mean_cosine": error.cos().mean().item(),
             "median_error": error.abs().median().item() * turn,
         },
-        effective_n=bootstrap.independent(),
+        effective_n=bootstrap.n_groups,
     )
     return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=prediction, v=target))
 
@@ -313,7 +294,9 @@ def _classifications(
 
 def _coordinates(gathered: FeatureStatistics, split: Split) -> tuple[Tensor, Tensor, Tensor]:
     """Both parts in principal coordinates of the first, and their sizes there, the first 1."""
-    axes = linear.principal_axes(gathered.statistics.train(0))
+    train = gathered.statistics.train(0)
+    scale = linear.units(train)
+    axes = linear.principal_axes(train.scaled(scale))
     h, dtype = gathered.features.h, gathered.features.dtype
     if not len(axes.size):  # nothing varies
         nought = torch.zeros(len(h), 1, dtype=dtype)
@@ -322,7 +305,7 @@ def _coordinates(gathered: FeatureStatistics, split: Split) -> tuple[Tensor, Ten
     for rows in (split.train, split.test):
         part, start = scratch((len(rows), len(axes.size)), dtype), 0
         for block in blocks(h, rows):
-            part[start : start + len(block)] = axes.coordinates(block) / unit
+            part[start : start + len(block)] = axes.coordinates(block * scale) / unit
             start += len(block)
         parts.append(part)
     return parts[0], parts[1], axes.size / unit

@@ -7,8 +7,10 @@ inside the training part, by whole groups, says where that fails: ridge,
     min_{A, b} |Y - (H A + b)|² + penalty |Hc|² |A|²,  Hc = H less its mean,
 
 replaces it for a factor where its squared error is less than 0.95 of that of least squares.
-The penalty, in units of |Hc|² of the training part, is the one with the least such error. One
-pass over the rows gathers the statistics (`moments`) that all of this needs, one more
+The penalty, in units of |Hc|² of the training part, is the one with the least such error.
+Columns of other orders of magnitude than the rest are brought nearer first (`linear.units`) where
+that lessens the error as much.
+One pass over the rows gathers the statistics (`moments`) that all of this needs, one more
 predicts. h is (n, d), y (n, k).
 """
 
@@ -50,11 +52,20 @@ class CompressedFeatures:
     eps: float
     """Relative rounding of the features as they came."""
     basis: Float[Tensor, "d r"] | None = None
-    """Orthonormal directions whose coordinates h are; None where nothing had to be done."""
+    """Orthonormal directions of the scaled columns, less their means, whose coordinates h are;
+    None where nothing had to be done."""
+    unit: Float[Tensor, " d"] | None = None
+    """What the columns that came were multiplied by before; None for 1."""
+    mean: Float[Tensor, " d"] | None = None
+    """What was taken from the columns that came; None for nothing."""
 
     @classmethod
     def of(
-        cls, h: Float[Tensor, "n d"], *, fitted: Int[Tensor, " n_fitted"] | None = None
+        cls,
+        h: Float[Tensor, "n d"],
+        *,
+        fitted: Int[Tensor, " n_fitted"] | None = None,
+        scaled: bool = True,
     ) -> "CompressedFeatures":
         """The features as they are, or their coordinates in the span of the rows fitted on.
 
@@ -64,6 +75,8 @@ class CompressedFeatures:
         Args:
             h: Features.
             fitted: Rows whose span is enough; all of them if not given.
+            scaled: Whether means are taken off and columns of other orders of magnitude brought
+                nearer (`linear.units`).
 
         Raises:
             InputError: no rows, NaN or infinity.
@@ -72,18 +85,31 @@ class CompressedFeatures:
         if n >= d:
             return cls(h=h, eps=relative_rounding(h))
         require_rows(h, h)
-        rows = (h if fitted is None else h[fitted]).double()
+        own = (h if fitted is None else h[fitted]).double()
+        noise, rows = rounding(h), own
+        mean, unit = None, None
+        if scaled:
+            mean = own.mean(dim=0)
+            rows = own - mean
+            unit = linear.units_of(rows.square().mean(dim=0).sqrt(), noise=noise)
+            rows, noise = rows * unit, noise * unit
         values, vectors = torch.linalg.eigh(rows @ rows.T)
-        worst = rounding(h).max().item()
-        kept = above_cut_off(values, shape=(n, d), noise=worst, squared=True)
+        kept = above_cut_off(values, shape=(n, d), noise=noise.max().item(), squared=True)
+        if not bool(kept.any()):  # nothing varies
+            return cls(h=h.new_zeros(len(h), 1).double(), eps=0.0, basis=rows.new_zeros(d, 1))
         size = values[kept].sqrt()
         basis = rows.T @ (vectors[:, kept] / size)
-        coordinates = vectors[:, kept] * size if fitted is None else h.double() @ basis
-        return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis)
+        if fitted is None:
+            coordinates = vectors[:, kept] * size
+        else:
+            every = h.double() if mean is None or unit is None else (h.double() - mean) * unit
+            coordinates = every @ basis
+        return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis, unit=unit, mean=mean)
 
     def statistics(self, y: Float[Tensor, "n k"], *, splits: list[Split]) -> FoldMoments:
         """One pass over the rows."""
-        return FoldMoments.of(self.h, y, splits=splits, eps=self.eps)
+        turned = self.basis is not None
+        return FoldMoments.of(self.h, y, splits=splits, eps=self.eps, turned=turned)
 
     @property
     def dim(self) -> int:
@@ -96,15 +122,24 @@ class CompressedFeatures:
         return torch.float64 if self.eps < 1e-12 else torch.float32
 
     def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
-        """A map from these columns, or their products with targets, for the columns that came."""
+        """Products of these columns with targets, for the scaled columns that came."""
         return a if self.basis is None else self.basis @ a
 
+    def map_of(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
+        """A map from these columns, for the columns that came."""
+        wide = self.widened(a)
+        return wide if self.unit is None else self.unit[:, None] * wide
+
+    def intercept_of(self, a: Float[Tensor, "r k"], b: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
+        """The constant of that map."""
+        return b if self.mean is None else b - self.mean @ self.map_of(a)
+
     def narrowed(self, a: Float[Tensor, "d k"]) -> Float[Tensor, "r k"]:
-        """A map from the columns that came, for these."""
+        """A map from the scaled columns that came, for these."""
         return a if self.basis is None else self.basis.T @ a
 
     def sizes(self, moments: Moments) -> Float[Tensor, " d"]:
-        """Standard deviation of each column that came; infinite where it is but rounding."""
+        """Standard deviation of each scaled column that came; infinite where it is but rounding."""
         if self.basis is None:
             size = (moments.hh.diagonal() / moments.n).sqrt()
             return size.where(size > 4 * moments.noise(), torch.inf)
@@ -149,23 +184,23 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
         widths: Number of columns of each factor.
     """
     train = statistics.train(0)
-    trace = train.hh.trace().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
-    penalties = trace * trace.new_tensor(PENALTIES)
-    plain_error, ridge_error = linear.cross_validated(statistics.folds(), penalties=penalties)
-    plain_errors = torch.stack([e.sum() for e in torch.split(plain_error, widths)])
-    ridge_errors = torch.stack([e.sum(1) for e in torch.split(ridge_error, widths, dim=1)])
-    least, best = ridge_errors.min(dim=1)
-    ridged = (least < GAIN * plain_errors).tolist()
-    plain = linear.least_squares(train)
-    own = penalties[best].repeat_interleave(torch.tensor(widths))
-    maps = linear.ridge_each(train, penalties=own) if any(ridged) else None
+    unit = linear.units(train)
+    tried = [_ridge_in(statistics, torch.ones_like(unit), widths)]
+    if bool((unit != 1).any()):
+        tried.append(_ridge_in(statistics, unit, widths))
+    plain, chosen = linear.least_squares(train), tried[0].error
+    nearer = tried[-1].error < GAIN * chosen
+    ridged = torch.where(nearer, tried[-1].error, chosen) < GAIN * tried[0].plain_error
+    maps = [one.maps(widths) if bool(ridged.any()) else None for one in tried]
     fits, start = [], 0
-    for width, is_ridged, index in zip(widths, ridged, best.tolist(), strict=True):
+    for j, width in enumerate(widths):
         columns = slice(start, start + width)
         start += width
+        which = -1 if nearer[j] else 0
         a, b, penalty = plain.coefficient, plain.intercept, 0.0
-        if is_ridged and maps is not None:
-            a, b, penalty = *maps, penalties[index].item()
+        ridge = maps[which]
+        if ridged[j] and ridge is not None:
+            a, b, penalty = *ridge, tried[which].penalty[j].item()
         fits.append(
             Regression(
                 coefficient=a[:, columns],
@@ -176,6 +211,41 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
             )
         )
     return fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ridge:
+    """Ridge of columns multiplied by some units, with the best penalty of each factor."""
+
+    train: Moments
+    unit: Float[Tensor, " d"]
+    penalty: Float[Tensor, " factors"]
+    error: Float[Tensor, " factors"]
+    """Squared, of cross-validation."""
+    plain_error: Float[Tensor, " factors"]
+    """The same of least squares."""
+
+    def maps(self, widths: list[int]) -> tuple[Tensor, Tensor]:
+        """For the columns as they were, fitted to all rows."""
+        own = self.penalty.repeat_interleave(torch.tensor(widths))
+        a, b = linear.ridge_each(self.train, penalties=own)
+        return self.unit[:, None] * a, b
+
+
+def _ridge_in(statistics: FoldMoments, unit: Tensor, widths: list[int]) -> _Ridge:
+    train = statistics.train(0).scaled(unit)
+    trace = train.hh.trace().clamp(min=torch.finfo(torch.float64).tiny)  # nothing varies: the mean
+    penalties = trace * trace.new_tensor(PENALTIES)
+    folds = ((fit.scaled(unit), out.scaled(unit)) for fit, out in statistics.folds())
+    plain, ridged = linear.cross_validated(folds, penalties=penalties)
+    least, best = torch.stack([e.sum(1) for e in torch.split(ridged, widths, dim=1)]).min(dim=1)
+    return _Ridge(
+        train=train,
+        unit=unit,
+        penalty=penalties[best],
+        error=least,
+        plain_error=torch.stack([e.sum() for e in torch.split(plain, widths)]),
+    )
 
 
 def predict_each(

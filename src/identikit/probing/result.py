@@ -27,6 +27,9 @@ class FactorScore:
     measure: str
     """R², circular R², Spearman, balanced accuracy or AUC."""
     estimate: Estimate
+    """With the interval given the fitted map: held-out samples, or groups, drawn anew."""
+    over_training: Estimate | None = None
+    """With the interval over training rows too, for the score of maps fitted as this one."""
     chance: float
     """What features that know nothing of the factor are expected to reach."""
     p_value: float | None = None
@@ -42,9 +45,11 @@ class FactorScore:
     effective_n: int | None = None
     """Held-out groups (or samples) that decide the score: of the rarest level, for classes."""
     above: Mapping[str, Estimate] = field(default_factory=dict)
-    """The score less that of each control, by name, with an interval from the same resamples."""
+    """The score less that of each control, paired over the same held-out samples."""
+    same_items: Estimate | None = None
+    """The score on other samples of the items fitted on, where a factor can be memorised."""
     control_task: Estimate | None = None
-    """The score for random values of the items shown: what is memorised, not read."""
+    """The same for random values of the items, mean over draws: what is memorised, not read."""
     selectivity: Estimate | None = None
     """The score less that of the control task."""
     extras: Mapping[str, float] = field(default_factory=dict)

@@ -20,32 +20,39 @@ from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features.columns import as_classes, as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
+from identikit.probing.control_tasks import control_tasks, share_within
 from identikit.probing.linear import least_squares as least_squares_of
 from identikit.probing.maps import map_scores
 from identikit.probing.readouts import (
     EvaluationPlan,
     FeatureStatistics,
+    above_controls,
     gather,
+    lack_of_values,
     read_each,
     targets,
-    with_control_task,
-    with_differences,
     with_p_values,
 )
 from identikit.probing.recovery import Recovery
 from identikit.probing.regression import CompressedFeatures
+from identikit.probing.repeats import repeats
 from identikit.probing.result import OK, FactorScore, MapScores
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.statistics.permutation import (
-    Permutations,
-    benjamini_hochberg,
-    control_factors,
-    holm,
+from identikit.statistics.intervals import with_jackknife
+from identikit.statistics.permutation import PER_FACTOR, Permutations, benjamini_hochberg, holm
+from identikit.statistics.split import (
+    Split,
+    class_folds,
+    group_folds,
+    random_split,
+    training_folds,
 )
-from identikit.statistics.split import Split, class_folds, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST = 8
+LEAST_REFITS = 5
+FEW_GROUPS = 30
+"""Held-out groups below which the status says that intervals are not quite sure."""
 IDENTITY = "x"
 
 
@@ -66,6 +73,8 @@ def score(
     seed: int = 0,
     train_share: float = 0.5,
     resamples: int = 1000,
+    shuffles: int | None = None,
+    refits: int = 0,
 ) -> Recovery:
     """Read the factors Z out of the representation H, on held-out samples.
 
@@ -82,18 +91,24 @@ def score(
         x: Observations (n, ...): the identity baseline.
         controls: Other features of the same samples by name: pixels, an untrained twin.
         groups: Labels (n); samples of a group are held out, and resampled, together.
-        items: Labels (n) of what each sample shows, such as its object or word: adds scores for
-            random values of the items (control tasks), and what is left above them.
+        items: Labels (n) of what each sample shows, such as its object or word: held out, and
+            resampled, together unless `groups` says otherwise. Adds scores on other samples of the
+            same items, those for random values of them (control tasks), and the difference.
         train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
         ceiling: R² that theory allows, to stand beside the scores.
         seed: Of the split and the resamples.
         train_share: Share of samples, or of groups, to fit on.
-        resamples: Bootstrap resamples behind each interval, and permutations behind each
-            p-value.
+        resamples: Bootstrap resamples behind each interval.
+        shuffles: Permutations behind each p-value; if not given as many as resamples, or for many
+            factors more, so that each could still be found.
+        refits: Fits that leave out one part of the training rows each, of so many (10 do): adds
+            the interval over training rows too.
 
     Raises:
         InputError: anything that cannot be scored, with what would do.
     """
+    if refits and refits < LEAST_REFITS:
+        raise InputError(f"refits must be 0, or {LEAST_REFITS} or more; got {refits}.")
     if isinstance(H, Representation):
         if Z is not None:
             raise InputError("H is a Representation and brings its factors; leave Z out.")
@@ -115,7 +130,14 @@ def score(
     if len(h) < LEAST:
         raise InputError(f"H has {len(h)} samples; at least {LEAST} are needed to split.")
 
-    group = torch.arange(len(h)) if groups is None else as_labels(groups, name="groups", n=len(h))
+    shown = None if items is None else as_labels(items, name="items", n=len(h))
+    if shown is not None and len(torch.unique(shown)) < 2:
+        raise InputError("items names one thing only; give two or more to tell them apart.")
+    group = torch.arange(len(h)) if shown is None else shown
+    if groups is not None:
+        group = as_labels(groups, name="groups", n=len(h))
+    if shuffles is None:
+        shuffles = max(resamples, PER_FACTOR * len(factors))
     split = _split(group, train_mask, train_share, seed)
     if factors.incomplete():
         return _each_on_its_rows(
@@ -124,7 +146,7 @@ def score(
             others,
             group=group,
             split=split,
-            items=None if items is None else as_labels(items, name="items", n=len(h)),
+            items=shown,
             options={
                 "head": head,
                 "head_class": head_class,
@@ -132,6 +154,8 @@ def score(
                 "ceiling": ceiling,
                 "seed": seed,
                 "resamples": resamples,
+                "shuffles": shuffles,
+                "refits": refits,
             },
         )
     plan = EvaluationPlan(
@@ -140,21 +164,23 @@ def score(
         bootstrap=Bootstrap(
             group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
         ),
-        permutations=Permutations(groups=group[split.test], shuffles=resamples, seed=seed),
+        permutations=Permutations(
+            groups=group[split.test],
+            shuffles=shuffles,
+            seed=seed,
+        ),
     )
     gathered = gather(h, factors, plan=plan)
     results = read_each(gathered, factors, plan=plan)
-    scores = with_p_values(results, plan=plan)
-    if items is not None:
-        shown = as_labels(items, name="items", n=len(h))
-        shuffled = control_factors(factors, shown, generator=stream(seed, "control task"))
-        task = read_each(gather(h, shuffled, plan=plan), shuffled, plan=plan)
-        scores = with_control_task(scores, results, controls=task)
     beside = {
-        name: read_each(gather(v, factors, plan=plan), factors, plan=plan)
-        for name, v in others.items()
+        name: read_each(gather(other, factors, plan=plan), factors, plan=plan)
+        for name, other in others.items()
     }
-    scores = with_differences(scores, results, controls=beside)
+    scores = above_controls(with_p_values(results, plan=plan), results, controls=beside)
+    if refits:
+        scores = _over_training(scores, h, factors, group, plan, refits, seed)
+    if shown is not None:
+        scores = _with_control_tasks(scores, h, factors, shown, plan, seed)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
@@ -162,16 +188,20 @@ def score(
     fit = least_squares_of(gathered.statistics.train(0))
     return Recovery(
         factors=scores,
-        latents=_latents(gathered, factors, group, plan),
+        latents=_latents(h, gathered, factors, group, plan),
         head=head_scores,
-        controls={name: with_p_values(own, plan=plan) for name, own in beside.items()},
+        controls={name: with_p_values(found, plan=plan) for name, found in beside.items()},
         ceiling=ceiling,
         n_train=len(split.train),
         n_test=len(split.test),
         dim=h.shape[1],
         rank=fit.rank,
         condition_number=fit.condition_number if fit.rank else None,
-        status=_status(fit.rank, h.shape[1], len(split.train)),
+        status=_status(
+            *_varies(fit.rank, h.shape[1], len(split.train)),
+            *(repeats(h, factors) if len(torch.unique(group)) == len(group) else ()),
+            *_few_groups(plan.bootstrap.n_groups, grouped=len(torch.unique(group)) < len(group)),
+        ),
     )
 
 
@@ -231,7 +261,16 @@ def _together(parts: list[tuple[FactorScore, ...]], factors: Factors) -> tuple[F
     if len(p) < len(scores):
         return tuple(scores)
     corrected = zip(scores, holm(p), benjamini_hochberg(p), strict=True)
-    return tuple(replace(s, p_holm=by_holm, p_fdr=by_fdr) for s, by_holm, by_fdr in corrected)
+    least = {
+        score.name: min(1.0, score.least_p * len(scores) / len(part))
+        for part in parts
+        for score in part
+        if score.least_p is not None
+    }
+    return tuple(
+        replace(s, p_holm=by_holm, p_fdr=by_fdr, least_p=least.get(s.name))
+        for s, by_holm, by_fdr in corrected
+    )
 
 
 def held_out_predictions(
@@ -248,18 +287,20 @@ def held_out_predictions(
 
 
 def _latents(
-    gathered: FeatureStatistics, factors: Factors, group: Tensor, plan: EvaluationPlan
+    h: Tensor, gathered: FeatureStatistics, factors: Factors, group: Tensor, plan: EvaluationPlan
 ) -> MapScores | None:
     if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
         return None
     return map_scores(
         gathered.features,
+        h,
         torch.cat([targets(factor) for factor in factors.values()], dim=1),
         names=tuple(factors),
         folds=[plan.split],
         statistics=gathered.statistics,
         groups=group,
         bootstrap=plan.bootstrap,
+        fits=gathered.fits,
     )
 
 
@@ -289,6 +330,7 @@ def _head(
     features = CompressedFeatures.of(rows)
     return map_scores(
         features,
+        rows,
         v[label],
         names=tuple(f"v{j + 1}" for j in range(v.shape[1])),
         folds=folds,
@@ -350,12 +392,93 @@ def _split(group: Tensor, train_mask: Any, train_share: float, seed: int) -> Spl
     return split
 
 
-def _status(rank: int, dim: int, n_train: int) -> str:
+def _over_training(
+    scores: tuple[FactorScore, ...],
+    h: Tensor,
+    factors: Factors,
+    group: Tensor,
+    plan: EvaluationPlan,
+    refits: int,
+    seed: int,
+) -> tuple[FactorScore, ...]:
+    """Widen each interval by how scores move with the training rows: a jackknife of parts."""
+    rows = plan.split.train
+    parts = group_folds(group[rows], n_folds=refits, generator=stream(seed, "refits"))
+    splits = [Split(train=rows[part.train], test=plan.split.test) for part in parts]
+    whole = [f for f in factors.values() if not any(lack_of_values(f, s) for s in splits)]
+    if not whole:
+        return scores
+    found: dict[str, list[float]] = {f.name: [] for f in whole}
+    for split in splits:
+        folds = training_folds(group[split.train], seed=seed)
+        own = replace(plan, split=split, folds=folds)
+        for result in read_each(gather(h, Factors(whole), plan=own), Factors(whole), plan=own):
+            found[result.score.name].append(result.score.estimate.value)
+    return tuple(
+        replace(s, over_training=with_jackknife(s.estimate, found[s.name]))
+        if s.name in found
+        else s
+        for s in scores
+    )
+
+
+def _with_control_tasks(
+    scores: tuple[FactorScore, ...],
+    h: Tensor,
+    factors: Factors,
+    items: Tensor,
+    plan: EvaluationPlan,
+    seed: int,
+) -> tuple[FactorScore, ...]:
+    """Add what is read where samples of an item are on both sides, and what of it is memory."""
+    split = plan.split
+    if torch.isin(items[split.test], items[split.train]).double().mean() < 0.5:
+        share = len(split.train) / len(h)
+        split = _split(torch.arange(len(h)), None, share, seed)
+    both_sides = EvaluationPlan(
+        split=split,
+        folds=training_folds(torch.arange(len(split.train)), seed=seed),
+        bootstrap=Bootstrap(
+            items[split.test],
+            resamples=plan.bootstrap.resamples,
+            generator=stream(seed, "bootstrap of items"),
+        ),
+        permutations=plan.permutations,
+    )
+    tasks = control_tasks(h, factors, items, plan=both_sides, seed=seed)
+    found = []
+    for score in scores:
+        task, status = tasks.get(score.name), score.status
+        if task is not None:
+            score = replace(
+                score,
+                same_items=task.same_items,
+                control_task=task.control,
+                selectivity=task.selectivity,
+            )
+        elif (within := share_within(factors[score.name], items)) > 0:
+            words = f"{within:.0%} of it varies within items, whose values say nothing of memory"
+            score = replace(score, status=words if status == OK else f"{status}; {words}")
+        found.append(score)
+    return tuple(found)
+
+
+def _status(*notes: str) -> str:
+    return "; ".join(notes) or OK
+
+
+def _few_groups(n_groups: int, *, grouped: bool) -> tuple[str, ...]:
+    if not grouped or n_groups >= FEW_GROUPS:
+        return ()
+    return (f"few groups: with {n_groups} held out intervals are wide, and not quite sure",)
+
+
+def _varies(rank: int, dim: int, n_train: int) -> tuple[str, ...]:
     if rank == min(dim, n_train - 1):
-        return OK
+        return ()
     return (
         f"h varies in {rank} of its {dim} dimensions: the others are constant, combinations of "
-        "these, or below the precision of the numbers"
+        "these, or below the precision of the numbers",
     )
 
 

@@ -36,7 +36,7 @@ def _factors(recovery: RecoveryScores, findings: Sequence[Finding]) -> Table:
     table = plain_table()
     table.add_column("factor", no_wrap=True)
     table.add_column("measure")
-    table.add_column("predicted", justify="right")
+    table.add_column("predicted", justify="right", no_wrap=True)
     table.add_column("recovered", justify="right", no_wrap=True)
     tasks = any(score.control_task is not None for score in recovery.factors)
     for name in (

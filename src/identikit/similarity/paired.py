@@ -130,7 +130,7 @@ def _kept(h: Tensor, rows: Tensor) -> tuple[CompressedFeatures, Tensor]:
     """Features that need no more columns than matched rows, and which rows of them to take."""
     if len(rows) >= h.shape[1]:
         return CompressedFeatures(h=h, eps=relative_rounding(h)), rows
-    return CompressedFeatures.of(h[rows]), torch.arange(len(rows))
+    return CompressedFeatures.of(h[rows], scaled=False), torch.arange(len(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,7 @@
 All held-out scores are ratios of sums over rows. Rows (or groups) are laid into at most 500 bags,
 each bag's sums are kept, and bags are resampled; with as many bags as groups that is the usual
 bootstrap, with fewer its width is known to 3 %. Maps and directions stay as they were fitted.
-Intervals are bias-corrected percentiles (Efron 1987, without acceleration): with few groups, or
-near 0, a ratio's bias is no longer small beside its spread, and resampling doubles it.
+Intervals are those of all scores (`statistics.intervals`), which hold their estimate.
 
 CKA fits nothing and is resampled over all rows by its linearisation,
 
@@ -45,8 +44,6 @@ from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.statistics.split import Split
 
 MOST_BAGS = 500
-NORMAL = 1.959964
-"""97.5 % of a standard normal variable lie below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,41 +246,21 @@ def resampled(
         for k, (way, space) in enumerate((("ab", fit.b), ("ba", fit.a))):
             ratios = _explained(own.ways[k], sums.tested, space)
             names = (f"r2_{way}", f"r2_mean_{way}", f"procrustes_{way}")
-            estimates |= zip(names, _estimates(held_out, ratios), strict=True)
+            estimates |= zip(names, held_out.estimates(ratios), strict=True)
         for k, (name, pair) in enumerate((("cca", fit.cca), ("svcca", fit.svcca))):
             if pair is not None:
-                mean, *each = _estimates(held_out, _correlations(own.variates[k], sums.tested))
+                mean, *each = held_out.estimates(_correlations(own.variates[k], sums.tested))
                 estimates[name] = mean
                 if name == "cca":
                     estimates["canonical"] = each
         total = moments.total.within(fit.a, fit.b)
         hsic = unbiased_hsic(total, own.products())
         moved = _linearised_cka(hsic, own.slopes, sums.rows)
-        (estimates["cka"],) = _estimates(everyone, moved)
+        (estimates["cka"],) = everyone.estimates(moved)
         biased = biased_cka(total)
         estimates["cka_biased"] = Estimate(biased, biased, biased)
         found.append(estimates)
     return found
-
-
-def _estimates(bootstrap: Bootstrap, statistic: Statistic) -> list[Estimate]:
-    """Values with their bias-corrected percentile intervals."""
-    value, draws = bootstrap.value(statistic), bootstrap.draws(statistic).sort(dim=0).values
-    defined = (~draws.isnan()).sum(dim=0)  # those that are not come last
-    last = (defined - 1).clamp(min=1)
-    below = ((draws < value).sum(dim=0) + (draws <= value).sum(dim=0)) / (2 * defined)
-    least = 1 / last
-    shift = 2 * torch.special.ndtri(torch.maximum(torch.minimum(below, 1 - least), least).double())
-    ends = []
-    for normal in (-NORMAL, NORMAL):
-        place = torch.special.ndtr(shift + normal) * last
-        lower = draws.gather(0, place.floor().long()[None])[0]
-        upper = draws.gather(0, place.ceil().long()[None])[0]
-        ends.append(lower + (place - place.floor()) * (upper - lower))
-    return [
-        Estimate(value=v, low=low, high=high)
-        for v, low, high in zip(value.tolist(), *(end.tolist() for end in ends), strict=True)
-    ]
 
 
 def _explained(sums: Tensor, counts: Tensor, space: Space) -> Statistic:

@@ -1,14 +1,13 @@
-"""95 % intervals by resampling the held-out points under a map that stays as it was fitted.
+"""Resamples of the held-out points under a map that stays as it was fitted.
 
 A score is a function of weights on the held-out points: all one for the score itself,
-multinomial counts for a resample. The interval runs from the 2.5 to the 97.5 percentile
-over resamples. It speaks of the score that *this* map would get on the whole population;
-how much another training sample would move the map is not in it. Points that share a
-group are drawn together, so dependent points do not narrow the interval.
+multinomial counts for a resample. Intervals from them (`intervals`) speak of the score that *this*
+map would get on the whole population; how much another training sample would move the map is not
+in them. Points that share a group are drawn together, so dependent points do not narrow them.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -16,36 +15,36 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Scores
+from identikit.statistics.intervals import shifted
 
 Statistic = Callable[[Tensor], Tensor]
 """From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""
 
-TAIL = 0.025
 CHUNK = 1 << 21  # weights in float64 at a time
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
-    """k scores of the held-out points as they are and of every resample."""
+    """k scores and what they are in each of b resamples; differences are paired."""
 
     value: Float[Tensor, " k"]
     draws: Float[Tensor, "b k"]
-
-    def __getitem__(self, j: int) -> "Resampled":
-        return Resampled(self.value[j : j + 1], self.draws[:, j : j + 1])
+    effective: float
+    """Samples that count as independent: groups, or samples of the rarer of two levels."""
 
     def __sub__(self, other: "Resampled") -> "Resampled":
-        """Differences, resample by resample: both must be of one `Bootstrap`."""
-        return Resampled(self.value - other.value, self.draws - other.draws)
+        return self.like(self.value - other.value, self.draws - other.draws)
+
+    def like(self, value: Float[Tensor, " k"], draws: Float[Tensor, "b k"]) -> "Resampled":
+        """Other scores of the same points and resamples."""
+        return replace(self, value=value, draws=draws)
+
+    def __getitem__(self, columns: slice) -> "Resampled":
+        return self.like(self.value[columns], self.draws[:, columns])
 
     def estimates(self) -> list[Estimate]:
-        """Value and percentile interval of each of the k scores."""
-        tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
-        low, high = self.draws.nanquantile(tails, dim=0)
-        return [
-            Estimate(value=v, low=lo, high=hi)
-            for v, lo, hi in zip(self.value.tolist(), low.tolist(), high.tolist(), strict=True)
-        ]
+        """Value and interval of each score."""
+        return shifted(self.value, self.draws, effective=self.effective)
 
 
 class Bootstrap:
@@ -67,8 +66,9 @@ class Bootstrap:
                 f"resamples must be at least 100 for a 95 % interval; got {resamples}. "
                 "1000 is usual."
             )
-        names, self._group = torch.unique(groups, return_inverse=True)
-        self.n, self.n_groups = len(groups), len(names)
+        names, self._group, size = torch.unique(groups, return_inverse=True, return_counts=True)
+        self.n, self.n_groups, self.resamples = len(groups), len(names), resamples
+        self.effective = self.n**2 / size.square().sum().item()
         if self.n_groups < 2:
             raise InputError(
                 "the held-out part is one group, so resampling groups says nothing of how sure "
@@ -81,12 +81,20 @@ class Bootstrap:
             row.scatter_add_(1, drawn, one.expand(row.shape))
         self._counts = counts
 
+    def independent(self, level: Int[Tensor, " n"]) -> Int[Tensor, " levels"]:
+        """How many groups hold each of the levels that occur, in their order."""
+        pairs = torch.unique(torch.stack([level, self._group]), dim=1)
+        count: Tensor = torch.unique(pairs[0], return_counts=True)[1]
+        return count
+
     def draws(self, statistic: Statistic) -> Float[Tensor, "b k"]:
         """The statistic of every resample."""
-        chunks = torch.split(self._counts, max(1, CHUNK // self.n))
-        if self.n_groups < self.n:
-            return torch.cat([statistic(chunk[:, self._group].double()) for chunk in chunks])
-        return torch.cat([statistic(chunk.double()) for chunk in chunks])
+        return torch.cat([statistic(weights) for weights in self.weights()])
+
+    def weights(self) -> Iterator[Float[Tensor, "some n"]]:
+        """How often each point was drawn, some resamples at a time."""
+        for chunk in torch.split(self._counts, max(1, CHUNK // self.n)):
+            yield (chunk[:, self._group] if self.n_groups < self.n else chunk).double()
 
     def value(self, statistic: Statistic) -> Float[Tensor, " k"]:
         """The statistic of the points as they are."""
@@ -97,15 +105,10 @@ class Bootstrap:
         return self.resampled(statistic).estimates()
 
     def resampled(self, statistic: Statistic) -> Resampled:
-        """The statistic of the points and of every resample."""
-        return Resampled(self.value(statistic), self.draws(statistic))
-
-    def independent(self, level: Int[Tensor, " n"] | None = None) -> int:
-        """How many groups there are, or of the level that the fewest have."""
-        if level is None:
-            return self.n_groups
-        pairs = torch.unique(torch.stack([level, self._group]), dim=1)
-        return int(torch.unique(pairs[0], return_counts=True)[1].min())
+        """The statistic of the points as they are, and of every resample."""
+        return Resampled(
+            value=self.value(statistic), draws=self.draws(statistic), effective=self.effective
+        )
 
     def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
         """For each of several maps, whose k scores follow one another, these and their mean."""
@@ -120,3 +123,16 @@ class Bootstrap:
             Scores(mean=own[-1], per_factor=tuple(own[:-1]))
             for own in (found[start : start + width] for start in range(0, len(found), width))
         ]
+
+
+def crossed(first: Bootstrap, second: Bootstrap, statistic: Statistic) -> Resampled:
+    """Resamples of points that two groupings cross: both drawn anew, weights multiplied.
+
+    Such as scores of encoders times factors (Owen 2007: no less than the true variance).
+    """
+    pairs = zip(first.weights(), second.weights(), strict=True)
+    return Resampled(
+        value=first.value(statistic),
+        draws=torch.cat([statistic(one * other) for one, other in pairs]),
+        effective=min(first.effective, second.effective),
+    )

@@ -9,15 +9,20 @@ T = sum_i u_i . v_i, where u comes from the prediction and v from the truth:
     balanced accuracy  u = level named          v = true level / its count    (as indicators)
 
 so p = (1 + shuffles with T as large) / (1 + shuffles) is exact for the fitted map: if held-out
-features and factor are independent, P(p <= a) <= a. Where samples outnumber the shuffles, these
-are rotations of all samples along one random circle: a group of permutations, which is all that
-exactness asks for (Hemerik and Goeman 2018), and one Fourier transform sums them all. Samples of a
-group move together: each group takes the values of another, over again where that is shorter,
-which is exact where groups have one size. u and v are (n, q).
+features and factor are independent, P(p <= a) <= a. What is shuffled is what is exchangeable:
+
+    no groups             samples
+    constant in groups    the groups' values, among all groups
+    varies in groups      samples within groups, and groups of one size as wholes
+
+all of which are groups of permutations, which is all that exactness asks for (Hemerik and Goeman
+2018). So are rotations of two random halves of the samples along a circle each, which stand for
+shuffles where samples are many: one Fourier transform sums them all. u and v are (n, q).
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -29,6 +34,10 @@ from identikit.core.randomness import stream
 
 COLUMNS = 16
 """Shuffled together: their rows are whole lines of the processor's cache."""
+PLENTY = 200
+"""Samples from which rotations of two halves do for shuffles."""
+PER_FACTOR = 40
+"""Shuffles for each factor of a family: the least p-value after Holm is 1 / 40."""
 CHUNK = 1 << 22
 """Numbers in float64 that are transformed at a time."""
 
@@ -41,13 +50,44 @@ class Pairing:
     v: Float[Tensor, "n q"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Permutations:
     """The shuffles of n held-out samples, the same for every set of features."""
 
     groups: Int[Tensor, " n"]
     shuffles: int
     seed: int
+
+    def least_p_values(self, pairings: list[Pairing]) -> list[float]:
+        """The smallest that could come out for each score, however well it is read."""
+        return [max(1 / (1 + self.shuffles), self._share(pairing.v)) for pairing in pairings]
+
+    def _share(self, v: Float[Tensor, "n q"]) -> float:
+        """One over the number of arrangements of the values that can be told apart."""
+        value = torch.unique(v, dim=0, return_inverse=True)[1]
+        if self._constant(v):
+            first = self._layout.order[self._layout.start]
+            return _one_arrangement(value[first])
+        log, layout = 0.0, self._layout
+        parts = torch.split(value[layout.order], layout.size.tolist())
+        within: dict[int, list[tuple[int, ...]]] = {}
+        for part in parts:
+            log += math.log(_one_arrangement(part))
+            within.setdefault(len(part), []).append(tuple(sorted(part.tolist())))
+        for same_size in within.values():
+            names = {own: k for k, own in enumerate(dict.fromkeys(same_size))}
+            log += math.log(_one_arrangement(torch.tensor([names[own] for own in same_size])))
+        return math.exp(max(log, -700.0))
+
+    def _constant(self, v: Float[Tensor, "n q"]) -> bool:
+        """Whether every group has one value."""
+        layout = self._layout
+        first = layout.order[layout.start]
+        return bool((v == v[first][layout.group]).all())
+
+    @cached_property
+    def _layout(self) -> "_Layout":
+        return _Layout.of(self.groups)
 
     def p_values(self, pairings: list[Pairing]) -> list[float]:
         """One for each score, all from the same shuffles."""
@@ -60,55 +100,106 @@ class Permutations:
 
         observed = owned((u * v).sum(dim=0)[:, None])
         slack = 1e-9 * owned((u * v).abs().sum(dim=0)[:, None])
-        shuffled = owned(self._shifted(u, v) if self._plenty else self._shuffled(u, v))
-        count = (shuffled >= observed - slack).sum(dim=1)
-        p: list[float] = ((1 + count) / (1 + self.shuffles)).tolist()
+        count = torch.zeros(len(pairings))
+        for constant in (True, False):
+            some = torch.tensor([self._constant(pairing.v) is constant for pairing in pairings])
+            if some.any():
+                columns = some[owner]
+                sums = u.new_zeros(u.shape[1], self.shuffles)
+                sums[columns] = self._sums(u[:, columns], v[:, columns], constant=constant)
+                count += (some[:, None] & (owned(sums) >= observed - slack)).sum(dim=1)
+        p: list[float] = ((1 + count.double()) / (1 + self.shuffles)).tolist()
         return p
 
-    @property
-    def _plenty(self) -> bool:
-        """Whether a circle of the samples has as many rotations as shuffles are asked for."""
-        return len(torch.unique(self.groups)) == len(self.groups) > self.shuffles
+    def _sums(
+        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"], *, constant: bool
+    ) -> Float[Tensor, "q shuffles"]:
+        if self._layout.alone and len(u) > PLENTY:
+            return self._rotated(u, v)
+        return self._shuffled(u, v, constant=constant)
 
-    def _shifted(
+    def _rotated(
         self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"]
     ) -> Float[Tensor, "q shuffles"]:
-        """Each column's sums for rotations along a random circle."""
+        """Each column's sums for rotations of two random halves along a circle each."""
         n, generator = len(u), stream(self.seed, "permutations")
-        order = torch.randperm(n, generator=generator)
-        by = 1 + torch.randperm(n - 1, generator=generator)[: self.shuffles]
+        halves = torch.randperm(n, generator=generator).tensor_split(2)
+        by = [torch.randint(len(half), (self.shuffles,), generator=generator) for half in halves]
         sums = []
         width = max(1, CHUNK // n)
         for a, b in zip(torch.split(u, width, 1), torch.split(v, width, 1), strict=True):
-            spectrum = torch.fft.rfft(a[order].T).conj() * torch.fft.rfft(b[order].T)
-            sums.append(torch.fft.irfft(spectrum, n=n)[:, by])
+            total = u.new_zeros(a.shape[1], self.shuffles)
+            for half, own in zip(halves, by, strict=True):
+                spectrum = torch.fft.rfft(a[half].T).conj() * torch.fft.rfft(b[half].T)
+                total += torch.fft.irfft(spectrum, n=len(half))[:, own]
+            sums.append(total)
         return torch.cat(sums)
 
     def _shuffled(
-        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"]
+        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"], *, constant: bool
     ) -> Float[Tensor, "q shuffles"]:
         """The same for shuffles of their own."""
         us, vs = ([c.contiguous() for c in torch.split(w, COLUMNS, 1)] for w in (u, v))
+        generator = stream(self.seed, "permutations")
         sums = [
             torch.cat([(a * b[rows]).sum(dim=0) for a, b in zip(us, vs, strict=True)])
-            for rows in self._rows()
+            for rows in (
+                self._layout.shuffle(generator, constant=constant) for _ in range(self.shuffles)
+            )
         ]
         return torch.stack(sums, dim=1)
 
-    def _rows(self) -> Iterator[Int[Tensor, " n"]]:
-        """For each shuffle the sample whose value each sample takes."""
-        generator = stream(self.seed, "permutations")
-        names, group, size = torch.unique(self.groups, return_inverse=True, return_counts=True)
-        order, start = group.argsort(stable=True), size.cumsum(0) - size
-        place = torch.empty_like(order)  # of each sample within its group
-        place[order] = torch.arange(len(group)) - start[group[order]]
-        alone = len(names) == len(group)
-        for _ in range(self.shuffles):
-            other = torch.randperm(len(names), generator=generator)
-            if not alone:
-                own = other[group]
-                other = order[start[own] + place % size[own]]
-            yield other
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where the samples of each group are."""
+
+    group: Int[Tensor, " n"]
+    order: Int[Tensor, " n"]
+    """Samples by group."""
+    start: Int[Tensor, " groups"]
+    """Of each group in that order."""
+    size: Int[Tensor, " groups"]
+
+    @classmethod
+    def of(cls, groups: Int[Tensor, " n"]) -> "_Layout":
+        _, group, size = torch.unique(groups, return_inverse=True, return_counts=True)
+        order = group.argsort(stable=True)
+        return cls(group=group, order=order, start=size.cumsum(0) - size, size=size)
+
+    @property
+    def alone(self) -> bool:
+        return len(self.size) == len(self.group)
+
+    def shuffle(self, generator: torch.Generator, *, constant: bool) -> Int[Tensor, " n"]:
+        """The sample whose value each sample takes.
+
+        Args:
+            generator: Source of the order.
+            constant: Whether all samples of a group have one value.
+        """
+        n, k = len(self.group), len(self.size)
+        if constant:
+            other = torch.randperm(k, generator=generator)
+            return self.order[self.start[other]][self.group]
+        # groups of one size, in random order, take each other's places
+        shuffled = torch.randperm(k, generator=generator)
+        shuffled = shuffled[self.size[shuffled].argsort(stable=True)]
+        donor = torch.empty_like(shuffled)
+        donor[self.size.argsort(stable=True)] = shuffled
+        # within each, its donor's samples in random order
+        mixed = torch.randperm(n, generator=generator)
+        mixed = mixed[self.group[mixed].argsort(stable=True)]
+        place = torch.empty_like(self.order)
+        place[self.order] = torch.arange(n) - self.start[self.group[self.order]]
+        return mixed[self.start[donor[self.group]] + place]
+
+
+def _one_arrangement(values: Int[Tensor, " n"]) -> float:
+    """One over the number of different orders of some values."""
+    count = torch.unique(values, return_counts=True)[1].double()
+    log = torch.lgamma(count + 1).sum() - math.lgamma(len(values) + 1)
+    return math.exp(max(log.item(), -700.0))
 
 
 def holm(p: list[float]) -> list[float]:

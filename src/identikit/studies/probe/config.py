@@ -55,7 +55,10 @@ class ProbeConfig(StudyConfig):
     train_share: float = 0.5
     """Share of the samples that the read-outs are fitted on."""
     resamples: int = 1000
-    """Bootstrap resamples behind each interval, and the fewest shuffles behind each p-value."""
+    """Bootstrap resamples behind each interval."""
+    refits: int = 0
+    """Fits that leave out one part of the training rows each, of so many (10 do): adds the interval
+    over training rows too."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of all files, so that changed ones are another run; filled in by `with_digest`."""
 

@@ -54,6 +54,7 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
         seed=config.seed,
         train_share=config.train_share,
         resamples=config.resamples,
+        refits=config.refits,
     )
     whole = rep.factors.complete()
     if config.classic and rep.factors.incomplete():

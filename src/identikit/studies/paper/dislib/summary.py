@@ -14,7 +14,7 @@ from identikit.core.estimate import Estimate, Spread
 from identikit.core.randomness import stream
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.bootstrap import Bootstrap, crossed
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 
@@ -177,19 +177,24 @@ def above_chance(value: float, chance: float) -> float:
 def transfer(lines: Sequence[Line]) -> Estimate | None:
     """Spearman's correlation of recovery with few-shot accuracy, both over chance.
 
-    Its interval resamples encoders, whose factors go together; None for fewer than two encoders.
+    Its interval resamples encoders and factors, which cross; None for fewer than two of either.
     """
-    owners = {key: k for k, key in enumerate(dict.fromkeys(_owner(line) for line in lines))}
-    if len(owners) < 2:
+    encoders = _numbered([_owner(line) for line in lines])
+    factors = _numbered([(line.world, line.factor) for line in lines])
+    if min(len(torch.unique(own)) for own in (encoders, factors)) < 2:
         return None
     x = torch.tensor([above_chance(line.score.value, line.chance) for line in lines])
     y = torch.tensor([above_chance(line.few_shot, line.few_shot_chance) for line in lines])
-    bootstrap = Bootstrap(
-        torch.tensor([owners[_owner(line)] for line in lines]),
-        resamples=RESAMPLES,
-        generator=stream(0, "transfer"),
+    generator = stream(0, "transfer")
+    one, other = (
+        Bootstrap(own, resamples=RESAMPLES, generator=generator) for own in (encoders, factors)
     )
-    return bootstrap.estimates(measures.spearman(x, y))[0]
+    return crossed(one, other, measures.spearman(x, y)).estimates()[0]
+
+
+def _numbered(keys: Sequence[tuple[str, ...]]) -> torch.Tensor:
+    number = {key: k for k, key in enumerate(dict.fromkeys(keys))}
+    return torch.tensor([number[key] for key in keys])
 
 
 def _owner(line: Line) -> tuple[str, str, str]:
