@@ -110,7 +110,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce",
-        version=4,
+        version=5,
         study="studies.sweeps.study:SWEEP",
         config="studies.sweeps.config:SweepConfig",
         help="Run a named study: many simulations, one table of predicted, recovered, explained.",
