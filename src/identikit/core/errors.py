@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that change the direction of writing."""
 _LISTED = 40
 _WORDS = 300
 
@@ -33,6 +35,16 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     nearest = "the nearest" if near else "the first"
     return InputError(
         f"unknown {what} {got!r}.{hint} {len(names):,} are known; {nearest}: {listed}."
+    )
+
+
+def printable(words: str) -> str:
+    """Words that only show: what would steer a terminal or turn the writing is escaped."""
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t")
+        else c
+        for c in words
     )
 
 
