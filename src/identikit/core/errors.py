@@ -38,11 +38,16 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     )
 
 
-def printable(words: str) -> str:
-    """Words that only show: what would steer a terminal or turn the writing is escaped."""
+def printable(words: str, *, keep: str = "\n\t") -> str:
+    """Words that only show: what would steer a terminal or turn the writing is escaped.
+
+    Args:
+        words: From wherever.
+        keep: Control characters that stay.
+    """
     return "".join(
         c.encode("unicode_escape").decode()
-        if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t")
+        if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in keep)
         else c
         for c in words
     )

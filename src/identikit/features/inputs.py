@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.core.errors import InputError, unknown_name
+from identikit.core.errors import InputError, printable, unknown_name
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.memory_mapped import from_numpy, gathered, largest, not_finite
 from identikit.features.columns import Column, as_column, is_number
@@ -32,6 +32,8 @@ EXACT = 2**53
 """Integers up to here are exact in float64."""
 HUGE, TINY = 1e140, 1e-140
 """Beyond these, sums of squares overflow float64 or vanish."""
+LONGEST = 200
+"""Characters of a name; of longer ones the beginning is shown."""
 MOSTLY = 2 / 3
 """Share of numbers among words from which the others look like slips."""
 SAVED_INDEX = r"(Unnamed: \d+|__index_level_\d+__|)"
@@ -165,7 +167,11 @@ def _factor(name: str, column: Column, given: str | None) -> Factor:
     if kind in (Kind.CONTINUOUS, Kind.CIRCULAR):
         values[there] = _as_floats(name, column.values[there])
         return Factor(
-            name=name, kind=kind, values=torch.as_tensor(values), period=period, missing=missing
+            name=_shown(name),
+            kind=kind,
+            values=torch.as_tensor(values),
+            period=period,
+            missing=missing,
         )
     levels, values[there] = _coded(name, column.values[there], order)
     present = len(np.unique(values[there]))
@@ -179,8 +185,18 @@ def _factor(name: str, column: Column, given: str | None) -> Factor:
             f"{there.sum()} samples; most occur once. Give its kind, or coarser levels."
         )
     return Factor(
-        name=name, kind=kind, values=torch.as_tensor(values), levels=levels, missing=missing
+        name=_shown(name),
+        kind=kind,
+        values=torch.as_tensor(values),
+        levels=tuple(map(_shown, levels)),
+        missing=missing,
     )
+
+
+def _shown(name: str) -> str:
+    """A name as tables and figures can hold it."""
+    name = printable(name, keep="")
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}... ({len(name):,} characters)"
 
 
 def _infer(name: str, column: Column) -> Kind:
