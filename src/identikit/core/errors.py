@@ -14,6 +14,8 @@ from typing import Any
 TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that change the direction of writing."""
 _LISTED = 40
+_COMPARED = 100
+"""Characters of names that are compared."""
 _WORDS = 300
 
 
@@ -27,7 +29,8 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     Of more than `_LISTED` known names only the nearest are listed.
     """
     names = sorted(known)
-    near = get_close_matches(got, names, n=5, cutoff=0.5)
+    short = [name for name in names if len(name) <= _COMPARED]  # time grows with the square
+    near = get_close_matches(got[:_COMPARED], short, n=5, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     if len(names) <= _LISTED:
         return InputError(f"unknown {what} {got!r}.{hint} Known: {', '.join(names)}.")
