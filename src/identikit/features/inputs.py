@@ -97,6 +97,35 @@ def as_factors(values: Any, *, kinds: Mapping[str, str] | None = None) -> Factor
     )
 
 
+def circular(period: int | float) -> str:
+    """The kind of an angle, by one full turn in its own unit: 360 for degrees.
+
+    Raises:
+        InputError: a period that is not finite and positive.
+    """
+    if not 0 < period < math.inf:
+        raise InputError(
+            f"period must be finite and positive, one full turn in the factor's unit (360 for "
+            f"degrees); got {period}."
+        )
+    return f"{Kind.CIRCULAR}:{float(period)!r}"
+
+
+def ordinal(*levels: str) -> str:
+    """The kind of words that have an order, from the lowest to the highest.
+
+    Raises:
+        InputError: fewer than two levels, one twice, or one with a comma.
+    """
+    bad = len(levels) < 2 or len(set(levels)) < len(levels)
+    if bad or any("," in level or level != level.strip() or not level for level in levels):
+        raise InputError(
+            f"levels are two or more different words without commas, from the lowest to the "
+            f"highest; got {', '.join(map(repr, levels)) or 'none'}."
+        )
+    return f"{Kind.ORDINAL}:{','.join(levels)}"
+
+
 def _columns(values: Any) -> dict[str, Column]:
     """The columns by name, matrices among them taken apart."""
     found: list[tuple[str, Column]] = []

@@ -8,8 +8,8 @@ from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, ju
 from identikit.probing.recovery import Recovery
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
-from identikit.theory.ceiling import Ceiling
 from identikit.theory.explain import Cause, Variation
+from identikit.theory.recovery_ceiling import Ceiling
 from identikit.theory.sensitivity import Sensitivity
 
 CLOSE_TO_CEILING = 0.02

@@ -39,10 +39,10 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
-from identikit.theory.ceiling import recovery_ceiling
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain
 from identikit.theory.optimum import rank_optimum
+from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
 from identikit.worlds.world import ClusterWorld, WorldSample
