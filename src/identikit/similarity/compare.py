@@ -231,6 +231,7 @@ def _scores(
     ceilings = similarity.ceilings(fit.a, fit.b)
     canonical = estimates.pop("canonical", ())
     values = torch.linalg.svdvals(fit.linear[0])
+    rank = max(1, int(torch.linalg.matrix_rank(fit.linear[0])))  # what comes after is rounding
     return SpaceScores(
         name=name,
         rank_a=fit.a.rank,
@@ -247,7 +248,7 @@ def _scores(
         ),
         canonical=tuple(canonical),
         canonical_fitted=() if fit.cca is None else tuple(fit.cca.fitted.tolist()),
-        singular_values=tuple((values / values.square().mean().sqrt()).tolist()),
+        singular_values=tuple((values / values.square().mean().sqrt())[:rank].tolist()),
         penalties=fit.penalties,
     )
 

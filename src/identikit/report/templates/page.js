@@ -41,6 +41,7 @@ async function draw(figure) {
   delete layout.updatemenus;
   figure.classList.add("live");
   const square = layout.scene || (layout.yaxis && layout.yaxis.scaleanchor);
+  if (layout.legend) layout.legend.maxheight = layout.height; // else a phone's legend scrolls
   if (square) layout.height = Math.min(layout.height, plot.clientWidth + 40);
   try {
     const options = { responsive: true, displayModeBar: false };
