@@ -282,9 +282,11 @@ def evaluate(
             class_vectors=None if rows is None else world.class_vectors.cpu(),
             x=_identity(test.x).cpu(),
         ),
-        ceiling=_ceiling(config, prediction),
+        ceiling=1.0 if config.objective == "oracle" else prediction.ceiling,
         seed=config.seed,
     )
+    if config.objective == "oracle":
+        recovery = replace(recovery, objective="regression on the latents themselves")
     rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
     measured = _measure(recovery, excess, seen=seen, interrupted=interrupted)
     explanation = explain_run(config, prediction, measured)
