@@ -140,3 +140,78 @@ def test_a_run_by_its_config_is_found_again_and_says_what_the_command_says(tmp_p
     assert again.findings == done.findings
     saved = json.loads((done.run.path / "result.json").read_text())
     assert saved["headline"]["sentence"] == done.headline.sentence
+
+
+@pytest.fixture(scope="module")
+def world() -> ik.worlds.ClusterWorld:
+    return ik.worlds.VonMises(dim=2, classes=12, generator="identity")
+
+
+@pytest.fixture(scope="module")
+def fitted(world: ik.worlds.ClusterWorld) -> ik.Fitted:
+    return ik.fit(world, steps=200, samples=2048)
+
+
+def test_a_fit_is_the_training_of_the_study(
+    world: ik.worlds.ClusterWorld, fitted: ik.Fitted
+) -> None:
+    from identikit.studies.simulation.run import simulate
+
+    config = ik.SimulationConfig(
+        objective="supervised",
+        world=world.config,
+        test_samples=2048,
+        training=ik.TrainingConfig(steps=200),
+    )
+    done = simulate(config).result
+    assert fitted.history[-1]["r2"] == done.history[-1]["r2"]
+    found = ik.explain(world, fitted.encoder, fitted.head, samples=2048)
+    assert found.r2_latents == pytest.approx(done.r2_latents, abs=1e-5)
+    assert found.excess_loss == pytest.approx(done.excess_loss, abs=1e-5)
+    assert found.prediction == done.prediction
+    assert [f.quantity for f in found.findings] == [f.quantity for f in done.findings]
+    assert found.explanation == done.explanation
+
+
+def test_a_network_that_knows_the_posterior_is_at_the_optimum(
+    world: ik.worlds.ClusterWorld,
+) -> None:
+    """W = kappa v on the true latents is the exact posterior: nothing in excess, R² 1."""
+    head = torch.nn.Linear(2, 12)
+    with torch.no_grad():
+        head.weight.copy_(world.config.kappa * world.class_vectors)
+        head.bias.fill_(3.0)  # the same for all labels: no difference to the posterior
+    encoder = torch.nn.Identity()
+    found = ik.explain(world, encoder, head, samples=2048)
+    assert encoder.training
+    assert found.excess_loss == pytest.approx(0, abs=1e-9)
+    assert found.recovery.mean() > 0.9999
+    assert found.recovery.objective == found.prediction.ceiling.objective
+    by_rows = ik.explain(world, lambda x: x.numpy(), head.weight.detach().numpy(), samples=2048)
+    assert by_rows.findings == found.findings
+    with torch.no_grad():
+        head.bias[0] += 2.0
+    assert ik.explain(world, encoder, head, samples=2048).excess_loss > 0.01
+
+
+def test_what_does_not_fit_a_world_is_said(world: ik.worlds.ClusterWorld) -> None:
+    with pytest.raises(ik.InputError, match=r"a row for each label of the world \(12\).*\(11, 2\)"):
+        ik.explain(world, torch.nn.Identity(), torch.zeros(11, 2), samples=256)
+    with pytest.raises(ik.InputError, match="one row for each observation; got 2 for 256"):
+        ik.explain(world, lambda x: x.T, torch.zeros(12, 256), samples=256)
+    with pytest.raises(ik.InputError, match="unknown recipe 'quick'"):
+        ik.fit(world, recipe="quick")
+
+
+def test_a_score_says_whose_optimum_its_ceiling_is(world: ik.worlds.ClusterWorld) -> None:
+    sample = world.sample(300)
+    ceiling = ik.theory.ceiling(world, samples=512)
+    recovery = ik.score(sample.x, sample.z, ceiling=ceiling, resamples=100)
+    words = "the optimum of cross-entropy over 12 classes, free features of 2 dimensions has R² 1.0"
+    assert recovery.ceiling == ceiling.r2_latents
+    assert words in " ".join(str(recovery).split())
+    assert all(words in finding.explained for finding in recovery.findings)
+    assert recovery["z1"].predicted == ceiling.r2_latents
+    by_number = ik.score(sample.x, sample.z, ceiling=0.9, resamples=100)
+    assert "an objective that was not named has R² 0.900" in by_number["z1"].explained
+    assert "Predicted" not in ik.score(sample.x, sample.z, resamples=100)["z1"].explained

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from identikit.studies.compare.config import CompareConfig
     from identikit.studies.probe.config import ProbeConfig
     from identikit.studies.simulation.config import SimulationConfig
+    from identikit.studies.simulation.own import Fitted, explain, fit
+    from identikit.studies.simulation.result import Evaluation
     from identikit.training.config import TrainingConfig
     from identikit.training.recipes import Recipe
     from identikit.worlds.config import WorldConfig
@@ -38,9 +40,11 @@ else:
             "CompareConfig": "studies.compare.config",
             "Comparison": "similarity.comparison",
             "EncoderConfig": "encoders.config",
+            "Evaluation": "studies.simulation.result",
             "Factor": "core.factors",
             "Factors": "core.factors",
             "Finding": "core.finding",
+            "Fitted": "studies.simulation.own",
             "HeadConfig": "objectives.config",
             "InputError": "core.errors",
             "Kind": "core.factors",
@@ -54,6 +58,8 @@ else:
             "WorldConfig": "worlds.config",
             "circular": "features.inputs",
             "compare": "similarity.compare",
+            "explain": "studies.simulation.own",
+            "fit": "studies.simulation.own",
             "load_features": "features.load",
             "metrics": "metrics",
             "ordinal": "features.inputs",
@@ -69,9 +75,11 @@ __all__ = [
     "CompareConfig",
     "Comparison",
     "EncoderConfig",
+    "Evaluation",
     "Factor",
     "Factors",
     "Finding",
+    "Fitted",
     "HeadConfig",
     "InputError",
     "Kind",
@@ -86,6 +94,8 @@ __all__ = [
     "__version__",
     "circular",
     "compare",
+    "explain",
+    "fit",
     "load_features",
     "metrics",
     "ordinal",

@@ -28,14 +28,18 @@ def _finding(recovery: RecoveryScores, j: int) -> Finding:
         p=score.p_holm,
         least_p=score.least_p,
     )
+    predicted = recovery.ceiling if score.measure == "R²" else None
+    explained = _explained(score, verdict, controls)
+    if predicted is not None:
+        explained += f" Predicted: {recovery.prediction}."
     return Finding(
         quantity=score.name,
         measure=score.measure,
-        predicted=recovery.ceiling if score.measure == "R²" else None,
+        predicted=predicted,
         recovered=score.estimate,
         chance=score.chance,
         controls=controls,
-        explained=_explained(score, verdict, controls),
+        explained=explained,
         verdict=verdict,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from identikit.core.estimate import Estimate, Scores
+from identikit.core.estimate import Estimate, Scores, format_number
 from identikit.core.factors import Kind
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class RecoveryScores:
     """The same read-outs of other features; `x` is the identity baseline."""
     ceiling: float | None = None
     """The R² that theory allows (mean over factors), where it is known."""
+    objective: str | None = None
+    """What the ceiling is the optimum of; None where it was given as a number alone."""
     n_train: int
     n_test: int
     dim: int
@@ -123,6 +125,14 @@ class RecoveryScores:
     """Of its columns at equal norm, over these directions; None where there are none."""
     status: str = OK
     """`ok`, or how many of the dimensions are dead, duplicated or beyond precision."""
+
+    @property
+    def prediction(self) -> str | None:
+        """Whose optimum the ceiling is, in words; None without a ceiling."""
+        if self.ceiling is None:
+            return None
+        whose = self.objective or "an objective that was not named"
+        return f"the optimum of {whose} has R² {format_number(self.ceiling)}"
 
     def mean(self, control: str | None = None) -> float:
         """Mean over the factors of their scores, for h or for the control of that name."""

@@ -48,6 +48,7 @@ from identikit.statistics.split import (
     training_folds,
 )
 from identikit.theory.coverage import class_rows, head_row_space
+from identikit.theory.recovery_ceiling import Ceiling
 
 LEAST = 8
 LEAST_REFITS = 5
@@ -69,7 +70,7 @@ def score(
     groups: Any = None,
     items: Any = None,
     train_mask: Any = None,
-    ceiling: float | None = None,
+    ceiling: float | Ceiling | None = None,
     seed: int = 0,
     train_share: float = 0.5,
     resamples: int = 1000,
@@ -95,7 +96,8 @@ def score(
             resampled, together unless `groups` says otherwise. Adds scores on other samples of the
             same items, those for random values of them (control tasks), and the difference.
         train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
-        ceiling: R² that theory allows, to stand beside the scores.
+        ceiling: What theory predicts, to stand beside the scores: a `theory.ceiling(world)`, which
+            knows the objective that it is the optimum of, or an R² alone.
         seed: Of the split and the resamples.
         train_share: Share of samples, or of groups, to fit on.
         resamples: Bootstrap resamples behind each interval.
@@ -191,7 +193,8 @@ def score(
         latents=_latents(h, gathered, factors, group, plan),
         head=head_scores,
         controls={name: with_p_values(found, plan=plan) for name, found in beside.items()},
-        ceiling=ceiling,
+        ceiling=ceiling.r2_latents if isinstance(ceiling, Ceiling) else ceiling,
+        objective=ceiling.objective if isinstance(ceiling, Ceiling) else None,
         n_train=len(split.train),
         n_test=len(split.test),
         dim=h.shape[1],

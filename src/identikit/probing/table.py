@@ -19,6 +19,8 @@ def render(recovery: RecoveryScores, findings: Sequence[Finding]) -> RenderableT
     maps = {"latents": recovery.latents, "head rows": recovery.head}
     if any(maps.values()):
         parts.append(_maps({name: m for name, m in maps.items() if m is not None}))
+    if recovery.prediction is not None:
+        parts.append(Text(f"predicted: {recovery.prediction}", style="dim"))
     if recovery.status != OK:
         parts.append(Text(recovery.status))
     parts.append(

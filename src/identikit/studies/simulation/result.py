@@ -45,8 +45,8 @@ class Measured:
     """Dimensions of h."""
     samples: int
     """That fitted the read-out."""
-    seen: float
-    """How often each label was drawn."""
+    seen: float | None
+    """How often each label was drawn; None where training was not watched."""
     interrupted: bool
 
     @property
@@ -61,10 +61,9 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulationResult:
-    """The numbers of a finished simulation, by the names that a script asks for."""
+class Evaluation:
+    """What an encoder and a head recovered of a world, by the names that a script asks for."""
 
-    status: Literal["completed", "interrupted"]
     n_labels: int
     classes: int
     normalized: bool
@@ -85,12 +84,6 @@ class SimulationResult:
     excess_standard_error: float | None
     identity_r2: float
     """Of the latents from the observations themselves."""
-    label_groups: int | None
-    """Groups of labels that shared a row at first; None if none were looked for."""
-    label_separation: float | None
-    label_statement: str | None
-    observations: int
-    """That training drew with their labels, and that were drawn to find labels that look alike."""
     head_rows_tied: bool
     """Whether labels that look alike shared their rows, so that equal rows are built in."""
     untied_command: str | None
@@ -103,11 +96,7 @@ class SimulationResult:
     at_optimum: bool | None
     """Whether the excess loss is that of the optimum, as far as can be told; None if unknown."""
     explanation: str
-    steps: int
-    seconds: float
     prediction: Prediction
-    history: tuple[dict[str, int | float], ...]
-    """Evaluations during training."""
     recovery: Recovery
     measured: Measured
     """What the explanation is made of, beside the prediction."""
@@ -264,6 +253,23 @@ class SimulationResult:
             "rows of one class are equal: at most one dimension fewer than there are classes.",
             verdict=judge_prediction(rank, dims, close=rank == dims),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationResult(Evaluation):
+    """The numbers of a finished simulation: what came out, and how it was trained."""
+
+    status: Literal["completed", "interrupted"]
+    label_groups: int | None
+    """Groups of labels that shared a row at first; None if none were looked for."""
+    label_separation: float | None
+    label_statement: str | None
+    observations: int
+    """That training drew with their labels, and that were drawn to find labels that look alike."""
+    steps: int
+    seconds: float
+    history: tuple[dict[str, int | float], ...]
+    """Evaluations during training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

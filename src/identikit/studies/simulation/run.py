@@ -6,12 +6,13 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
@@ -36,7 +37,7 @@ from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.simulation.result import Measured, Prediction, SimulationResult
+from identikit.studies.simulation.result import Evaluation, Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.coverage import class_rows, head_row_space
@@ -136,50 +137,142 @@ def simulate(
     with processor_threads(config.threads):
         world = make_world(config)
         prediction = predict(config, world)
-        encoder, objective = _model(config, world)
         test = world.sample(config.test_samples, generator=_stream(config, "test"))
-        live_z = test.z[:LIVE_SAMPLES]
-        live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
-
-        def evaluate() -> dict[str, float]:
-            h = objective.features(encoder(test.x[:LIVE_SAMPLES]))
-            scores = {"r2": _live_r2(h, live_z)}
-            if isinstance(objective, SoftmaxHead):
-                scores["excess_loss"] = _excess(world, live_posterior, h, objective).value
-            return scores
-
-        trained = fit(
-            encoder,
-            objective,
-            draw=_draw(config, world),
-            config=config.training,
-            seed=config.start_seed,
-            device=config.device,
-            evaluate=evaluate,
-            evaluate_every=max(1, config.training.steps // RECORDS),
-            on_progress=_recording(on_progress, metrics),
-            checkpoint=checkpoint,
+        trained = train(
+            config, world, test, on_progress=on_progress, checkpoint=checkpoint, metrics=metrics
         )
-        if metrics is not None:  # a resumed run may have written some lines twice
-            metrics.write_text("".join(json.dumps(line) + "\n" for line in trained.history))
-        return _result(config, world, prediction, (encoder, objective), trained, test)
+        return _result(config, world, prediction, trained, test)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Encoder and objective after training, and how that went."""
+
+    encoder: nn.Module
+    objective: Objective
+    fit: Fit
+
+
+def train(
+    config: SimulationConfig,
+    world: ClusterWorld,
+    test: WorldSample,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    metrics: Path | None = None,
+) -> Trained:
+    """Train on a world as a config says; takes what `simulate` takes.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    encoder, objective = _model(config, world)
+    live_z = test.z[:LIVE_SAMPLES]
+    live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
+
+    def evaluate() -> dict[str, float]:
+        h = objective.features(encoder(test.x[:LIVE_SAMPLES]))
+        scores = {"r2": _live_r2(h, live_z)}
+        if isinstance(objective, SoftmaxHead):
+            scores["excess_loss"] = _excess(world, live_posterior, h, objective).value
+        return scores
+
+    trained = fit(
+        encoder,
+        objective,
+        draw=_draw(config, world),
+        config=config.training,
+        seed=config.start_seed,
+        device=config.device,
+        evaluate=evaluate,
+        evaluate_every=max(1, config.training.steps // RECORDS),
+        on_progress=_recording(on_progress, metrics),
+        checkpoint=checkpoint,
+    )
+    if metrics is not None:  # a resumed run may have written some lines twice
+        metrics.write_text("".join(json.dumps(line) + "\n" for line in trained.history))
+    return Trained(encoder=encoder, objective=objective, fit=trained)
 
 
 def _result(
     config: SimulationConfig,
     world: ClusterWorld,
     prediction: Prediction,
-    model: tuple[nn.Module, Objective],
-    trained: Fit,
+    trained: Trained,
     test: WorldSample,
 ) -> Simulation:
-    encoder, objective = model
+    objective = trained.objective
     head = objective if isinstance(objective, SoftmaxHead) else None
     rows = None if head is None else head.rows().detach()
     with torch.no_grad():
-        h = objective.features(encoder(test.x))
+        h = objective.features(trained.encoder(test.x))
         posterior = world.log_posterior(test.z[:LIVE_SAMPLES])
         excess = None if head is None else _excess(world, posterior, h, head)
+    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
+    drawn = config.training.samples(trained.fit.steps)
+    drawn += 0 if clusters is None else clusters.observations
+    tied = clusters is not None and clusters.found
+    evaluation = evaluate(
+        config,
+        world,
+        prediction,
+        test=test,
+        h=h,
+        rows=rows,
+        excess=excess,
+        seen=drawn / config.n_labels,
+        interrupted=trained.fit.status == "interrupted",
+        untied_command=_untied(config) if tied else None,
+    )
+    result = SimulationResult(
+        **{field.name: getattr(evaluation, field.name) for field in fields(evaluation)},
+        status=trained.fit.status,
+        label_groups=None if clusters is None else clusters.groups,
+        label_separation=None if clusters is None else clusters.separation,
+        label_statement=None
+        if clusters is None
+        else clusters.statement(untie_at=config.head.untie_at),
+        observations=drawn,
+        steps=trained.fit.steps,
+        seconds=trained.fit.seconds,
+        history=tuple(trained.fit.history),
+    )
+    return Simulation(
+        config=config,
+        result=result,
+        fit=trained.fit,
+        arrays=_arrays(world, h, rows, test.z, config),
+    )
+
+
+def evaluate(
+    config: SimulationConfig,
+    world: ClusterWorld,
+    prediction: Prediction,
+    *,
+    test: WorldSample,
+    h: Float[Tensor, "n m"],
+    rows: Float[Tensor, "labels m"] | None,
+    excess: ExcessLoss | None,
+    seen: float | None = None,
+    interrupted: bool = False,
+    untied_command: str | None = None,
+) -> Evaluation:
+    """Score a representation of fresh samples, and explain what is missing.
+
+    Args:
+        config: Of the run; where training was not watched only what `predict` reads of it counts.
+        world: Where the samples are from.
+        prediction: What theory says of it.
+        test: The samples.
+        h: Their representation.
+        rows: Of the head; None for an oracle.
+        excess: Of the loss; None for an oracle.
+        seen: How often training drew each label, if that is known.
+        interrupted: Whether training stopped before its end.
+        untied_command: Makes the run without tied rows, where rows were tied.
+    """
     recovery = score(
         Representation(
             h=h.cpu(),
@@ -189,24 +282,21 @@ def _result(
             class_vectors=None if rows is None else world.class_vectors.cpu(),
             x=_identity(test.x).cpu(),
         ),
-        ceiling=_ceiling(config, prediction),
+        ceiling=1.0 if config.objective == "oracle" else prediction.ceiling,
         seed=config.seed,
     )
+    if config.objective == "oracle":
+        recovery = replace(recovery, objective="regression on the latents themselves")
     rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
-    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
-    drawn = config.training.samples(trained.steps)
-    drawn += 0 if clusters is None else clusters.observations
-    tied = clusters is not None and clusters.found
-    measured = _measure(config, trained, recovery, excess, drawn)
+    measured = _measure(recovery, excess, seen=seen, interrupted=interrupted)
     explanation = explain_run(config, prediction, measured)
     latents, rows_map = recovery.latents, recovery.head
     assert latents is not None
     if rows_map is not None and rows_map.n_train <= recovery.dim:
         rows_map = None  # too few classes to fix a map
-    result = SimulationResult(
-        status=trained.status,
-        n_labels=config.n_labels,
-        classes=config.world.classes,
+    return Evaluation(
+        n_labels=world.n_labels,
+        classes=world.n_classes,
         normalized=config.head.normalized,
         covered_rank=rank,
         r2_latents=latents.affine.mean.value,
@@ -220,31 +310,16 @@ def _result(
         excess_loss=None if excess is None else excess.value,
         excess_standard_error=None if excess is None else excess.standard_error,
         identity_r2=recovery.mean("x"),
-        label_groups=None if clusters is None else clusters.groups,
-        label_separation=None if clusters is None else clusters.separation,
-        label_statement=None
-        if clusters is None
-        else clusters.statement(untie_at=config.head.untie_at),
-        observations=drawn,
-        head_rows_tied=tied,
-        untied_command=_untied(config) if tied else None,
+        head_rows_tied=untied_command is not None,
+        untied_command=untied_command,
         cause=explanation.cause,
         possible_causes=tuple(explanation.possible),
         next_command=explanation.next_command,
         at_optimum=explanation.arrived,
         explanation=explanation.sentence,
-        steps=trained.steps,
-        seconds=trained.seconds,
         prediction=prediction,
-        history=tuple(trained.history),
         recovery=recovery,
         measured=measured,
-    )
-    return Simulation(
-        config=config,
-        result=result,
-        fit=trained,
-        arrays=_arrays(world, h, rows, test.z, config),
     )
 
 
@@ -266,11 +341,7 @@ def _untied(config: SimulationConfig) -> str:
 
 
 def _measure(
-    config: SimulationConfig,
-    trained: Fit,
-    recovery: Recovery,
-    excess: ExcessLoss | None,
-    drawn: int,
+    recovery: Recovery, excess: ExcessLoss | None, *, seen: float | None, interrupted: bool
 ) -> Measured:
     assert recovery.latents is not None
     inside = [s.row_space for s in recovery.factors if s.row_space and s.complement]
@@ -283,8 +354,8 @@ def _measure(
         rank=recovery.latents.rank,
         dim=recovery.dim,
         samples=recovery.n_train,
-        seen=drawn / config.n_labels,
-        interrupted=trained.status == "interrupted",
+        seen=seen,
+        interrupted=interrupted,
     )
 
 
@@ -298,6 +369,7 @@ def explain_run(
     """Why a run recovered what it did, with experiments where there are any."""
     if measured.excess is None:
         return _explanation_of_oracle(measured)
+    watched = measured.seen is not None  # else the network and its command are not the config's
     return explain(
         r2=measured.r2_guaranteed,
         r2_all=None if measured.r2_row_space is None else measured.r2,
@@ -311,13 +383,13 @@ def explain_run(
         interrupted=measured.interrupted,
         rank=measured.rank,
         needed=prediction.ceiling.rank,
-        most=config.encoder.narrowest,
+        most=config.encoder.narrowest if watched else None,
         dim=measured.dim,
         samples=measured.samples,
         row_noise=measured.row_noise,
         seen=measured.seen,
         experiments=experiments,
-        command=command_line("simulate", config),
+        command=command_line("simulate", config) if watched else None,
     )
 
 
