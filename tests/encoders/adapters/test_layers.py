@@ -1,5 +1,8 @@
 """Layers: what is read, how it is pooled, and that reading leaves the model as it was."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -332,6 +335,73 @@ def test_several_layers_are_read_in_one_pass(small: nn.Module) -> None:
     assert len(passes) == 1
     for one, got in zip(taps, together, strict=True):
         assert torch.equal(got, one(X))
+
+
+@dataclass
+class Answer:
+    words: str
+    found: Tensor
+
+
+class Answers(nn.Module):
+    def __init__(self, made: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.inner = Returns(made)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.inner(x)
+        return x.flatten(1)
+
+
+class Returns(nn.Module):
+    def __init__(self, made: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.made = made
+
+    def forward(self, x: Tensor) -> object:
+        return self.made(x.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda h: (h, 2 * h),
+        lambda h: [h],
+        lambda h: (None, h),
+        lambda h: ((h, None), 2 * h),
+        lambda h: {"a": h, "b": None},
+        lambda h: {"last_hidden_state": h, "b": 2 * h},
+        lambda h: Answer("it is", h),
+    ],
+)
+def test_outputs_of_every_form_are_read(made: Callable[[Tensor], object]) -> None:
+    assert torch.equal(tap(Answers(made), "inner")(X), X.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda h: {"a": h, "b": 2 * h},
+        lambda h: (None, h, 2 * h),
+        lambda h: Answer("it is", torch.complex(h, h)),
+        lambda h: h.to_sparse(),
+        lambda h: h.T,
+    ],
+)
+def test_outputs_that_leave_a_choice_or_are_no_rows_are_refused(
+    made: Callable[[Tensor], object],
+) -> None:
+    with pytest.raises(InputError, match="one dense, real tensor with one row per sample"):
+        tap(Answers(made), "inner")
+
+
+def test_layers_of_nothing_but_zeros_are_not_the_same() -> None:
+    zeros = nn.Sequential(nn.Flatten(), Times(0.0), nn.Identity())
+    assert [layer.same_as for layer in trace(zeros).layers] == [None] * 4
+    ones = nn.Sequential(nn.Flatten(), nn.Identity())
+    assert {layer.name: layer.same_as for layer in trace(ones).layers} == {
+        **{"output": "0", "0": None, "1": "0"}
+    }
 
 
 class CatchesAll(nn.Module):

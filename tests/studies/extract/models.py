@@ -122,6 +122,58 @@ def rows_in() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
 
 
+class Uneven(Table):
+    def __getitem__(self, index: int) -> Any:
+        return np.arange(4.0 + (index == 3))
+
+
+class Fails(Table):
+    def __getitem__(self, index: int) -> Any:
+        return {}[index] if index == 4 else np.arange(4.0)
+
+
+class NoLength(Table):
+    def __len__(self) -> int:
+        raise NotImplementedError("endless")
+
+
+class Twice(Table):
+    keys = ("a", "b", "b", "c", "d")
+
+
+class Choice(Table):
+    def __getitem__(self, index: int) -> Any:
+        return {"left": np.arange(4.0), "right": np.arange(4.0)}
+
+
+class Holes(Table):
+    """Missing values, the same each time, in what the model makes nothing of."""
+
+    def __getitem__(self, index: int) -> Any:
+        return np.append(np.arange(4.0) * index, np.nan)
+
+
+def four() -> nn.Module:
+    class First(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = rows_in()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x[:, :4])
+
+    return First()
+
+
+def bytes_in() -> tuple[nn.Module, Any]:
+    class Scales(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.dtype == torch.uint8
+            return super().forward(x / 255)
+
+    return Scales(), lambda image: (255 * prepare(image)).round().to(torch.uint8)
+
+
 class Draws(Table):
     def __getitem__(self, index: int) -> Any:
         return np.random.default_rng().random(4)

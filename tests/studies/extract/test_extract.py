@@ -520,11 +520,33 @@ def test_rows_of_a_table_are_data_too(config: ExtractConfig) -> None:
         torch.testing.assert_close(torch.from_numpy(h), rows_in()[:2](x))
 
 
+def test_missing_values_that_no_feature_sees_are_no_chance(config: ExtractConfig) -> None:
+    extract(data(config, "four", f"{MODELS}:Holes"))
+    h, _ = rows_of(config.out)
+    extract(data(config, "rows_in", f"{MODELS}:Table", out=config.out.with_name("plain")))
+    assert np.array_equal(h, rows_of(config.out.with_name("plain"))[0])
+
+
+def test_a_model_may_take_bytes(config: ExtractConfig) -> None:
+    extract(config)
+    extract(
+        changed(config, model=f"{MODELS}:bytes_in", out=config.out.with_name("bytes"), pixels=4)
+    )
+    np.testing.assert_allclose(
+        rows_of(config.out)[0], rows_of(config.out.with_name("bytes"))[0], atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"data": f"{MODELS}:Draws"}, "something else for the same item each time"),
         ({"data": "json:JSONDecoder"}, "that is not empty; it returned JSONDecoder"),
+        ({"data": f"{MODELS}:Uneven"}, r"^3 cannot be prepared: it has shape \(5,\)"),
+        ({"data": f"{MODELS}:Fails"}, r"^4 cannot be prepared: the data set .* KeyError: 4"),
+        ({"data": f"{MODELS}:NoLength"}, r"NoLength fails: NotImplementedError: endless \(line"),
+        ({"data": f"{MODELS}:Twice"}, r"got 5 \(4 different\) for 5 items"),
+        ({"data": f"{MODELS}:Choice"}, "an item holds left, right; name what the model takes 'x'"),
         ({"data": "Table"}, "--data is module:function of your own; got 'Table'"),
         ({"data": None}, "give --images FOLDER or --data module:function; got neither"),
         ({"pixels": 4}, r"--pixels must be of images; .* gets samples of shape \(4,\)"),

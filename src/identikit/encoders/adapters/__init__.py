@@ -2,7 +2,7 @@
 
 from identikit.encoders.adapters.batch_norm import calibrate, uncalibrated
 from identikit.encoders.adapters.layers import Layer, Tap, read_layers
-from identikit.encoders.adapters.load import HUBS, load_model
+from identikit.encoders.adapters.load import HUBS, load_model, same_values
 from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import named_function, own_code
 from identikit.encoders.adapters.source import Transform
@@ -18,5 +18,6 @@ __all__ = [
     "named_function",
     "own_code",
     "read_layers",
+    "same_values",
     "uncalibrated",
 ]

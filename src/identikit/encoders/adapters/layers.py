@@ -15,7 +15,7 @@ are known):
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any, cast
@@ -59,9 +59,9 @@ class Layer:
 
 
 def first_tensor(output: object) -> Tensor | None:
-    """The tensor of an output: itself, a model's logits or features, the first of a tuple.
+    """The tensor of an output: itself, a model's logits or features, what a tuple begins with.
 
-    Of a dictionary with other names, the only tensor that it holds.
+    Of a tuple that begins otherwise, or a dictionary or dataclass with other names, the only one.
     """
     if isinstance(output, Tensor):
         return output
@@ -69,12 +69,17 @@ def first_tensor(output: object) -> Tensor | None:
         value = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
         if isinstance(value, Tensor):
             return value
+    values: Sequence[object] = ()
     if isinstance(output, Mapping):
-        tensors = [value for value in output.values() if isinstance(value, Tensor)]
-        return tensors[0] if len(tensors) == 1 else None
-    if isinstance(output, tuple | list) and output:
-        return first_tensor(output[0])
-    return None
+        values = list(output.values())
+    elif is_dataclass(output):
+        values = [getattr(output, entry.name) for entry in fields(output)]
+    elif isinstance(output, tuple | list):
+        values = output
+        if output and first_tensor(output[0]) is not None:
+            return first_tensor(output[0])
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    return tensors[0] if len(tensors) == 1 else None
 
 
 def first_input(inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Tensor | None:

@@ -108,9 +108,11 @@ def _ready(
     """In eval mode, with its layers and its head found by a dry run over a few samples."""
     network = built.network
     try:
-        network.eval()
+        network.cpu().eval()
     except Exception as error:
-        raise InputError(f"{name} cannot be put into eval mode: {in_words(error)}.") from error
+        raise InputError(
+            f"{name} cannot be put into eval mode on the CPU: {in_words(error)}."
+        ) from error
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.dtype in (torch.float16, torch.bfloat16):
             tensor.data = tensor.data.float()
@@ -159,12 +161,17 @@ def _prepared(name: str, built: Built, image: Any) -> Tensor:
             f"the transform of {name} should make a tensor of a PIL image, (channels, height, "
             f"width) as a rule; it made {type(found).__name__}."
         )
-    if not torch.equal(found, again):
+    if not same_values(found, again):
         raise InputError(
             f"the transform of {name} makes something else of the same image each time (a random "
             "crop or flip, perhaps). Give one without chance, as for evaluation."
         )
     return found
+
+
+def same_values(x: Tensor, y: Tensor) -> bool:
+    """Whether two tensors are equal, NaN in the same places among the values."""
+    return x.shape == y.shape and bool(((x == y) | (x.isnan() & y.isnan())).all())
 
 
 def _pictures() -> list[Any]:

@@ -119,7 +119,7 @@ def _numbered(places: Sequence[tuple[Layer, Tensor | None]]) -> list[Layer]:
     """Layers with their places in the order of computation and those that are the same."""
     groups: dict[object, list[Layer]] = {}
     for layer, mark in places:
-        if mark is not None and layer.problem is None:
+        if mark is not None and mark.any() and layer.problem is None:  # zeros say nothing
             groups.setdefault((layer.shape, *mark.flatten().tolist()), []).append(layer)
     same: dict[str, str] = {}
     for group in groups.values():
@@ -214,7 +214,7 @@ def _problem(name: str | None, whole: _Seen, again: _Seen, apart: Sequence[_Seen
     """Why a layer cannot be read."""
     layer = whole.layers[name]
     if layer.shape is None:
-        return "it does not return one tensor with one row per sample"
+        return "it does not return one dense, real tensor with one row per sample"
     others = [other.layers.get(name) for other in (again, *apart)]
     for other, rows in zip(others, (again.rows, *(part.rows for part in apart)), strict=True):
         if other is None or other.calls != layer.calls:
@@ -280,5 +280,7 @@ def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:
 
 
 def _shape(output: Tensor | None, n: int) -> tuple[int, ...] | None:
-    whole = None if output is None else tuple(output.shape)
-    return whole[1:] if whole and len(whole) > 1 and whole[0] == n else None
+    if output is None or output.layout != torch.strided or output.is_complex():
+        return None
+    whole = tuple(output.shape)
+    return whole[1:] if len(whole) > 1 and whole[0] == n else None

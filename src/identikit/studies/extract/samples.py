@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from identikit.core.errors import InputError, in_words
-from identikit.encoders.adapters import Transform, named_function, own_code
+from identikit.encoders.adapters import Transform, named_function, own_code, same_values
 from identikit.features.table import as_keys, read_table
 from identikit.studies.extract.config import ExtractConfig
 from identikit.worlds.batches import Failed, Item, Samples, sample_batches
@@ -58,7 +58,9 @@ class Items:
         """What they are known by: their name, keys and the first of them."""
         sha = hashlib.sha256("\n".join(self.keys).encode())
         first = _Prepared(self, _pixels)[0][1]
-        sha.update(first.numpy().tobytes() if isinstance(first, Tensor) else repr(first).encode())
+        if isinstance(first, Tensor):
+            flat = first.detach().cpu().contiguous().reshape(-1)
+            sha.update(flat.view(torch.uint8).numpy().tobytes())
         return {"data": self.name, "samples_count": len(self), "samples_sha256": sha.hexdigest()}
 
 
@@ -77,7 +79,7 @@ def dry_samples(samples: Samples) -> Callable[[Transform], Tensor] | None:
             next(iter(sample_batches(samples, [rows], transform=transform, workers=0))).x
             for _ in range(2)
         )
-        if not torch.equal(once, again):
+        if not same_values(once, again):
             raise InputError(
                 f"{samples.name} gives something else for the same item each time (drawn at "
                 "random, perhaps). Have it depend on the item's number alone."
@@ -102,20 +104,21 @@ def find_items(name: str, *, keys: Collection[str] | None = None) -> Items:
     made = named_function(module, function)
     with own_code(name):
         data = made()
-    if not hasattr(data, "__getitem__") or not hasattr(data, "__len__") or len(data) == 0:
+        known = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+        length = len(data) if known else 0
+    if length == 0:
         raise InputError(
             f"{name} should return a data set with a length and items by number (a torch Dataset, "
             f"say) that is not empty; it returned {type(data).__name__}."
         )
     named = getattr(data, "keys", None)
-    known = range(len(data)) if named is None or callable(named) else list(named)
-    words = [str(key) for key in known]
-    if len(words) != len(data) or len(set(words)) != len(words):
+    words = list(map(str, range(length) if named is None or callable(named) else named))
+    if len(words) != length or len(set(words)) != length:
         raise InputError(
             f"the keys of {name} must be one text per item, each once; got {len(words):,} "
-            f"({len(set(words)):,} different) for {len(data):,} items."
+            f"({len(set(words)):,} different) for {length:,} items."
         )
-    places = list(range(len(data)))
+    places = list(range(length))
     if keys is not None:
         index = {word: place for place, word in enumerate(words)}
         missing = [key for key in keys if key not in index]
