@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
-.PHONY: demo test check format lint types fast slow bench bench-protocol clean help
+.PHONY: demo test check format lint types fast slow bench bench-protocol docs clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -37,6 +37,10 @@ bench: $(VENV)/.developer   ## the benchmarks, into benchmarks/results
 bench-protocol: $(VENV)/.developer  ## the paper's own protocol, most of an hour
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/protocol.py
 
+docs: $(VENV)/.docs         ## the site, into build/site; warnings are errors
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/site
+	@echo "the site: build/site/index.html"
+
 clean:                      ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
@@ -51,4 +55,8 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.developer: pyproject.toml $(VENV)/.installed
 	$(INSTALL) -e ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.installed
+	$(INSTALL) -e ".[docs]"
 	@touch $@
