@@ -6,6 +6,7 @@ from tests.cases import latents
 from torch import Tensor
 
 from identikit import Factors, score
+from identikit.core.factors import Factor, Kind
 from identikit.probing.repeats import repeats
 
 
@@ -48,3 +49,52 @@ def test_values_of_objects_are_noticed_in_any_order() -> None:
     assert "800 samples have but 40 different values" in said(h, z)
     assert "say with groups" in score(h, z, resamples=100).status
     assert score(h, z, groups=order, resamples=100).status.startswith("few groups")
+
+
+def objects(seed: int, spread: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Features of 40 objects seen 20 times each, in any order, and which object each row shows."""
+    which = torch.arange(800)[torch.randperm(800, generator=generator(seed))] // 20
+    h = latents(generator(seed + 1), n=40, dim=16)[which]
+    return h + spread * latents(generator(seed + 2), n=800, dim=16), which
+
+
+@pytest.mark.parametrize("weight", ["number", "rounded", "yes or no", "of three kinds"])
+def test_what_belongs_to_objects_is_noticed_beside_what_varies(weight: str) -> None:
+    h, which = objects(5)
+    number = latents(generator(1), n=40, dim=1)[which, 0]
+    values = {
+        "number": number,
+        "rounded": (300 * number).round(),
+        "yes or no": number > 0,
+        "of three kinds": (which % 3),
+    }[weight]
+    azimuth = 360 * torch.rand(800, generator=generator(2)).double()
+    kinds = {"azimuth": "circular:360"}
+    if weight == "of three kinds":
+        kinds["weight"] = "categorical"
+    found = score(h, {"azimuth": azimuth, "weight": values}, kinds=kinds, resamples=100)
+    assert "'weight'" in found.status
+    assert "'azimuth'" not in found.status
+    assert "say with groups" in found.status
+
+
+@pytest.mark.parametrize("dim", [2, 5, 100])
+@pytest.mark.parametrize("n", [100, 3000])
+def test_rounded_and_rare_values_and_classes_are_no_objects(dim: int, n: int) -> None:
+    """Independent samples whose values come back because they are few."""
+    h = latents(generator(dim), n=n, dim=dim)
+    z = h[:, 0]
+    classes = (3 * latents(generator(8), n=5, dim=dim))[torch.arange(n) % 5]
+    factors = Factors(
+        [
+            Factor(name="age", kind=Kind.CONTINUOUS, values=(10 * z).round()),
+            Factor(name="grid", kind=Kind.CONTINUOUS, values=(torch.arange(n) % 18) / 17),
+            Factor(name="rare", kind=Kind.CONTINUOUS, values=z.where(z > 1.5, 0.0)),
+            Factor(name="count", kind=Kind.CONTINUOUS, values=(2 + 2 * z).exp().floor()),
+            Factor(name="sign", kind=Kind.BINARY, values=(z > 0).double()),
+            Factor(name="class", kind=Kind.CATEGORICAL, values=(torch.arange(n) % 5).double()),
+            Factor(name="free", kind=Kind.CONTINUOUS, values=latents(generator(3), n=n)[:, 0]),
+        ]
+    )
+    assert repeats(h, factors) == []
+    assert repeats(classes + h, factors) == []

@@ -2,13 +2,18 @@
 
 They stand on both sides of a random split, so that a read-out can look them up, and they narrow
 every interval. Nothing is dropped: what is found is said, with the way out, which is `groups`.
+Each factor is looked at on its own: one that belongs to objects is no less repeated because
+another varies beside it. Its values tell where they are numbers that hardly come twice by chance;
+where they are levels, clusters of h tell in which it has one value each.
 """
 
 import torch
 from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from identikit.core.factors import Factors, Kind
+from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.linalg import rounding, spread
 from identikit.core.memory_mapped import blocks
 from identikit.core.randomness import stream
@@ -21,7 +26,15 @@ MANY = 0.01
 ALIKE = 0.25
 """Mean squared distance of neighbouring rows, over that of any two, below which they are runs."""
 MOST = 2000
-"""Neighbours that are looked at."""
+"""Neighbours, and rows in search of clusters, that are looked at."""
+AXES = 64
+"""Random directions that keep distances well enough to find clusters by."""
+NEAREST = 3
+"""Rows that each row is linked to: smooth data of two dimensions or more then hang together."""
+SMALL = 0.1
+"""Largest share of the rows in a cluster that may be one thing seen repeatedly."""
+CLUSTERS = 10
+"""Fewest that are said."""
 
 
 def repeats(h: Float[Tensor, "n d"], factors: Factors) -> list[str]:
@@ -34,11 +47,8 @@ def repeats(h: Float[Tensor, "n d"], factors: Factors) -> list[str]:
         found.append(f"{copies:,} of {n:,} rows of h are copies or near copies of others")
     elif _runs(h, unit):
         found.append("neighbouring rows of h are far more alike than others, as in films or series")
-    elif combinations := _few_values(factors):
-        found.append(
-            f"{n:,} samples have but {combinations:,} different values of the factors, as repeated "
-            "measures have"
-        )
+    else:
+        found += _few_values(factors) or _one_value_each(h, unit, factors)
     return [
         f"{each}: intervals and p-values take them for independent; say with groups which belong "
         "together"
@@ -76,10 +86,81 @@ def _runs(h: Tensor, unit: Tensor) -> bool:
     return bool((here - after).square().sum() < ALIKE * (here - any_).square().sum())
 
 
-def _few_values(factors: Factors) -> int:
-    """Different rows of the factors, if some are numbers and most rows come twice or more."""
-    if not any(f.kind in (Kind.CONTINUOUS, Kind.CIRCULAR) for f in factors.values()):
-        return 0
+def _few_values(factors: Factors) -> list[str]:
+    """Numbers that come back as those of objects do, each factor by itself or all together."""
+    numbers = [f for f in factors.values() if f.kind in (Kind.CONTINUOUS, Kind.CIRCULAR)]
+    if not numbers:
+        return []
     rows = torch.stack([f.values.double() for f in factors.values()], dim=1)
-    different = len(torch.unique(rows, dim=0))
-    return different if 2 * different <= len(rows) else 0
+    n, different = len(rows), len(torch.unique(rows, dim=0))
+    if 2 * different <= n:
+        return [
+            f"{n:,} samples have but {different:,} different values of the factors, as repeated "
+            "measures have"
+        ]
+    names = [f.name for f in numbers if _come_back(f)]
+    return [f"values of {_listed(names)} come back as those of repeated measures do"] * bool(names)
+
+
+def _come_back(factor: Factor) -> bool:
+    """Whether values come twice or more, though the steps between them leave room for others.
+
+    Rounded numbers of independent samples fill their range, or thin out to values that come once.
+    """
+    value, count = torch.unique(factor.values.double(), return_counts=True)
+    if 2 * len(value) > len(factor.values) or len(value) < 3:
+        return False
+    room = (value[-1] - value[0]) / value.diff().min()
+    return bool(4 * (count == 1).sum() <= len(value) and 2 * len(value) < room)
+
+
+def _one_value_each(h: Tensor, unit: Tensor, factors: Factors) -> list[str]:
+    """Factors with one value in each of many clusters of h, and few values for all of them."""
+    if int((unit > 0).sum()) < 2:
+        return []
+    rows, cluster = _clusters(h, unit)
+    size = torch.bincount(cluster)
+    names, most = [], 0
+    for factor in factors.values():
+        level = torch.unique(factor.values[rows], return_inverse=True)[1].double()
+        mean = torch.zeros(len(size)).double().index_add_(0, cluster, level) / size
+        varies = (
+            torch.zeros(len(size)).double().index_add_(0, cluster, (level - mean[cluster]) ** 2)
+        )
+        one = (varies < 1e-9) & (size <= max(SMALL * len(rows), 2))
+        many = int(one.sum()) >= max(CLUSTERS, 2 * len(torch.unique(level)))
+        if many and 2 * size[one].sum() >= len(rows):
+            names.append(factor.name)
+            most = max(most, int(one.sum()))
+    return [
+        f"h lies in clusters, in {most:,} of which {_listed(names)} has one value each, as views "
+        "of one thing have"
+    ] * bool(names)
+
+
+def _clusters(h: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+    """Some neighbouring rows and the cluster of each: what links to nearest rows hold together."""
+    generator = stream(0, "clusters")
+    axes = torch.randn(h.shape[1], min(AXES, h.shape[1]), generator=generator).double()
+    if h.shape[1] <= AXES:
+        axes = torch.eye(h.shape[1], dtype=torch.float64)
+    axes = unit[:, None] * axes
+    at = torch.cat([block @ axes for block in blocks(h)])
+    rows = torch.arange(len(h))
+    if len(h) > MOST:
+        pivot = at[int(torch.randint(len(h), (1,), generator=generator))]
+        rows = (at - pivot).square().sum(dim=1).topk(MOST, largest=False).indices
+        at = at[rows]
+    apart = torch.cdist(at, at).fill_diagonal_(torch.inf)
+    near = apart.topk(min(NEAREST, len(at) - 1), largest=False).indices
+    start = torch.arange(len(at) + 1) * near.shape[1]
+    links = csr_matrix(
+        (torch.ones(near.numel()).numpy(), near.flatten().numpy(), start.numpy()),
+        shape=(len(at), len(at)),
+    )
+    return rows, torch.from_numpy(connected_components(links, directed=False)[1]).long()
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} others"
