@@ -149,8 +149,30 @@ def test_fewer_samples_than_dimensions_are_a_normal_first_try(
 
 def test_an_existing_folder_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine").mkdir()
+    Path("mine/notes").write_text("kept")
     assert "mine already exists" in refused(capsys, "simulate", *FAST, "--out", "mine")
-    assert list(Path("mine").iterdir()) == []
+    assert [path.name for path in Path("mine").iterdir()] == ["notes"]
+
+
+def test_damage_is_said_where_a_run_is_found_and_in_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    features(Path("f.npz"))
+    cli.main(["probe", "f.npz"])
+    (folder,) = Path("runs").iterdir()
+    capsys.readouterr()
+    whole = json.loads((folder / "result.json").read_text())
+    del whole["headline"]
+    (folder / "result.json").write_text(json.dumps(whole))
+    assert "result.json is not as it was written" in refused(capsys, "report", str(folder))
+    cli.main(["probe", "f.npz"])
+    assert "result.json is not as it was written" in capsys.readouterr().err
+    assert {path.name for path in Path("runs").iterdir()} == {
+        folder.name,
+        f"{folder.name}.damaged",
+    }
+    cli.main(["probe", "f.npz"])
+    assert "found: this run was made before" in capsys.readouterr().err
 
 
 def test_an_unwritable_place_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -66,7 +67,6 @@ def test_a_run_of_another_version_is_known_to_be_old_and_not_misread(tmp_path: P
 def test_a_run_from_before_there_were_versions_is_old(tmp_path: Path) -> None:
     run = finish(store_at(tmp_path), Config())
     (run.path / "config.json").write_text('{"command": "simulate", "config": {"seed": 0}}')
-    assert Run.load(run.path).version == 0
     assert store_at(tmp_path).outdated(Config()) == run.path
 
 
@@ -110,8 +110,74 @@ def test_an_existing_folder_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="already exists"):
         finish(store_at(tmp_path), Config(), out=out)
     (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine").touch()
     with pytest.raises(InputError, match="already exists"):
         finish(store_at(tmp_path), Config(), out=tmp_path / "notes")
+
+
+def test_an_empty_folder_takes_a_run(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    assert finish(store_at(tmp_path), Config(), out=tmp_path / "mine").path == tmp_path / "mine"
+
+
+def test_a_finished_run_is_yielded_without_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = finish(store_at(tmp_path), Config())
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", read_only)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with store_at(tmp_path).draft(Config()) as found:
+        assert found == made
+
+
+def _lose_a_key(folder: Path) -> None:
+    (folder / "result.json").write_text('{"provenance": {}}')
+
+
+def _write(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _lose_a_key,
+        _write("result.json", "null"),
+        _write("result.json", "[]"),
+        _write("result.json", "[" * 100_000),
+        _write("result.json", '{"status": "interrupted", "r2": null, "provenance": {}}'),
+        _write("result.json", '{"status": "completed", "r2": 1.0, "provenance": {}}'),
+        _write("config.json", '{"command": "simulate", "version": 2, "config": {"seed": 0}}'),
+        _write("config.json", '{"command": "simulate", "version": 1, "config": {"seed": 1}}'),
+        _write("arrays.safetensors", ""),
+        _write("manifest.json", "null"),
+        _write("manifest.json", "[]"),
+        _write("manifest.json", '{"sha256": {}}'),
+        lambda folder: (folder / "manifest.json").write_bytes(b"\xff"),
+        lambda folder: (folder / "manifest.json").unlink(),
+        lambda folder: (folder / "arrays.safetensors").unlink(),
+    ],
+)
+def test_damage_is_named_and_the_run_made_anew_beside_it(
+    tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    store = store_at(tmp_path)
+    made = finish(store, Config())
+    assert store.damage(Config()) is None
+    harm(made.path)
+    harmed = {path.name: path.read_bytes() for path in made.path.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match="holds a damaged run"):
+        Run.load(made.path)
+    assert store.find(Config()) is None
+    assert "holds a damaged run" in str(store.damage(Config()))
+    assert finish(store, Config()).result["status"] == "completed"
+    assert store.find(Config()) is not None
+    kept = tmp_path / f"{made.path.name}.damaged"
+    assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == harmed
 
 
 def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:

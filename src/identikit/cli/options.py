@@ -59,6 +59,8 @@ def run_and_show(
     if found is not None and (found.path / PAGE_FILE).exists():
         show_finished(found, found=True, as_json=output.json)
         return
+    if output.out is None and (damage := store.damage(config, label=config.label)) is not None:
+        say(ERR, f"{damage} It is kept beside the new run, which is made now.")
     if output.out is None and (old := store.outdated(config, label=config.label)) is not None:
         say(ERR, f"{old} is this run by another version of identikit; it is made anew.")
     from identikit.runs.study import run_and_report

@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
@@ -172,20 +173,29 @@ def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What every saved result says, read without its study."""
+
+    headline: Headline
+    findings: tuple[Finding, ...]
+
+
 def show_run(run: Run, *, as_json: bool) -> None:
     """What a run predicted, recovered and explained, and where its page is."""
     if as_json:
         print(json.dumps(run.result | {"run": str(run.path), "study": run.command}))
         return
-    headline = from_plain(Headline, run.result["headline"], writer="identikit")
-    findings = [from_plain(Finding, f, writer="identikit") for f in run.result["findings"]]
+    said = from_plain(_Said, run.result, writer="identikit")
+    headline = said.headline
     OUT.print()
-    show_findings(findings)
+    show_findings(said.findings)
     colour = COLOURS[headline.tone]
     OUT.print(
         f"\n[{colour}]{escape(headline.word)}[/] {escape(headline.sentence)}", highlight=False
     )
-    say(OUT, f"page: {run.path / PAGE_FILE}")
+    if (run.path / PAGE_FILE).exists():
+        say(OUT, f"page: {run.path / PAGE_FILE}")
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

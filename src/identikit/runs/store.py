@@ -22,10 +22,12 @@ from safetensors.numpy import load_file, save_file
 
 from identikit.core.config import config_hash, to_dict
 from identikit.core.errors import InputError
-from identikit.core.files import write_json
+from identikit.core.files import file_digest, write_json
 
 DEFAULT_ROOT = Path("runs")
 PAGE_FILE = "report.html"
+SIGNED = ("config.json", "result.json", "arrays.safetensors")
+"""The files whose digests a run's manifest holds; pages and figures are drawn again from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,42 @@ class Run:
         """The run in a folder.
 
         Raises:
-            InputError: no such folder, not a run, or a damaged one.
+            InputError: no such folder, not a run, or one whose files are not as they were written.
         """
         if not path.is_dir():
             raise InputError(f"{path} is not a folder; give the folder of a run.")
+        for name in ("config.json", "result.json"):
+            if not (path / name).exists():
+                raise InputError(
+                    f"{path} is not a run: it has no {name}. Give a folder made by an identikit "
+                    "command."
+                )
         try:
+            _check_digests(path)
             config = json.loads((path / "config.json").read_text())
             result = json.loads((path / "result.json").read_text())
-            version = config.get("version", 0)  # there was none at first
-            run = cls(path, config["command"], version, config["config"], result)
-            run.origin, run.config.keys()
-            return run
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{path} is not a run: it has no {Path(error.filename).name}. Give a folder "
-                "made by an identikit command."
-            ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} holds a damaged run: {error}. Run it again.") from error
+            return cls(path, config["command"], config["version"], config["config"], result)
+        except KeyError as error:
+            raise _damaged(path, f"{error} is missing") from error
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise _damaged(path, str(error)) from error
+
+
+def _check_digests(path: Path) -> None:
+    if not (path / "manifest.json").exists():
+        raise _damaged(path, "it has no manifest.json (older versions wrote none)")
+    digests = json.loads((path / "manifest.json").read_text())["sha256"]
+    for name in SIGNED:
+        if not (path / name).exists():
+            raise _damaged(path, f"it has no {name}")
+        if file_digest(path / name) != digests[name]:
+            raise _damaged(path, f"{name} is not as it was written")
+
+
+def _damaged(path: Path, what: str) -> InputError:
+    return InputError(
+        f"{path} holds a damaged run: {what}. Give its command again to make it anew."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +158,13 @@ class Draft:
             self.folder / "arrays.safetensors",
         )
         write_json(self.folder / "result.json", dict(result) | {"provenance": dict(provenance)})
+        digests = {name: file_digest(self.folder / name) for name in SIGNED}
+        write_json(self.folder / "manifest.json", {"sha256": digests})
         return Run.load(self.folder)
 
     def publish(self) -> Run:
         """Move the whole folder to its place."""
-        if self.target.exists():  # only ever an interrupted run of this very config
+        if self.target.exists():  # an interrupted run of this very config, or an empty folder
             shutil.rmtree(self.target)
         os.rename(self.folder, self.target)
         return Run.load(self.target)
@@ -174,17 +196,29 @@ class RunStore:
             return None
         return run if self._is(run, config) and not run.unfinished else None
 
+    def damage(self, config: object, *, label: str = "") -> str | None:
+        """What is wrong with the folder in which the run of this config should stand, if it is."""
+        path = self.path_of(config, label=label)
+        if not path.exists():
+            return None
+        try:
+            run = Run.load(path)
+        except InputError as error:
+            return str(error)
+        return None if self._is(run, config) else f"{path} holds another run."
+
     def outdated(self, config: object, *, label: str = "") -> Path | None:
         """A run of this very config that another version of the study made, if there is one."""
         prefix = "-".join(part for part in (self.command, label) if part).replace(" ", "-")
         for path in sorted(self.root.glob(f"{escape(prefix)}-*/config.json")):
             try:
-                run = Run.load(path.parent)
-            except InputError:
+                made = json.loads(path.read_text())
+                version = made.get("version", 0)  # there was none at first
+                same = (made["command"], made["config"]) == (self.command, to_dict(config))
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
-            other = run.command == self.command and run.version != self.version
-            if other and run.config == to_dict(config):
-                return run.path
+            if same and version != self.version and (path.parent / "result.json").exists():
+                return path.parent
         return None
 
     def _is(self, run: Run, config: object) -> bool:
@@ -207,13 +241,19 @@ class RunStore:
         """The finished run of this config if there is one, else a draft to write it into.
 
         A draft that another process left behind is taken over, checkpoint and all. With
-        `out` the run goes to that folder, which must not exist (or hold an interrupted run
-        of the same config). With `wait` a run that another process is writing is waited for.
+        `out` the run goes to that folder, which must not exist (or be empty, or hold an
+        interrupted run of the same config); without it, a damaged run that stands in the place
+        is kept beside it, as `NAME.damaged`. A finished run is yielded without a lock, so also
+        from a place that cannot be written to. With `wait` a run that another process is writing
+        is waited for.
 
         Raises:
             InputError: `out` exists, or another process is writing this very run.
         """
         target = self.path_of(config, label=label) if out is None else out
+        if out is None and (finished := self.find(config, label=label)) is not None:
+            yield finished
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target, wait=wait):
             done = self._existing(target, config, explicit=out is not None)
@@ -237,19 +277,30 @@ class RunStore:
                 raise
 
     def _existing(self, target: Path, config: object, *, explicit: bool) -> Run | None:
-        if not target.exists():
+        if not target.exists() or (target.is_dir() and not any(target.iterdir())):
             return None
         try:
             run = Run.load(target)
-            same = self._is(run, config)
-        except InputError:
-            same = False
-        if not same or (explicit and not run.unfinished):
+            if self._is(run, config) and not (explicit and not run.unfinished):
+                return run
+            found = "already exists"
+        except InputError as error:
+            found = f"already exists and is no whole run ({error})"
+        if explicit:
             raise InputError(
-                f"{target} already exists and is never written over. Give --out another folder"
-                + ("." if explicit else ", or move that one away.")
+                f"{target} {found}, and is never written over. Give --out another folder."
             )
-        return run
+        _set_aside(target)
+        return None
+
+
+def _set_aside(target: Path) -> None:
+    """Keep what stands in the place of a run beside it."""
+    number, kept = 1, target.with_name(f"{target.name}.damaged")
+    while kept.exists():
+        number += 1
+        kept = target.with_name(f"{target.name}.damaged-{number}")
+    os.rename(target, kept)
 
 
 def _lock_file(target: Path) -> Path:

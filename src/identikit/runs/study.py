@@ -1,5 +1,6 @@
 """What a study is to the runner, and the one way a run is made, saved, drawn and found again."""
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -207,7 +208,11 @@ def run_and_report(
         wait=wait,
     )
     if done.found and not (done.run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
-        draw(study.page(done.run, done.result), done.run)
+        try:
+            draw(study.page(done.run, done.result), done.run)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise  # a place that can only be read keeps its run without a page
     return done
 
 
