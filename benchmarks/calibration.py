@@ -23,7 +23,7 @@ from identikit import score
 from identikit.core.estimate import Estimate
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
-from identikit.statistics.intervals import of_auc, of_balanced_accuracy
+from identikit.statistics.intervals import CORRELATION, SCORE, of_auc, of_balanced_accuracy
 
 POPULATION = 1_000_000
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
@@ -40,8 +40,8 @@ class Drawn:
 Draw = Callable[[int, torch.Generator], Drawn]
 
 
-def plain(statistic: Statistic) -> Drawn:
-    return Drawn(statistic, lambda bootstrap: bootstrap.estimates(statistic)[0])
+def plain(statistic: Statistic, *, within: tuple[float, float] = SCORE) -> Drawn:
+    return Drawn(statistic, lambda bootstrap: bootstrap.estimates(statistic, within=within)[0])
 
 
 def normal(n: int, k: int, generator: torch.Generator) -> Tensor:
@@ -77,7 +77,8 @@ def mean_r2(factors: int) -> Draw:
 
 def correlation(n: int, generator: torch.Generator) -> Drawn:
     z = normal(n, 1, generator)
-    return plain(measures.correlation(0.9 * z + 0.3 * normal(n, 1, generator), z))
+    statistic = measures.correlation(0.9 * z + 0.3 * normal(n, 1, generator), z)
+    return plain(statistic, within=CORRELATION)
 
 
 def circular(n: int, generator: torch.Generator) -> Drawn:
@@ -88,7 +89,8 @@ def circular(n: int, generator: torch.Generator) -> Drawn:
 
 def spearman(n: int, generator: torch.Generator) -> Drawn:
     rank = torch.randint(8, (n,), generator=generator).double()
-    return plain(measures.spearman(rank + 3 * normal(n, 1, generator)[:, 0], rank))
+    statistic = measures.spearman(rank + 3 * normal(n, 1, generator)[:, 0], rank)
+    return plain(statistic, within=CORRELATION)
 
 
 def auc(share: float, shift: float) -> Draw:

@@ -7,11 +7,11 @@ mean m of a score s,
     ends = percentiles - 2 (m - s), then drawn out from their middle by
     t_{k-1} / 1.96 sqrt(k / (k - 1)),
 
-k the effective number of samples: of groups, or of the rarer of two levels. Two measures that end
-at 1 need more where they come near it. AUC: joined with the same interval on the scale of logits.
-Balanced accuracy: Wilson's interval for the share of hits in each level, put together by arms
-(Zou and Donner 2008), with Satterthwaite's degrees of freedom. `benchmarks/calibration.py` counts
-how often they hold the truth.
+k the effective number of samples: of groups, or of the rarer of two levels. Measures that end at
+1 need more where they come near it. Correlations: on Fisher's scale. AUC: joined with the same
+interval on the scale of logits. Balanced accuracy: Wilson's interval for the share of hits in each
+level, put together by arms (Zou and Donner 2008), with Satterthwaite's degrees of freedom.
+`benchmarks/calibration.py` counts how often they hold the truth.
 """
 
 import math
@@ -28,6 +28,7 @@ ANY = (-math.inf, math.inf)
 SCORE = (-math.inf, 1.0)
 """Ends of R² and its like."""
 CORRELATION = (-1.0, 1.0)
+INSIDE = 1 - 1e-12
 Z = float(stats.norm.ppf(1 - TAIL))
 
 
@@ -52,17 +53,22 @@ def shifted(
         effective: Effective number of samples.
         within: Least and largest that such a score can be.
     """
+    given = value
+    if within == CORRELATION:  # Fisher's scale, on which spread hardly depends on the value
+        value, draws = (x.clamp(-INSIDE, INSIDE).atanh() for x in (value, draws))
     tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
     low, high = draws.nanquantile(tails, dim=0)
     bias = draws.nanmean(dim=0) - value
     low, high, middle = low - 2 * bias, high - 2 * bias, value - bias
     by = stretch(effective)
     low, high = middle - by * (middle - low), middle + by * (high - middle)
+    if within == CORRELATION:
+        low, high = low.tanh(), high.tanh()
     low, high = low.clamp(*within), high.clamp(*within)
-    low, high = torch.minimum(low, value), torch.maximum(high, value)
+    low, high = torch.minimum(low, given), torch.maximum(high, given)
     return [
         Estimate(value=v, low=lo, high=hi)
-        for v, lo, hi in zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
+        for v, lo, hi in zip(given.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
 
 
