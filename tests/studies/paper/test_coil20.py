@@ -22,7 +22,7 @@ from identikit.studies.paper.coil20.study import COIL20
 from identikit.worlds.coil20 import Coil20, load_coil20
 from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "coil20.mat"
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "coil20.mat"
 ARCS = Parts.of(arc_degrees=30, margin_degrees=5, folds=4)
 SINGLES = Parts.of(arc_degrees=5, margin_degrees=0, folds=4)
 
