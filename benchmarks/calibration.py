@@ -13,19 +13,35 @@ import math
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from identikit.core.linalg import least_squares
+from identikit import score
+from identikit.core.estimate import Estimate
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import of_auc, of_balanced_accuracy
 
-POPULATION = 2_000_000
+POPULATION = 1_000_000
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
 
-Draw = Callable[[int, torch.Generator], Statistic]
+
+@dataclass(frozen=True)
+class Drawn:
+    """A score of some points, and its interval."""
+
+    statistic: Statistic
+    interval: Callable[[Bootstrap], Estimate]
+
+
+Draw = Callable[[int, torch.Generator], Drawn]
+
+
+def plain(statistic: Statistic) -> Drawn:
+    return Drawn(statistic, lambda bootstrap: bootstrap.estimates(statistic)[0])
 
 
 def normal(n: int, k: int, generator: torch.Generator) -> Tensor:
@@ -33,110 +49,153 @@ def normal(n: int, k: int, generator: torch.Generator) -> Tensor:
 
 
 def r2(level: float) -> Draw:
-    def draw(n: int, generator: torch.Generator) -> Statistic:
+    def draw(n: int, generator: torch.Generator) -> Drawn:
         z = normal(n, 1, generator)
-        return measures.r2(level * z + math.sqrt(level * (1 - level)) * normal(n, 1, generator), z)
+        noise = math.sqrt(level * (1 - level)) * normal(n, 1, generator)
+        return plain(measures.r2(level * z + noise, z))
 
     return draw
 
 
-def nonlinear_r2(n: int, generator: torch.Generator) -> Statistic:
+def nothing(n: int, generator: torch.Generator) -> Drawn:
+    return plain(measures.r2(normal(n, 1, generator) * 0.2, normal(n, 1, generator)))
+
+
+def nonlinear_r2(n: int, generator: torch.Generator) -> Drawn:
     z = normal(n, 1, generator)
-    return measures.r2(0.2 * z**3, z)
+    return plain(measures.r2(0.2 * z**3, z))
 
 
-def mean_r2(n: int, generator: torch.Generator) -> Statistic:
-    z = torch.nn.functional.normalize(normal(n, 5, generator), dim=1)
-    each = measures.r2(z + 0.1 * normal(n, 5, generator), z)
-    return lambda weights: each(weights).mean(dim=1, keepdim=True)
+def mean_r2(factors: int) -> Draw:
+    def draw(n: int, generator: torch.Generator) -> Drawn:
+        z = normal(n, factors, generator)
+        each = measures.r2(0.5 * z + 0.5 * normal(n, factors, generator), z)
+        return plain(lambda weights: each(weights).mean(dim=1, keepdim=True))
+
+    return draw
 
 
-def correlation(n: int, generator: torch.Generator) -> Statistic:
+def correlation(n: int, generator: torch.Generator) -> Drawn:
     z = normal(n, 1, generator)
-    return measures.correlation(0.9 * z + 0.3 * normal(n, 1, generator), z)
+    return plain(measures.correlation(0.9 * z + 0.3 * normal(n, 1, generator), z))
 
 
-def circular(n: int, generator: torch.Generator) -> Statistic:
+def circular(n: int, generator: torch.Generator) -> Drawn:
     angle = math.tau * torch.rand(n, generator=generator, dtype=torch.float64)
     target = torch.stack([angle.cos(), angle.sin()], dim=1)
-    return measures.r2(0.8 * target + 0.3 * normal(n, 2, generator), target, pooled=True)
+    return plain(measures.r2(0.8 * target + 0.3 * normal(n, 2, generator), target, pooled=True))
 
 
-def spearman(n: int, generator: torch.Generator) -> Statistic:
+def spearman(n: int, generator: torch.Generator) -> Drawn:
     rank = torch.randint(8, (n,), generator=generator).double()
-    return measures.spearman(rank + 3 * normal(n, 1, generator)[:, 0], rank)
+    return plain(measures.spearman(rank + 3 * normal(n, 1, generator)[:, 0], rank))
 
 
-def auc(n: int, generator: torch.Generator) -> Statistic:
-    positive = (torch.rand(n, generator=generator) < 0.3).long()
-    return measures.auc(positive + normal(n, 1, generator)[:, 0], positive)
+def auc(share: float, shift: float) -> Draw:
+    def draw(n: int, generator: torch.Generator) -> Drawn:
+        positive = (torch.rand(n, generator=generator) < share).long()
+        positive[:2] = torch.tensor([0, 1])
+        statistic = measures.auc(shift * positive + normal(n, 1, generator)[:, 0], positive)
+        rarer = float(min(positive.sum(), n - positive.sum()))
+
+        def interval(bootstrap: Bootstrap) -> Estimate:
+            found = bootstrap.resampled(statistic)
+            return of_auc(found.value.item(), found.draws[:, 0], effective=rarer)
+
+        return Drawn(statistic, interval)
+
+    return draw
 
 
-def balanced_accuracy(n: int, generator: torch.Generator) -> Statistic:
-    share = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    target = torch.multinomial(share, n, replacement=True, generator=generator)
-    hit = torch.rand(n, generator=generator) < torch.tensor([0.9, 0.8, 0.7, 0.6])[target]
-    return measures.balanced_accuracy(torch.where(hit, target, (target + 1) % 4), target)
+def balanced_accuracy(*shares: float) -> Draw:
+    def draw(n: int, generator: torch.Generator) -> Drawn:
+        target = torch.multinomial(torch.tensor(shares), n, replacement=True, generator=generator)
+        target[: len(shares)] = torch.arange(len(shares))
+        rates = torch.linspace(0.9, 0.6, len(shares))
+        hit = torch.rand(n, generator=generator) < rates[target]
+        named = torch.where(hit, target, (target + 1) % len(shares))
+        count = torch.bincount(target).double()
+        recall = torch.bincount(target, weights=hit.double()) / count
+        return Drawn(
+            measures.balanced_accuracy(named, target),
+            lambda bootstrap: of_balanced_accuracy(recall, count),
+        )
+
+    return draw
 
 
 CASES: dict[str, Draw] = {
-    "R² 0": lambda n, g: measures.r2(normal(n, 1, g) * 0.2, normal(n, 1, g)),
+    "R² 0": nothing,
     "R² 0.5": r2(0.5),
-    "R² 0.9": r2(0.9),
     "R² 0.99": r2(0.99),
     "R² of a cubic": nonlinear_r2,
-    "mean R² of 5 factors": mean_r2,
+    "mean R² of 5 factors": mean_r2(5),
+    "mean R² of 37 factors": mean_r2(37),
     "Pearson's r (MCC)": correlation,
     "circular R²": circular,
     "Spearman": spearman,
-    "AUC": auc,
-    "balanced accuracy": balanced_accuracy,
+    "AUC 0.76": auc(0.3, 1.0),
+    "AUC 0.98": auc(0.3, 3.0),
+    "AUC 0.76, 1 % positives": auc(0.01, 1.0),
+    "balanced accuracy, 4 levels": balanced_accuracy(0.4, 0.3, 0.2, 0.1),
+    "balanced accuracy, a level of 2 %": balanced_accuracy(0.5, 0.48, 0.02),
 }
 
 
 def coverage(draw: Draw, n: int, *, cases: int, resamples: int) -> dict[str, float]:
     """Share of intervals that hold the population's score, and their mean width."""
     everyone = draw(POPULATION, torch.Generator().manual_seed(10**6))
-    truth = everyone(torch.ones(1, POPULATION, dtype=torch.float64)).item()
+    truth = everyone.statistic(torch.ones(1, POPULATION, dtype=torch.float64)).item()
     held, width = 0, 0.0
     for seed in range(cases):
         generator = torch.Generator().manual_seed(seed)
-        statistic = draw(n, generator)
+        drawn = draw(n, generator)
         bootstrap = Bootstrap(torch.arange(n), resamples=resamples, generator=generator)
-        estimate = bootstrap.estimates(statistic)[0]
+        estimate = drawn.interval(bootstrap)
         held += estimate.low <= truth <= estimate.high
         width += estimate.high - estimate.low
     return {"truth": truth, "coverage": held / cases, "mean_width": width / cases}
 
 
-def fitted_coverage(n: int, *, cases: int, resamples: int) -> dict[str, float]:
-    """Least squares on n samples, scored on n others: what its interval holds, and what not.
+def fitted_coverage(n: int, *, cases: int) -> dict[str, float]:
+    """Least squares on n samples, scored on n others: what its two intervals hold.
 
-    z1 from ten columns, five of them noisy copies of factors and five noise. The interval
-    is for the map that was fitted; the best possible map scores more.
+    z1 from ten columns, five of them noisy copies of factors and five noise. One interval is for
+    the map that was fitted, one for maps fitted like it; the best possible map scores more.
     """
     variance = torch.cat([torch.full((5,), 1.25), torch.ones(5)]).double()
-    held = {"fitted map": 0, "best map": 0}
+    truths, estimates, wide = [], [], []
     for seed in range(cases):
         generator = torch.Generator().manual_seed(seed)
         z = normal(2 * n, 5, generator)
-        noise = 0.5 * normal(2 * n, 5, generator)
-        h = torch.cat([z + noise, normal(2 * n, 5, generator)], dim=1)
-        fit = least_squares(h[:n], z[:n, :1])
-        slope = fit.coefficient[:, 0]
-        error = 1 - 2 * slope[0] + (variance * slope.square()).sum() + fit.intercept[0] ** 2
-        bootstrap = Bootstrap(torch.arange(n), resamples=resamples, generator=generator)
-        estimate = bootstrap.estimates(measures.r2(fit.predict(h[n:]), z[n:, :1]))[0]
-        for name, truth in (("fitted map", 1 - error.item()), ("best map", 0.8)):
-            held[name] += estimate.low <= truth <= estimate.high
-    return {name: count / cases for name, count in held.items()}
+        h = torch.cat([z + 0.5 * normal(2 * n, 5, generator), normal(2 * n, 5, generator)], dim=1)
+        mask = torch.arange(2 * n) < n
+        found = score(h, z[:, :1], train_mask=mask, resamples=400, refits=10)
+        if found.latents is None or found.factors[0].over_training is None:
+            raise RuntimeError("score gave no map or no interval over training rows")
+        slope = torch.tensor(found.latents.coefficient).double()[:, 0]
+        constant = found.latents.intercept[0]
+        truths.append(2 * slope[0].item() - (variance * slope.square()).sum().item() - constant**2)
+        estimates.append(found.factors[0].estimate)
+        wide.append(found.factors[0].over_training)
+    typical = sum(truths) / cases
+    return {
+        name: sum(e.low <= truth <= e.high for e, truth in zip(own, wanted, strict=True)) / cases
+        for name, own, wanted in (
+            ("fitted map, given it", estimates, truths),
+            ("maps fitted alike, given it", estimates, [typical] * cases),
+            ("maps fitted alike, over training rows", wide, [typical] * cases),
+            ("best map, given it", estimates, [0.8] * cases),
+        )
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=500)
-    parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--held-out", type=int, nargs="+", default=[50, 200, 1000])
+    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--held-out", type=int, nargs="+", default=[50, 100, 200, 500, 1000])
+    parser.add_argument("--fitted", type=int, nargs="+", default=[50, 100, 200])
     options = parser.parse_args()
     torch.set_num_threads(1)
     start = time.process_time()
@@ -147,10 +206,10 @@ def main() -> None:
                 draw, n, cases=options.cases, resamples=options.resamples
             )
             rows.append(row)
-            print(f"{name:24s} n = {n:5d}  {row['coverage']:.3f}  width {row['mean_width']:.4f}")
+            print(f"{name:34s} n = {n:5d}  {row['coverage']:.3f}  width {row['mean_width']:.4f}")
     fitted = []
-    for n in options.held_out:
-        shares = fitted_coverage(n, cases=options.cases, resamples=options.resamples)
+    for n in options.fitted:
+        shares = fitted_coverage(n, cases=options.cases // 2)
         fitted.append({"held_out": n} | shares)
         print(f"least squares on n = {n}: {shares}")
     RESULTS.parent.mkdir(exist_ok=True)

@@ -79,7 +79,7 @@ def test_only_its_command_imports_the_literature_room() -> None:
 
 def test_every_file_lies_in_a_known_room() -> None:
     files = {path.relative_to(ROOT).parts[0] for path in ROOT.rglob("*.py")}
-    assert files == {*MAY_IMPORT, "__init__.py", "__main__.py"}
+    assert files == {*MAY_IMPORT, "__init__.py", "__main__.py", "metrics.py"}
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

@@ -1,51 +1,96 @@
-"""What a network trained with cross-entropy must recover, did recover, and why they differ."""
+"""What a network trained with cross-entropy must recover, did recover, and why they differ.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+`docs/python.md` shows the whole way: a world, its ceiling, training, scores, the explanation.
+"""
+
+from typing import TYPE_CHECKING
+
+from identikit.core.lazy import first_used
 
 if TYPE_CHECKING:
+    from identikit import metrics as metrics
+    from identikit import theory as theory
+    from identikit import worlds as worlds
     from identikit.core.errors import InputError
     from identikit.core.factors import Factor, Factors, Kind
+    from identikit.core.finding import Finding, Verdict
     from identikit.core.representation import Representation
+    from identikit.core.version import __version__
+    from identikit.encoders.config import EncoderConfig
+    from identikit.features.inputs import circular, ordinal
     from identikit.features.load import load_features
+    from identikit.objectives.config import HeadConfig
     from identikit.probing.recovery import Recovery
     from identikit.probing.score import score
+    from identikit.runs.run_config import run
     from identikit.similarity.compare import compare
     from identikit.similarity.comparison import Comparison
-
-_HOMES = {
-    "Comparison": "similarity.comparison",
-    "Factor": "core.factors",
-    "Factors": "core.factors",
-    "InputError": "core.errors",
-    "Kind": "core.factors",
-    "Recovery": "probing.recovery",
-    "Representation": "core.representation",
-    "compare": "similarity.compare",
-    "load_features": "features.load",
-    "score": "probing.score",
-}
-"""Where each public name lives; it is imported when first used."""
+    from identikit.studies.compare.config import CompareConfig
+    from identikit.studies.probe.config import ProbeConfig
+    from identikit.studies.simulation.config import SimulationConfig
+    from identikit.training.config import TrainingConfig
+    from identikit.training.recipes import Recipe
+    from identikit.worlds.config import WorldConfig
+else:
+    __getattr__, __dir__ = first_used(
+        __name__,
+        {
+            "CompareConfig": "studies.compare.config",
+            "Comparison": "similarity.comparison",
+            "EncoderConfig": "encoders.config",
+            "Factor": "core.factors",
+            "Factors": "core.factors",
+            "Finding": "core.finding",
+            "HeadConfig": "objectives.config",
+            "InputError": "core.errors",
+            "Kind": "core.factors",
+            "ProbeConfig": "studies.probe.config",
+            "Recipe": "training.recipes",
+            "Recovery": "probing.recovery",
+            "Representation": "core.representation",
+            "SimulationConfig": "studies.simulation.config",
+            "TrainingConfig": "training.config",
+            "Verdict": "core.finding",
+            "WorldConfig": "worlds.config",
+            "circular": "features.inputs",
+            "compare": "similarity.compare",
+            "load_features": "features.load",
+            "metrics": "metrics",
+            "ordinal": "features.inputs",
+            "run": "runs.run_config",
+            "score": "probing.score",
+            "theory": "theory",
+            "worlds": "worlds",
+            "__version__": "core.version",
+        },
+    )
 
 __all__ = [
+    "CompareConfig",
     "Comparison",
+    "EncoderConfig",
     "Factor",
     "Factors",
+    "Finding",
+    "HeadConfig",
     "InputError",
     "Kind",
+    "ProbeConfig",
+    "Recipe",
     "Recovery",
     "Representation",
+    "SimulationConfig",
+    "TrainingConfig",
+    "Verdict",
+    "WorldConfig",
+    "__version__",
+    "circular",
     "compare",
     "load_features",
+    "metrics",
+    "ordinal",
+    "run",
     "score",
+    "theory",
+    "worlds",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'identikit' has no attribute {name!r}")
-    return getattr(import_module(f"identikit.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -129,7 +129,6 @@ def test_files_that_are_no_features_are_refused(
         ({"h": np.full((300, 4), np.nan)}, "NaN"),
         ({"size": np.ones(300)}, "constant"),
         ({"size": np.ones(7)}, "same number of rows"),
-        ({"h": np.random.default_rng(0).normal(size=(300, 301))}, "fewer samples"),
         ({"size": np.array([{}] * 300, dtype=object)}, "pickled"),
     ],
 )
@@ -138,6 +137,14 @@ def test_features_that_cannot_be_used_are_refused(
 ) -> None:
     features(Path("f.npz"), **arrays)
     assert message in refused(capsys, "probe", "f.npz")
+
+
+def test_fewer_samples_than_dimensions_are_a_normal_first_try(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    features(Path("f.npz"), h=np.random.default_rng(0).normal(size=(300, 301)))
+    cli.main(["probe", "f.npz", "--json"])
+    assert json.loads(capsys.readouterr().out)["recovery"]["dim"] == 301
 
 
 def test_an_existing_folder_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:

@@ -357,3 +357,20 @@ def test_what_the_evidence_can_say_is_told() -> None:
         h, {"a": z[:, 0], "rare": rare}, train_mask=train, groups=torch.arange(400) // 10
     ).factors
     assert [s.effective_n for s in grouped] == [20, 10]
+
+
+def test_an_interval_over_training_rows_is_the_wider_one() -> None:
+    """Few samples to fit fifty dimensions: another training part would give another map."""
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator, n=400, dim=2)
+    h = torch.cat([z + latents(generator, n=400, dim=2), latents(generator, n=400, dim=48)], dim=1)
+    mask = torch.arange(400) < 60
+    recovery = score(h, {"a": z[:, 0], "b": z[:, 1] > 0}, train_mask=mask, refits=10)
+    for factor in recovery.factors:
+        assert factor.over_training is not None
+        assert factor.over_training.value == factor.estimate.value
+        assert factor.over_training.low < factor.estimate.low
+        assert factor.over_training.high >= factor.estimate.high
+    assert "over training rows too" in str(recovery.findings[0].explained)
+    with pytest.raises(InputError, match="refits must be 0, or 5 or more; got 2"):
+        score(h, z, refits=2)

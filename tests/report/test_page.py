@@ -62,7 +62,7 @@ def test_the_tone_is_told_in_words_too(page: Page, tone: Tone) -> None:
 
 
 def test_every_finding_has_its_verdict_and_a_column_for_every_control(html: str) -> None:
-    table = re.search(r'<table class="comparison">.*?</table>', html, re.DOTALL)
+    table = re.search(r'<table class="comparison cards">.*?</table>', html, re.DOTALL)
     assert table is not None
     heads = re.findall(r'<th scope="col">(.*?)</th>', table[0])
     assert [heads[0], *heads[-2:]] == ["Quantity", "untrained", "Verdict"]

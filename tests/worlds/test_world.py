@@ -229,3 +229,45 @@ def test_a_repeated_element_leaves_a_label_to_every_class() -> None:
     assert len(world(labels=16, repeated_share=0.5).class_of_label.unique()) == 8
     with pytest.raises(InputError, match=r"repeated_share must leave a label for each of 8"):
         world(labels=15, repeated_share=0.5)
+
+
+def test_samples_without_a_generator_go_on_from_draw_to_draw() -> None:
+    config = WorldConfig(dim=3, classes=8, generator="identity")
+    world = ClusterWorld(config, seed=1)
+    assert world.n_labels == 8
+    first, second = world.sample(50), world.sample(50)
+    assert not torch.equal(first.z, second.z)
+    again = ClusterWorld(config, seed=1)
+    assert torch.equal(again.sample(50).z, first.z)
+    assert torch.equal(again.to("cpu").sample(50).z, first.z)
+
+
+def test_pairs_share_their_label_and_nothing_else() -> None:
+    generator = stream(1, "pairs")
+    world = ClusterWorld(WorldConfig(dim=3, classes=8, generator="identity"), labels=40, seed=0)
+    first, second = world.sample_pairs(500, generator=generator)
+    assert torch.equal(first.label, second.label)
+    assert not torch.isclose(first.z, second.z).all(1).any()
+    nearness = (first.z * second.z).sum(1).mean()
+    assert nearness > (first.z * second.z.roll(1, 0)).sum(1).mean() + 0.3
+
+
+def test_pairs_of_a_class_draw_the_second_label_by_its_prior() -> None:
+    generator = stream(1, "pairs")
+    config = WorldConfig(dim=2, classes=4, generator="identity", label_exponent=1.0)
+    world = ClusterWorld(config, labels=14, seed=0)
+    first, second = world.sample_pairs(100_000, same="class", generator=generator)
+    assert torch.equal(world.class_of_label[first.label], world.class_of_label[second.label])
+    count = torch.zeros(14, 14, dtype=torch.float64)
+    count.index_put_((first.label, second.label), torch.ones(100_000).double(), accumulate=True)
+    same = world.class_of_label[:, None] == world.class_of_label
+    within = world.label_prior / world.class_prior[world.class_of_label]
+    wanted = world.label_prior[:, None] * within * same
+    torch.testing.assert_close(count / 100_000, wanted, atol=0.004, rtol=0)
+
+
+def test_pairs_share_a_label_or_a_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for users
+    world = ClusterWorld(WorldConfig(dim=2, classes=4, generator="identity"))
+    with pytest.raises(InputError, match=r"same.*label"):
+        world.sample_pairs(3, same="latent")

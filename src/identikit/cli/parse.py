@@ -13,7 +13,7 @@ import tyro
 
 from identikit.cli.commands import other, reproducible
 from identikit.cli.options import Execution, Output, run_and_show
-from identikit.core.errors import InputError, unknown_name
+from identikit.core.errors import InputError, printable, unknown_name
 from identikit.runs.registry import Entry, entry_of, imported
 
 FLAGS = ("--list", "--json", "--no-list", "--no-json")
@@ -116,7 +116,7 @@ def _parsed(
         wrong = _wrong_choice(heard.getvalue(), words)
         if wrong is not None:
             raise wrong from None
-        sys.stderr.write(heard.getvalue())
+        sys.stderr.write(printable(heard.getvalue()))
         raise
 
 

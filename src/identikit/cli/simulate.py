@@ -106,6 +106,10 @@ class Theory:
             _show(prediction)
 
 
+def _range(low: float, high: float) -> str:
+    return format_cell(low) if low == high else f"{format_cell(low)} to {format_cell(high)}"
+
+
 def _show(prediction: "Prediction") -> None:
     """Ceiling, losses and assumptions, as two tables."""
     bayes, ceiling, loss = prediction.bayes, prediction.ceiling, prediction.sensitivity
@@ -114,11 +118,14 @@ def _show(prediction: "Prediction") -> None:
     table.add_column("", justify="right")
     for name, value in {
         f"recovery ceiling of {ceiling.dim} dimensions (affine R²)": ceiling.r2_latents,
+        "standard deviation over searches for the optimum": ceiling.r2_deviation,
+        "its R² among minima within .001 nats": _range(ceiling.r2_lowest, ceiling.r2_highest),
         "recovery ceiling of a wide representation": ceiling.r2_wide,
         "ceiling of the head rows": ceiling.r2_head,
         "Bayes loss (nats)": bayes.value,
         "loss above it that this width cannot avoid (nats)": ceiling.excess,
         "classes that the best classifier tells apart": bayes.bayes_accuracy,
+        "R² moves by up to this times the root of the excess": loss.slope,
         "excess per unit of lost R², cheapest distortion (nats)": loss.cheapest,
         "excess per unit of lost R², typical distortion (nats)": loss.typical,
     }.items():

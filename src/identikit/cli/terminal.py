@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.live import Live
 from rich.markup import escape
 from rich.measure import Measurement
@@ -20,8 +20,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 
+from identikit.core.errors import printable
 from identikit.core.estimate import central, format_brief, format_cell, format_time_left
 from identikit.core.finding import Finding, Headline, Tone, controls_of
 from identikit.core.serialization import from_plain, plain_table
@@ -52,7 +54,26 @@ def _consoles() -> tuple[Console, Console]:
     for file in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a test's own file
             file.reconfigure(errors="identikit")  # type: ignore[union-attr]
-    return Console(), Console(stderr=True)
+    consoles = Console(), Console(stderr=True)
+    for console in consoles:
+        console.push_render_hook(_AsText())
+    return consoles
+
+
+class _AsText(RenderHook):
+    """Names from files are shown, whatever is in them, and steer nothing."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Escaped(each) for each in renderables]
+
+
+class _Escaped:
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self.inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 OUT, ERR = _consoles()

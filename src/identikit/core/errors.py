@@ -11,7 +11,11 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that change the direction of writing."""
 _LISTED = 40
+_COMPARED = 100
+"""Characters of names that are compared."""
 _WORDS = 300
 
 
@@ -25,7 +29,8 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     Of more than `_LISTED` known names only the nearest are listed.
     """
     names = sorted(known)
-    near = get_close_matches(got, names, n=5, cutoff=0.5)
+    short = [name for name in names if len(name) <= _COMPARED]  # time grows with the square
+    near = get_close_matches(got[:_COMPARED], short, n=5, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     if len(names) <= _LISTED:
         return InputError(f"unknown {what} {got!r}.{hint} Known: {', '.join(names)}.")
@@ -33,6 +38,21 @@ def unknown_name(what: str, got: str, known: Iterable[str]) -> InputError:
     nearest = "the nearest" if near else "the first"
     return InputError(
         f"unknown {what} {got!r}.{hint} {len(names):,} are known; {nearest}: {listed}."
+    )
+
+
+def printable(words: str, *, keep: str = "\n\t") -> str:
+    """Words that only show: what would steer a terminal or turn the writing is escaped.
+
+    Args:
+        words: From wherever.
+        keep: Control characters that stay.
+    """
+    return "".join(
+        c.encode("unicode_escape").decode()
+        if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in keep)
+        else c
+        for c in words
     )
 
 

@@ -277,7 +277,8 @@ def _from_list(values: Sequence[Any]) -> NDArray[Any]:
 
 
 def _from_floats(values: NDArray[Any]) -> Column:
-    found = values.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN stays NaN; infinity is seen later
+        found = values.astype(np.float64)
     if values.dtype.itemsize > found.dtype.itemsize and len(np.unique(values)) > len(
         np.unique(found)
     ):

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.core.errors import InputError, unknown_name
+from identikit.core.errors import InputError, printable, unknown_name
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.memory_mapped import from_numpy, gathered, largest, not_finite
 from identikit.features.columns import Column, as_column, is_number
@@ -32,6 +32,8 @@ EXACT = 2**53
 """Integers up to here are exact in float64."""
 HUGE, TINY = 1e140, 1e-140
 """Beyond these, sums of squares overflow float64 or vanish."""
+LONGEST = 200
+"""Characters of a name; of longer ones the beginning is shown."""
 MOSTLY = 2 / 3
 """Share of numbers among words from which the others look like slips."""
 SAVED_INDEX = r"(Unnamed: \d+|__index_level_\d+__|)"
@@ -93,6 +95,35 @@ def as_factors(values: Any, *, kinds: Mapping[str, str] | None = None) -> Factor
             for name, column in columns.items()
         ]
     )
+
+
+def circular(period: int | float) -> str:
+    """The kind of an angle, by one full turn in its own unit: 360 for degrees.
+
+    Raises:
+        InputError: a period that is not finite and positive.
+    """
+    if not 0 < period < math.inf:
+        raise InputError(
+            f"period must be finite and positive, one full turn in the factor's unit (360 for "
+            f"degrees); got {period}."
+        )
+    return f"{Kind.CIRCULAR}:{float(period)!r}"
+
+
+def ordinal(*levels: str) -> str:
+    """The kind of words that have an order, from the lowest to the highest.
+
+    Raises:
+        InputError: fewer than two levels, one twice, or one with a comma.
+    """
+    bad = len(levels) < 2 or len(set(levels)) < len(levels)
+    if bad or any("," in level or level != level.strip() or not level for level in levels):
+        raise InputError(
+            f"levels are two or more different words without commas, from the lowest to the "
+            f"highest; got {', '.join(map(repr, levels)) or 'none'}."
+        )
+    return f"{Kind.ORDINAL}:{','.join(levels)}"
 
 
 def _columns(values: Any) -> dict[str, Column]:
@@ -165,7 +196,11 @@ def _factor(name: str, column: Column, given: str | None) -> Factor:
     if kind in (Kind.CONTINUOUS, Kind.CIRCULAR):
         values[there] = _as_floats(name, column.values[there])
         return Factor(
-            name=name, kind=kind, values=torch.as_tensor(values), period=period, missing=missing
+            name=_shown(name),
+            kind=kind,
+            values=torch.as_tensor(values),
+            period=period,
+            missing=missing,
         )
     levels, values[there] = _coded(name, column.values[there], order)
     present = len(np.unique(values[there]))
@@ -179,8 +214,18 @@ def _factor(name: str, column: Column, given: str | None) -> Factor:
             f"{there.sum()} samples; most occur once. Give its kind, or coarser levels."
         )
     return Factor(
-        name=name, kind=kind, values=torch.as_tensor(values), levels=levels, missing=missing
+        name=_shown(name),
+        kind=kind,
+        values=torch.as_tensor(values),
+        levels=tuple(map(_shown, levels)),
+        missing=missing,
     )
+
+
+def _shown(name: str) -> str:
+    """A name as tables and figures can hold it."""
+    name = printable(name, keep="")
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}... ({len(name):,} characters)"
 
 
 def _infer(name: str, column: Column) -> Kind:

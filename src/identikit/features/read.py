@@ -193,9 +193,9 @@ def _mapped_npy(path: Path, header: Header) -> Tensor:
     )
     found = scratch(header.shape, _torch_type(header.dtype))
     for rows in row_blocks(found):
-        found[rows] = torch.from_numpy(
-            np.ascontiguousarray(array[rows], dtype=_numpy_type(header.dtype))
-        )
+        with np.errstate(invalid="ignore", over="ignore"):  # not finite is seen later
+            block = np.ascontiguousarray(array[rows], dtype=_numpy_type(header.dtype))
+        found[rows] = torch.from_numpy(block)
     return found
 
 

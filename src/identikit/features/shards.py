@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from identikit.core.config import from_dict, to_dict
-from identikit.core.errors import InputError
+from identikit.core.errors import InputError, in_words
 from identikit.core.files import file_digest, require_regular, write_atomically, write_json
 
 FORMAT: Final = "identikit-features"
@@ -151,11 +151,11 @@ def read_keys(folder: Path) -> list[str]:
     try:
         require_regular(folder / KEYS_FILE)
         column = pq.read_table(folder / KEYS_FILE, columns=["key"])["key"]
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise InputError(f"{folder / KEYS_FILE} cannot be read: {error}.") from error
+        keys: list[str] = column.to_pylist()
+    except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise InputError(f"{folder / KEYS_FILE} cannot be read: {in_words(error)}.") from error
     if not pa.types.is_string(column.type) or column.null_count:
         raise InputError(f"{folder / KEYS_FILE} does not name every row. Extract again.")
-    keys: list[str] = column.to_pylist()
     return keys
 
 

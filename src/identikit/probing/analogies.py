@@ -20,6 +20,7 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
 from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import CORRELATION
 
 
 def draw_analogies(
@@ -59,7 +60,7 @@ def analogy_score(corners: Float[Tensor, "4 n d_h"], *, bootstrap: Bootstrap) ->
         bootstrap: Resamples of the n parallelograms.
     """
     a, b, c, d = corners.double()
-    return bootstrap.estimates(_agreement(a - b, d - c))[0]
+    return bootstrap.estimates(_agreement(a - b, d - c), within=CORRELATION)[0]
 
 
 def _agreement(p: Tensor, q: Tensor) -> Statistic:

@@ -3,8 +3,8 @@
 A factor that belongs to items (objects, words) can be learned by heart where samples of one item
 are on both sides of the split. So are random values of the items, which nothing but memory can
 tell (Hewitt and Liang 2019). Selectivity is the score on other samples of the same items less the
-mean over many draws of such values; its interval resamples items and draws. What varies within
-items cannot be memorised that way, so it has no control task.
+mean over many draws of such values; its interval resamples items. What varies within items cannot
+be memorised that way, so it has no control task.
 """
 
 from dataclasses import dataclass
@@ -82,9 +82,7 @@ def control_tasks(
 
 def _task(own: Resampled, controls: list[Resampled]) -> ControlTask:
     value = torch.stack([c.value for c in controls]).mean(dim=0)
-    draws = torch.stack([c.draws for c in controls])
-    which = torch.arange(len(own.draws)) % len(controls)
-    memory = own.like(value, draws[which, torch.arange(len(own.draws))])
+    memory = own.like(value, torch.stack([c.draws for c in controls]).mean(dim=0))
     return ControlTask(
         same_items=own.estimates()[0],
         control=memory.estimates()[0],

@@ -25,6 +25,7 @@ from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
+from identikit.statistics.intervals import CORRELATION, SCORE
 from identikit.statistics.split import Split
 
 MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
@@ -76,10 +77,10 @@ def map_scores(
         turned = _joined([turn_rows(a, b) for a, b in pairs], raw, folds)
     strong = held_out(_assigned(m, features) for m in moments)
     affine_r2, linear_r2, procrustes_r2 = bootstrap.scores(
-        measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3
+        measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3, within=SCORE
     )
     mcc_weak, mcc_strong = bootstrap.scores(
-        measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2
+        measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2, within=CORRELATION
     )
     last = affine[-1]
     rank = min(fit.rank for fit in least)

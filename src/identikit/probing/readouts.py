@@ -38,6 +38,7 @@ from identikit.probing.regression import (
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Resampled
+from identikit.statistics.intervals import CORRELATION, SCORE
 from identikit.statistics.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.statistics.split import Split
 
@@ -209,7 +210,7 @@ def _continuous(
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
-    resampled = bootstrap.resampled(measures.r2(prediction, target))
+    resampled = bootstrap.resampled(measures.r2(prediction, target), within=SCORE)
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     results = {}
     for j, (name, (_, p, t)) in enumerate(parts.items()):
@@ -230,7 +231,9 @@ def _continuous(
 def _ordinal(
     factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
 ) -> ProbeResult:
-    resampled = bootstrap.resampled(measures.spearman(prediction[:, 0], target[:, 0]))
+    resampled = bootstrap.resampled(
+        measures.spearman(prediction[:, 0], target[:, 0]), within=CORRELATION
+    )
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
@@ -251,7 +254,7 @@ def _circular(
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
     turn = (factor.period or math.tau) / math.tau
-    resampled = bootstrap.resampled(measures.r2(prediction, target, pooled=True))
+    resampled = bootstrap.resampled(measures.r2(prediction, target, pooled=True), within=SCORE)
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,

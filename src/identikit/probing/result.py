@@ -136,6 +136,7 @@ class RecoveryScores:
             for score in scores:
                 parts = {
                     features: score.estimate,
+                    f"{features}, interval over training rows too": score.over_training,
                     f"{features} in the head row space": score.row_space,
                     f"{features} in its complement": score.complement,
                 }

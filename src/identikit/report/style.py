@@ -142,9 +142,14 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
+LONGEST = 45
+"""Characters of a label in a figure that is an image."""
+
+
 def verbatim(text: str) -> str:
-    """Text that Matplotlib shows as it is: a dollar is no formula."""
-    return text.replace("$", r"\$")
+    """Text that Matplotlib shows as it is: a dollar is no formula; long lines end in dots."""
+    lines = (line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in text.split("\n"))
+    return "\n".join(lines).replace("$", r"\$")
 
 
 MOST_POINTS = 1500

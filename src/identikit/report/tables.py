@@ -29,7 +29,7 @@ def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]
     """
     text = pd.DataFrame({c: [format_cell(v) for v in frame[c]] for c in frame.columns})
     contents = {
-        "csv": _numeric(frame).to_csv(index=False),
+        "csv": _inert(_numeric(frame)).to_csv(index=False),
         "md": _markdown(text),
         "tex": _latex(text.to_latex(index=False, escape=True)),
     }
@@ -63,6 +63,16 @@ def _latex(text: str) -> str:
     for letter, name in _SYMBOLS.items():
         text = text.replace(letter, rf"$\{name}$")
     return text.replace("−", "$-$").replace("—", "---").replace("–", "--").replace("…", r"\ldots{}")
+
+
+def _inert(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that a spreadsheet would take for a formula begins with an apostrophe."""
+
+    def inert(cell: object) -> object:
+        formula = isinstance(cell, str) and len(cell) > 1 and cell[0] in "=+-@"
+        return f"'{cell}" if formula else cell
+
+    return frame.map(inert).rename(columns=inert)
 
 
 def _markdown(text: pd.DataFrame) -> str:

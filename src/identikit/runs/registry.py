@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from identikit.core.errors import unknown_name
+from identikit.core.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from identikit.report.page import Page
@@ -45,14 +45,14 @@ class Entry:
 ENTRIES = (
     Entry(
         name="simulate",
-        version=5,
+        version=6,
         study="studies.simulation.study:SIMULATE",
         config="studies.simulation.config:SimulationConfig",
         help="Train on a simulated world and compare what was recovered with what theory predicts.",
     ),
     Entry(
         name="simulate --diagnose",
-        version=5,
+        version=6,
         study="studies.simulation.study:DIAGNOSE",
         config="studies.simulation.config:DiagnosisConfig",
         help="Find out by experiments why a simulation recovered less than was predicted.",
@@ -110,7 +110,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce",
-        version=4,
+        version=5,
         study="studies.sweeps.study:SWEEP",
         config="studies.sweeps.config:SweepConfig",
         help="Run a named study: many simulations, one table of predicted, recovered, explained.",
@@ -150,6 +150,21 @@ def study_of(name: str) -> "Study[Any, Any]":
     """
     study: Study[Any, Any] = imported(entry_of(name).study)
     return study
+
+
+def study_for(config: object) -> "Study[Any, Any]":
+    """The study that runs such a config, imported now.
+
+    Raises:
+        InputError: the config of no study.
+    """
+    for entry in ENTRIES:
+        module, _, name = entry.config.partition(":")
+        kind = type(config)
+        if (kind.__module__, kind.__name__) == (f"identikit.{module}", name):
+            return study_of(entry.name)
+    known = ", ".join(sorted({entry.config.partition(":")[2] for entry in ENTRIES}))
+    raise InputError(f"{type(config).__name__} is no study's config. The known ones are {known}.")
 
 
 def page_of(run: "Run") -> "Page":

@@ -27,7 +27,7 @@ OpenExecutor = Callable[[], AbstractContextManager[Executor]]
 """Opens a `concurrent.futures` executor, where a study makes many runs."""
 
 
-def _quiet(progress: object) -> None:
+def quiet(progress: object) -> None:
     """Tell nobody."""
 
 
@@ -39,7 +39,7 @@ class Context:
     """Folder to write into; may keep a checkpoint."""
     root: Path = DEFAULT_ROOT
     """Folder of all runs, for a study that is made of others."""
-    tell: Tell = _quiet
+    tell: Tell = quiet
     open_executor: OpenExecutor = processes
 
 
@@ -114,6 +114,16 @@ class Done(Generic[R]):
     found: bool
     """Whether it was there already."""
 
+    @property
+    def headline(self) -> Headline:
+        """What the whole says."""
+        return self.result.headline
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Predicted, recovered and explained, quantity by quantity."""
+        return self.result.findings
+
 
 def run(
     study: Study[Config, R],
@@ -121,7 +131,7 @@ def run(
     *,
     root: Path = DEFAULT_ROOT,
     out: Path | None = None,
-    tell: Tell = _quiet,
+    tell: Tell = quiet,
     open_executor: OpenExecutor = processes,
     finish: Callable[[Run], None] | None = None,
     wait: bool = False,
@@ -173,7 +183,7 @@ def run_and_report(
     *,
     out: Path | None = None,
     root: Path = DEFAULT_ROOT,
-    tell: Tell = _quiet,
+    tell: Tell = quiet,
     open_executor: OpenExecutor = processes,
     wait: bool = False,
 ) -> Done[R]:

@@ -41,6 +41,7 @@ from identikit.similarity.scores import (
     unbiased_hsic,
 )
 from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import SCORE
 from identikit.statistics.split import Split
 
 MOST_BAGS = 500
@@ -246,7 +247,7 @@ def resampled(
         for k, (way, space) in enumerate((("ab", fit.b), ("ba", fit.a))):
             ratios = _explained(own.ways[k], sums.tested, space)
             names = (f"r2_{way}", f"r2_mean_{way}", f"procrustes_{way}")
-            estimates |= zip(names, held_out.estimates(ratios), strict=True)
+            estimates |= zip(names, held_out.estimates(ratios, within=SCORE), strict=True)
         for k, (name, pair) in enumerate((("cca", fit.cca), ("svcca", fit.svcca))):
             if pair is not None:
                 mean, *each = held_out.estimates(_correlations(own.variates[k], sums.tested))
@@ -256,7 +257,7 @@ def resampled(
         total = moments.total.within(fit.a, fit.b)
         hsic = unbiased_hsic(total, own.products())
         moved = _linearised_cka(hsic, own.slopes, sums.rows)
-        (estimates["cka"],) = everyone.estimates(moved)
+        (estimates["cka"],) = everyone.estimates(moved, within=SCORE)
         biased = biased_cka(total)
         estimates["cka_biased"] = Estimate(biased, biased, biased)
         found.append(estimates)

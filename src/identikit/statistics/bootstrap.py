@@ -15,7 +15,7 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Scores
-from identikit.statistics.intervals import shifted
+from identikit.statistics.intervals import ANY, shifted
 
 Statistic = Callable[[Tensor], Tensor]
 """From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""
@@ -31,9 +31,13 @@ class Resampled:
     draws: Float[Tensor, "b k"]
     effective: float
     """Samples that count as independent: groups, or samples of the rarer of two levels."""
+    within: tuple[float, float] = ANY
+    """Least and largest that such a score can be."""
 
     def __sub__(self, other: "Resampled") -> "Resampled":
-        return self.like(self.value - other.value, self.draws - other.draws)
+        return replace(
+            self, value=self.value - other.value, draws=self.draws - other.draws, within=ANY
+        )
 
     def like(self, value: Float[Tensor, " k"], draws: Float[Tensor, "b k"]) -> "Resampled":
         """Other scores of the same points and resamples."""
@@ -44,7 +48,7 @@ class Resampled:
 
     def estimates(self) -> list[Estimate]:
         """Value and interval of each score."""
-        return shifted(self.value, self.draws, effective=self.effective)
+        return shifted(self.value, self.draws, effective=self.effective, within=self.within)
 
 
 class Bootstrap:
@@ -100,24 +104,31 @@ class Bootstrap:
         """The statistic of the points as they are."""
         return statistic(torch.ones(1, self.n, dtype=torch.float64))[0]
 
-    def estimates(self, statistic: Statistic) -> list[Estimate]:
+    def estimates(
+        self, statistic: Statistic, *, within: tuple[float, float] = ANY
+    ) -> list[Estimate]:
         """Value and interval of each of the k scores."""
-        return self.resampled(statistic).estimates()
+        return self.resampled(statistic, within=within).estimates()
 
-    def resampled(self, statistic: Statistic) -> Resampled:
+    def resampled(self, statistic: Statistic, *, within: tuple[float, float] = ANY) -> Resampled:
         """The statistic of the points as they are, and of every resample."""
         return Resampled(
-            value=self.value(statistic), draws=self.draws(statistic), effective=self.effective
+            value=self.value(statistic),
+            draws=self.draws(statistic),
+            effective=self.effective,
+            within=within,
         )
 
-    def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
+    def scores(
+        self, statistic: Statistic, *, within: tuple[float, float], maps: int = 1
+    ) -> list[Scores]:
         """For each of several maps, whose k scores follow one another, these and their mean."""
 
         def with_means(weights: Tensor) -> Tensor:
             each = statistic(weights).view(len(weights), maps, -1)
             return torch.cat([each, each.mean(dim=2, keepdim=True)], dim=2).flatten(1)
 
-        found = self.estimates(with_means)
+        found = self.estimates(with_means, within=within)
         width = len(found) // maps
         return [
             Scores(mean=own[-1], per_factor=tuple(own[:-1]))
@@ -125,7 +136,9 @@ class Bootstrap:
         ]
 
 
-def crossed(first: Bootstrap, second: Bootstrap, statistic: Statistic) -> Resampled:
+def crossed(
+    first: Bootstrap, second: Bootstrap, statistic: Statistic, *, within: tuple[float, float]
+) -> Resampled:
     """Resamples of points that two groupings cross: both drawn anew, weights multiplied.
 
     Such as scores of encoders times factors (Owen 2007: no less than the true variance).
@@ -135,4 +148,5 @@ def crossed(first: Bootstrap, second: Bootstrap, statistic: Statistic) -> Resamp
         value=first.value(statistic),
         draws=torch.cat([statistic(one * other) for one, other in pairs]),
         effective=min(first.effective, second.effective),
+        within=within,
     )

@@ -24,6 +24,10 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 
 TAIL = 0.025
+ANY = (-math.inf, math.inf)
+SCORE = (-math.inf, 1.0)
+"""Ends of R² and its like."""
+CORRELATION = (-1.0, 1.0)
 Z = float(stats.norm.ppf(1 - TAIL))
 
 
@@ -34,15 +38,27 @@ def stretch(effective: float) -> float:
 
 
 def shifted(
-    value: Float[Tensor, " k"], draws: Float[Tensor, "b k"], *, effective: float
+    value: Float[Tensor, " k"],
+    draws: Float[Tensor, "b k"],
+    *,
+    effective: float,
+    within: tuple[float, float] = ANY,
 ) -> list[Estimate]:
-    """The interval of each of k scores from its resamples; NaN draws are left out."""
+    """The interval of each of k scores from its resamples; NaN draws are left out.
+
+    Args:
+        value: The scores.
+        draws: Their resamples.
+        effective: Effective number of samples.
+        within: Least and largest that such a score can be.
+    """
     tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
     low, high = draws.nanquantile(tails, dim=0)
     bias = draws.nanmean(dim=0) - value
     low, high, middle = low - 2 * bias, high - 2 * bias, value - bias
     by = stretch(effective)
     low, high = middle - by * (middle - low), middle + by * (high - middle)
+    low, high = low.clamp(*within), high.clamp(*within)
     low, high = torch.minimum(low, value), torch.maximum(high, value)
     return [
         Estimate(value=v, low=lo, high=hi)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from identikit.core.errors import InputError
 from identikit.core.estimate import fixed
 from identikit.theory.assumptions import AssumptionCheck
-from identikit.theory.ceiling import AS_GOOD
+from identikit.theory.recovery_ceiling import AS_GOOD
 from identikit.theory.sensitivity import Sensitivity
 
 CLOSE = 0.02

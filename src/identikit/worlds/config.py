@@ -5,7 +5,7 @@ Source: arXiv:2410.21869, section 4.1 for the base row and the sweeps of its tab
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from identikit.core.errors import InputError, unknown_name
 
@@ -126,6 +126,21 @@ class WorldConfig:
             "swapped_classes": self.swapped_share > 0,
             "generator_layers": self.generator in _MLPS,
         }
+
+
+class WorldOptions(TypedDict, total=False):
+    """The options of a `WorldConfig` that no conditional owns, as keywords."""
+
+    clusters: ClusterKind
+    cluster_scale: float
+    components: int
+    swapped_share: float
+    swapped_classes: int | None
+    label_exponent: float
+    repeated_share: float
+    generator: GeneratorKind
+    generator_layers: int
+    observation_dim: int | None
 
 
 _NEEDS = {

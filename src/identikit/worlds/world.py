@@ -9,13 +9,14 @@ Shapes: z (n, d), x (n, D) or images (n, c, h, w), labels (n,), densities (n, C)
 import copy
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
-from identikit.core.errors import InputError
+from identikit.core.errors import InputError, unknown_name
 from identikit.core.randomness import stream
 from identikit.worlds.clusters import draw_cluster_vectors
 from identikit.worlds.conditionals import (
@@ -57,8 +58,9 @@ class ClusterWorld:
 
     Args:
         config: What it is made of.
-        labels: Number of labels N: C for supervised learning, more for DIET, where label
-            i is an instance of class i mod C (the last ones of class 0 by `repeated_share`).
+        labels: Number of labels N: C for supervised learning (as without), more for DIET, where
+            label i is an instance of class i mod C (the last ones of class 0 by
+            `repeated_share`).
         seed: Everything random follows from (config, labels, seed), each part from its own
             stream.
 
@@ -66,12 +68,14 @@ class ClusterWorld:
         InputError: fewer labels than classes, or a repeated share that leaves fewer.
     """
 
-    def __init__(self, config: WorldConfig, *, labels: int, seed: int) -> None:
+    def __init__(self, config: WorldConfig, *, labels: int | None = None, seed: int = 0) -> None:
+        labels = config.classes if labels is None else labels
         if labels < config.classes:
             raise InputError(
                 f"labels must be at least the number of classes ({config.classes}); got {labels}."
             )
-        self.config, self.dim = config, config.dim
+        self.config, self.dim, self.seed = config, config.dim, seed
+        self._samples: torch.Generator | None = None
         self.n_labels, self.n_classes = labels, config.classes
         self.class_of_label: Int[Tensor, " N"] = torch.arange(labels) % config.classes
         distinct = labels - round(config.repeated_share * labels)
@@ -130,14 +134,55 @@ class ClusterWorld:
                 setattr(moved, name, value.to(device))
         moved.conditional = self.conditional.to(device)
         moved.generator = self.generator.to(device)
+        moved._samples = None
         return moved
 
-    def sample(self, n: int, *, generator: torch.Generator) -> WorldSample:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> WorldSample:
         """Labels from their prior, each with a fresh latent and its observation.
 
-        The generator is on the world's device.
+        Args:
+            n: How many.
+            generator: On the world's device; if not given the world's own, which goes on from
+                call to call, so that no two samples are the same.
         """
+        generator = self._own(generator)
+        return self._draw(self._draw_labels(n, generator), generator)
+
+    def sample_pairs(
+        self,
+        n: int,
+        *,
+        same: Literal["label", "class"] = "label",
+        generator: torch.Generator | None = None,
+    ) -> tuple[WorldSample, WorldSample]:
+        """Positive pairs: row i of both samples has the same label, each with a latent of its own.
+
+        Args:
+            n: How many pairs.
+            same: What the two share: the label (in a world of instances, two views of one
+                instance), or only its class, where the second's label is drawn among those of
+                the first's class, by their prior.
+            generator: As for `sample`.
+
+        Raises:
+            InputError: something else to share.
+        """
+        if same not in ("label", "class"):
+            raise unknown_name("same", same, ("label", "class"))
+        generator = self._own(generator)
         label = self._draw_labels(n, generator)
+        other = label if same == "label" else self._draw_within_class(label, generator)
+        return self._draw(label, generator), self._draw(other, generator)
+
+    def _own(self, generator: torch.Generator | None) -> torch.Generator:
+        if generator is not None:
+            return generator
+        if self._samples is None:
+            self._samples = stream(self.seed, "samples", device=self.device)
+        return self._samples
+
+    def _draw(self, label: Int[Tensor, " n"], generator: torch.Generator) -> WorldSample:
+        n = len(label)
         source = self._draw_sources(self.class_of_label[label], generator)
         if self.config.components > 1:
             source = source * self.config.components + self._randint(
@@ -168,6 +213,20 @@ class ClusterWorld:
             return self._randint(self.n_labels, n, generator)
         u = torch.rand(n, generator=generator, device=self.device, dtype=torch.float64)
         return torch.searchsorted(self.label_prior.cumsum(0), u).clamp_(max=self.n_labels - 1)
+
+    def _draw_within_class(
+        self, label: Int[Tensor, " n"], generator: torch.Generator
+    ) -> Int[Tensor, " n"]:
+        """A label of the same class each, by the prior: inverts its distribution by class."""
+        order = torch.argsort(self.class_of_label, stable=True)
+        cumulative = self.label_prior[order].cumsum(0)
+        ends = self.class_prior.cumsum(0)
+        count = torch.bincount(self.class_of_label, minlength=self.n_classes)
+        last = count.cumsum(0) - 1
+        own = self.class_of_label[label]
+        u = torch.rand(len(label), generator=generator, device=self.device, dtype=torch.float64)
+        at = torch.searchsorted(cumulative, ends[own] - u * self.class_prior[own])
+        return order[torch.minimum(torch.maximum(at, (last - count + 1)[own]), last[own])]
 
     def _draw_sources(
         self, of_class: Int[Tensor, " n"], generator: torch.Generator

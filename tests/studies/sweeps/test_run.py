@@ -14,6 +14,8 @@ from rich.console import Console
 
 from identikit.core.errors import InputError
 from identikit.core.finding import Verdict
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.label_clustering import observations_needed
 from identikit.report.page import render
 from identikit.runs.jobs import JobOutcome
 from identikit.runs.store import PAGE_FILE, Run
@@ -117,6 +119,27 @@ def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
     assert again.found
     assert again.result == done.result
     assert heard == []
+
+
+def test_beside_tied_rows_stands_a_run_that_never_tied_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tied = replace(TINY, objective="diet", instances=60, head=HeadConfig(tied_rows=True))
+    sweep = sweep_of(tied=tied, free=TINY)
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep)
+    done = made(tmp_path)
+    first, free = done.result.rows
+    assert isinstance(first.untied, RunRecord)
+    assert not first.untied.head_rows_tied
+    assert free.untied is None
+    run_record = first.runs[0]
+    assert isinstance(run_record, RunRecord)
+    assert run_record.head_rows_tied
+    assert run_record.observations == 60 * 128 + observations_needed(60)
+    assert first.untied.observations == 60 * 128
+    page = (done.run.path / PAGE_FILE).read_text()
+    assert "head, untied" in page
+    assert "their likeness is built in" in page
 
 
 def test_a_failing_row_says_why_and_the_others_go_on(

@@ -33,12 +33,14 @@ def record(seed: int, r2: float, **changes: Any) -> RunRecord:
         possible_causes=(),
         at_optimum=True,
         explanation=f"Words of seed {seed}.",
+        observations=1024,
+        head_rows_tied=False,
     )
     return replace(made, **changes)
 
 
 def row(*runs: Record, oracle: Record | None = None, label: str = "κ = 5") -> RowRecord:
-    return RowRecord(label=label, group="DIET", x=5.0, runs=runs, oracle=oracle)
+    return RowRecord(label=label, group="DIET", x=5.0, runs=runs, oracle=oracle, untied=None)
 
 
 def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:

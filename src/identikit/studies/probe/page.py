@@ -56,11 +56,13 @@ def _chance(recovery: Recovery) -> Section:
         "p (B-H)": [s.p_fdr for s in recovery.factors],
     }
     if tasks:
+        columns["other samples of items"] = [s.same_items for s in recovery.factors]
         columns["random items"] = [s.control_task for s in recovery.factors]
         columns["selectivity"] = [s.selectivity for s in recovery.factors]
     items = (
-        "Random items are random values for each item: they keep a factor's spread and can only be "
-        "memorised. What a score has above them (selectivity) is read, not learned by heart."
+        "Whole items are held out, but for the columns on the right: there other samples of the "
+        "same items score, beside random values for each item, which can only be memorised. What "
+        "is above those (selectivity) is read, not learned by heart."
         if tasks
         else "With --items, a control task says what of a score is memorised (selectivity)."
     )

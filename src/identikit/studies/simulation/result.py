@@ -8,8 +8,8 @@ from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, ju
 from identikit.probing.recovery import Recovery
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
-from identikit.theory.ceiling import Ceiling
 from identikit.theory.explain import Cause, Variation
+from identikit.theory.recovery_ceiling import Ceiling
 from identikit.theory.sensitivity import Sensitivity
 
 CLOSE_TO_CEILING = 0.02
@@ -93,6 +93,8 @@ class SimulationResult:
     """That training drew with their labels, and that were drawn to find labels that look alike."""
     head_rows_tied: bool
     """Whether labels that look alike shared their rows, so that equal rows are built in."""
+    untied_command: str | None
+    """Makes the run whose labels have rows of their own throughout, where these were tied."""
     cause: Cause
     possible_causes: tuple[Cause, ...]
     """What is still possible where the cause is not decided."""
@@ -190,7 +192,8 @@ class SimulationResult:
                     "affine R²",
                     self.prediction.ceiling.r2_head,
                     head.affine.mean,
-                    f"Scored on classes that did not fit the map{copies}",
+                    f"Scored on classes that did not fit the map{copies}{self._built_in}",
+                    decide=self.untied_command,
                 )
             )
         if self.excess_loss is not None:
@@ -199,8 +202,23 @@ class SimulationResult:
             found.append(self._dimensions(self.covered_rank))
         return tuple(found)
 
+    @property
+    def _built_in(self) -> str:
+        return (
+            " Labels that look alike shared rows at first, so their likeness is built in."
+            if self.head_rows_tied
+            else ""
+        )
+
     def _beside(
-        self, quantity: str, measure: str, predicted: float | None, got: Estimate, explained: str
+        self,
+        quantity: str,
+        measure: str,
+        predicted: float | None,
+        got: Estimate,
+        explained: str,
+        *,
+        decide: str | None = None,
     ) -> Finding:
         if self.verdict is Verdict.UNDECIDED:
             verdict = Verdict.UNDECIDED
@@ -216,6 +234,7 @@ class SimulationResult:
             recovered=got,
             explained=explained,
             verdict=verdict,
+            decide=decide,
         )
 
     def _loss(self, excess: float) -> Finding:

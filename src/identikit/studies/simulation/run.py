@@ -39,10 +39,10 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
-from identikit.theory.ceiling import recovery_ceiling
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain
 from identikit.theory.optimum import rank_optimum
+from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import loss_sensitivity
 from identikit.training.fit import Draw, Fit, Progress, fit
 from identikit.worlds.world import ClusterWorld, WorldSample
@@ -196,6 +196,7 @@ def _result(
     clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
     drawn = config.training.samples(trained.steps)
     drawn += 0 if clusters is None else clusters.observations
+    tied = clusters is not None and clusters.found
     measured = _measure(config, trained, recovery, excess, drawn)
     explanation = explain_run(config, prediction, measured)
     latents, rows_map = recovery.latents, recovery.head
@@ -225,7 +226,8 @@ def _result(
         if clusters is None
         else clusters.statement(untie_at=config.head.untie_at),
         observations=drawn,
-        head_rows_tied=clusters is not None and clusters.found,
+        head_rows_tied=tied,
+        untied_command=_untied(config) if tied else None,
         cause=explanation.cause,
         possible_causes=tuple(explanation.possible),
         next_command=explanation.next_command,
@@ -257,6 +259,10 @@ def _identity(x: Tensor) -> Tensor:
 def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:
     """Affine R² of the latents at the optimum; an oracle's knows no world."""
     return 1.0 if config.objective == "oracle" else prediction.ceiling.r2_latents
+
+
+def _untied(config: SimulationConfig) -> str:
+    return command_line("simulate", replace(config, head=replace(config.head, tied_rows=False)))
 
 
 def _measure(

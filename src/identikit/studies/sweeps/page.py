@@ -86,16 +86,24 @@ def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
         "explained": [word_for(line) for line in lines],
         "head, predicted": [line.head_ceiling for line in lines],
         "head, recovered": [line.head for line in lines],
+        "head, untied": [_untied_head(line) for line in lines],
         "isometry error": [line.isometry_error for line in lines],
         "excess (nats)": [line.excess for line in lines],
+        "observations": [line.observations for line in lines],
         "seconds": [line.seconds for line in lines],
         "runs": [_links(line, run) for line in lines],
     }
-    if all(cell is None for cell in columns["isometry error"]):
-        del columns["isometry error"]
+    for name in ("isometry error", "head, untied"):
+        if all(cell is None for cell in columns[name]):
+            del columns[name]
     score = next((line.score for line in lines if line.latents is not None), "R²")
     caption = f"{group}, {score}" if group else score
     return Table(caption=caption, frame=pd.DataFrame(columns).astype(object))
+
+
+def _untied_head(line: RowSummary) -> float | None:
+    """From head rows that were never tied; beside tied ones, whose likeness is built in."""
+    return line.row.untied.head if isinstance(line.row.untied, RunRecord) else None
 
 
 def _links(line: RowSummary, run: Run) -> Links:
@@ -103,6 +111,8 @@ def _links(line: RowSummary, run: Run) -> Links:
     named = [(str(record.seed), record) for record in line.row.done]
     if isinstance(line.row.oracle, RunRecord):
         named.append(("oracle", line.row.oracle))
+    if isinstance(line.row.untied, RunRecord):
+        named.append(("untied", line.row.untied))
     targets = []
     for words, record in named:
         drawn = (run.path.parent / record.path / PAGE_FILE).exists()

@@ -34,7 +34,7 @@ class SweepProgress:
 
     @property
     def total(self) -> int:
-        """Runs, oracles among them once they are known."""
+        """Runs, oracles and untied ones among them once they are known."""
         return len(self.jobs)
 
     @property
@@ -70,6 +70,7 @@ class SweepProgress:
             x=row.x,
             runs=tuple(self.records[key] for key in keys if key in self.records),
             oracle=self.records.get(oracle_key(row)),
+            untied=self.records.get(untied_key(row)),
         )
 
     def lines(self) -> list[RowSummary]:
@@ -83,6 +84,11 @@ class SweepProgress:
 def run_key(row: Row, seed: int) -> str:
     """The name of a row's run with a seed."""
     return f"{row.key}, seed {seed}"
+
+
+def untied_key(row: Row) -> str:
+    """Of the run of a row whose labels have rows of their own throughout."""
+    return f"{row.key}, untied"
 
 
 def oracle_key(row: Row) -> str:

@@ -34,6 +34,10 @@ class RunRecord:
     possible_causes: tuple[Cause, ...]
     at_optimum: bool | None
     explanation: str
+    observations: int
+    """Labelled ones that the run drew, those to find labels that look alike among them."""
+    head_rows_tied: bool
+    """Whether labels that look alike shared a row at first, so that equal rows are built in."""
 
     @classmethod
     def of(
@@ -63,6 +67,8 @@ class RunRecord:
             possible_causes=result.possible_causes,
             at_optimum=result.at_optimum,
             explanation=result.explanation,
+            observations=result.observations,
+            head_rows_tied=result.head_rows_tied,
         )
 
     @property
@@ -114,6 +120,8 @@ class RowRecord:
     """In the order of seeds."""
     oracle: Record | None
     """The same encoder trained on the true latents, where the row needed explaining."""
+    untied: Record | None
+    """A run with a row for each label throughout, where the row's own runs tied them."""
 
     @property
     def key(self) -> str:

@@ -1,10 +1,13 @@
-"""Running a sweep: every row with every seed on any executor, then oracles for what fell short.
+"""Running a sweep: every row with every seed on any executor, then what stands beside them.
+
+Oracles stand beside rows that fell short, untied runs beside rows whose head rows were tied.
 
 The numbers are those of `identikit simulate`, run by run; a sweep only collects them. Runs
 are found again by their own hash, the sweep by the hash of all its rows.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
@@ -14,7 +17,7 @@ from identikit.runs.study import Arrays, Context
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.run import expected_seconds
 from identikit.studies.sweeps.config import SweepConfig
-from identikit.studies.sweeps.progress import SweepProgress, oracle_key, run_key
+from identikit.studies.sweeps.progress import SweepProgress, oracle_key, run_key, untied_key
 from identikit.studies.sweeps.records import FailedRun, Record, RunRecord
 from identikit.studies.sweeps.result import SweepResult
 from identikit.studies.sweeps.summary import summarise, typical_run
@@ -50,9 +53,10 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
         )
 
     make(jobs)
-    oracles = {job.key: job for row in sweep.rows if (job := _oracle(row, board)) is not None}
-    board.jobs = jobs | oracles
-    make(oracles)
+    beside = [job(row, board) for row in sweep.rows for job in (_oracle, _untied)]
+    twins = {job.key: job for job in beside if job is not None}
+    board.jobs = jobs | twins
+    make(twins)
     failed = sum(isinstance(board.records[key], FailedRun) for key in jobs)
     seconds = {r.path: r.core_seconds for r in board.records.values() if isinstance(r, RunRecord)}
     result = SweepResult(
@@ -77,6 +81,15 @@ def _oracle(row: Row, board: SweepProgress) -> Job | None:
         return None
     config = with_seed(row.config, typical_run(line.row.done).seed).as_oracle()
     return _job(oracle_key(row), config)
+
+
+def _untied(row: Row, board: SweepProgress) -> Job | None:
+    """The same with a head row for each label throughout, where runs of a row tied them."""
+    done = board.row(row).done
+    if not any(run.head_rows_tied for run in done):
+        return None
+    config = with_seed(row.config, typical_run(done).seed)
+    return _job(untied_key(row), replace(config, head=replace(config.head, tied_rows=False)))
 
 
 def _job(key: str, config: SimulationConfig) -> Job:

@@ -27,7 +27,7 @@ def draw_runs(run: Run, *, on_drawn: Callable[[int, int], None]) -> None:
         InputError: a run that is not a sweep's, or of another version.
     """
     rows = SWEEP.read(run).rows
-    records = [record for row in rows for record in (*row.runs, row.oracle)]
+    records = [record for row in rows for record in (*row.runs, row.oracle, row.untied)]
     folders = {run.path.parent / r.path for r in records if isinstance(r, RunRecord)}
     missing = sorted(folder for folder in folders if not (folder / PAGE_FILE).exists())
     on_drawn(0, len(missing))

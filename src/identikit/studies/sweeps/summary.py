@@ -33,6 +33,8 @@ class RowSummary:
     """How far the singular values of the map from z to h are from equal; unit norm only."""
     excess: Spread | None = None
     """Loss above the Bayes loss, in nats."""
+    observations: Spread | None = None
+    """Labelled ones that a run drew, those to find labels that look alike among them."""
     seconds: Spread | None = None
     """Of one core for a whole run: prediction, training, scores."""
 
@@ -85,6 +87,8 @@ class RowSummary:
         words = self.explanation
         if self.as_much_in_x:
             words += " The observations themselves hold as much: nothing here had to be learned."
+        if any(run.head_rows_tied for run in self.row.done):
+            words += " Head rows of labels that look alike were tied: their likeness is built in."
         return Finding(
             quantity=self.row.key,
             measure="" if self.latents is None else self.score,
@@ -128,6 +132,7 @@ def summarise(row: RowRecord) -> RowSummary:
         head=Spread.of(heads) if len(heads) == len(done) else None,
         isometry_error=_spread([run.isometry_error for run in done]) if unit else None,
         excess=_spread([run.excess_loss for run in done]),
+        observations=_spread([float(run.observations) for run in done]),
         seconds=_spread([run.core_seconds for run in done]),
         cause=cause,
         explanation=" ".join(filter(None, (explanation, failures))),

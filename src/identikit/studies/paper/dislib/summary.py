@@ -15,6 +15,7 @@ from identikit.core.randomness import stream
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, crossed
+from identikit.statistics.intervals import CORRELATION
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 
@@ -189,7 +190,7 @@ def transfer(lines: Sequence[Line]) -> Estimate | None:
     one, other = (
         Bootstrap(own, resamples=RESAMPLES, generator=generator) for own in (encoders, factors)
     )
-    return crossed(one, other, measures.spearman(x, y)).estimates()[0]
+    return crossed(one, other, measures.spearman(x, y), within=CORRELATION).estimates()[0]
 
 
 def _numbered(keys: Sequence[tuple[str, ...]]) -> torch.Tensor:

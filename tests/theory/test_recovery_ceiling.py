@@ -4,9 +4,10 @@ import pytest
 import torch
 from tests.theory.conftest import make_world
 
-from identikit.theory import ceiling, optimum
-from identikit.theory.ceiling import recovery_ceiling
+from identikit.theory import optimum
+from identikit.theory import recovery_ceiling as ceiling_module
 from identikit.theory.optimum import rank_optimum
+from identikit.theory.recovery_ceiling import recovery_ceiling
 
 
 def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **options):
@@ -19,7 +20,7 @@ def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **optio
 @pytest.fixture
 def once(monkeypatch):
     """Search once where the spread is not in question."""
-    monkeypatch.setattr(ceiling, "SEARCHES", 1)
+    monkeypatch.setattr(ceiling_module, "SEARCHES", 1)
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(gener
 
     def judged(first, *others):
         further = list(others)
-        monkeypatch.setattr(ceiling, "SEARCHES", 1 + len(others))
-        monkeypatch.setattr(ceiling, "rank_optimum", lambda *_, **__: further.pop())
+        monkeypatch.setattr(ceiling_module, "SEARCHES", 1 + len(others))
+        monkeypatch.setattr(ceiling_module, "rank_optimum", lambda *_, **__: further.pop())
         fresh = torch.Generator().manual_seed(1)
         return recovery_ceiling(world, dim=2, samples=2048, optimum=first, generator=fresh)
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from identikit.core.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
+from identikit.core.randomness import stream
 from identikit.theory.optimum import (
     SOLVED,
     Optimum,
@@ -75,6 +76,8 @@ class Ceiling:
     """Width of the representation that was asked for."""
     samples: int
     """Fresh samples: half fitted the affine map, half were scored."""
+    objective: str
+    """What it is the optimum of, in words: no other objective has to reach it."""
 
     @property
     def spread(self) -> float:
@@ -153,7 +156,40 @@ def recovery_ceiling(
         rank=optimum.rows.shape[1],
         dim=width,
         samples=samples,
+        objective=_objective(world, width, normalized=normalized),
     )
+
+
+def ceiling(
+    world: ClusterWorld,
+    *,
+    dim: int | None = None,
+    normalized: bool = False,
+    samples: int = 8192,
+    seed: int = 0,
+) -> Ceiling:
+    """What cross-entropy on a world's labels must recover, before anything is trained.
+
+    Args:
+        world: Whose log-density is known.
+        dim: Width of the representation; by default the number of latents.
+        normalized: Whether features and rows are unit-norm with a learned temperature.
+        samples: Fresh samples for scoring.
+        seed: Of the samples and searches.
+
+    Raises:
+        InputError: dim < 1 or too few samples for it.
+    """
+    generator = stream(seed, "theory ceiling", device=world.device)
+    return recovery_ceiling(
+        world, dim=dim, normalized=normalized, samples=samples, generator=generator
+    )
+
+
+def _objective(world: ClusterWorld, dim: int, *, normalized: bool) -> str:
+    what = "classes" if world.n_labels == world.n_classes else "instances"
+    norm = "unit-norm features and rows" if normalized else "free features"
+    return f"cross-entropy over {world.n_labels:,} {what}, {norm} of {dim} dimensions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
