@@ -46,7 +46,9 @@ def read_variables(content: bytes, names: Collection[str], *, most: int) -> dict
             for name in names:
                 if there.get(name) not in _NUMERIC:
                     held = ", ".join(f"{n} ({sort})" for n, sort in sorted(there.items()))
-                    raise _MissingError(f"no array of numbers {name!r}; it holds {held or 'nothing'}")
+                    raise _MissingError(
+                        f"no array of numbers {name!r}; it holds {held or 'nothing'}"
+                    )
             found = loadmat(file, variable_names=list(names), spmatrix=False, appendmat=False)
     except (NotImplementedError, _MissingError):
         raise
