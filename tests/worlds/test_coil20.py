@@ -115,9 +115,9 @@ def test_damaged_bytes_never_get_out_as_another_error(tmp_path: Path) -> None:
 
 def test_missing_variables_are_named_with_what_is_there(tmp_path: Path) -> None:
     arrays = coil20_arrays()
-    with pytest.raises(InputError, match="no array 'X'; it holds fea, gnd"):
+    with pytest.raises(InputError, match="no array of numbers 'X'; it holds fea"):
         load_coil20(saved(tmp_path, {"fea": arrays["X"], "gnd": arrays["Y"]}))
-    with pytest.raises(InputError, match="no array 'Y'; it holds X"):
+    with pytest.raises(InputError, match="no array of numbers 'Y'; it holds X"):
         load_coil20(saved(tmp_path, {"X": arrays["X"]}))
 
 

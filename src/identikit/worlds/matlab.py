@@ -17,7 +17,10 @@ from scipy.io import loadmat, matlab
 
 _HEADER = 128
 _COMPRESSED, _MATRIX = 15, 14
-_NUMERIC = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "single", "double"}
+_NUMERIC = {
+    *("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("single", "double"),
+}
 
 
 def read_variables(content: bytes, names: Collection[str], *, most: int) -> dict[str, NDArray[Any]]:
@@ -42,8 +45,10 @@ def read_variables(content: bytes, names: Collection[str], *, most: int) -> dict
             there = {name: sort for name, _, sort in matlab.whosmat(file, appendmat=False)}
             for name in names:
                 if there.get(name) not in _NUMERIC:
-                    held = ", ".join(sorted(there)) or "nothing"
-                    raise _MissingError(f"no array {name!r}; it holds {held}")
+                    held = ", ".join(f"{n} ({sort})" for n, sort in sorted(there.items()))
+                    raise _MissingError(
+                        f"no array of numbers {name!r}; it holds {held or 'nothing'}"
+                    )
             found = loadmat(file, variable_names=list(names), spmatrix=False, appendmat=False)
     except (NotImplementedError, _MissingError):
         raise

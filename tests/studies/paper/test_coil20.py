@@ -1,5 +1,6 @@
 """The COIL-20 study: splits, read-outs on known cases, draws, results on disk and the page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,21 +9,30 @@ import torch
 from scipy.io import savemat
 
 from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate
+from identikit.core.finding import Verdict
 from identikit.report.page import render
 from identikit.runs.study import run_and_report
-from identikit.studies.paper.coil20.config import Coil20Config
+from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.readout import (
     Parts,
     Readouts,
     symmetry_prediction,
     within_share,
 )
+from identikit.studies.paper.coil20.result import (
+    CONTROLS,
+    Coil20Result,
+    Leads,
+    Scores,
+    Training,
+)
 from identikit.studies.paper.coil20.run import Draws, run_coil20, shifted
 from identikit.studies.paper.coil20.study import COIL20
 from identikit.worlds.coil20 import Coil20, load_coil20
 from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "coil20.mat"
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "coil20.mat"
 ARCS = Parts.of(arc_degrees=30, margin_degrees=5, folds=4)
 SINGLES = Parts.of(arc_degrees=5, margin_degrees=0, folds=4)
 
@@ -204,6 +214,98 @@ def test_labels_are_objects_or_images() -> None:
     assert diet.label.unique().numel() == diet.labels
 
 
+# -- what is said -----------------------------------------------------------------------
+
+
+def about(value: float) -> Estimate:
+    return Estimate(value, value - 0.05, value + 0.05)
+
+
+def said(
+    azimuth: dict[str, float], *, objectives: tuple[Objective, ...] = ("supervised",)
+) -> Coil20Result:
+    """A result with these azimuth R²; all other scores are 0.5."""
+    scores = {
+        name: Scores(
+            azimuth=about(value),
+            azimuth_by_object=(about(value),) * OBJECTS,
+            azimuth_by_seed=(value,),
+            pooled=about(0.5),
+            object=about(0.5),
+            within_share=0.5,
+        )
+        for name, value in azimuth.items()
+    }
+    leads = {
+        a: {
+            b: Leads(azimuth=about(azimuth[a] - azimuth[b]), pooled=about(0.0), object=about(0.0))
+            for b in azimuth
+        }
+        for a in azimuth
+    }
+    return Coil20Result(
+        objectives=objectives,
+        dim=24,
+        scores=scores,
+        leads=leads,
+        symmetry=(0.7,) * OBJECTS,
+        symmetry_correlations=dict.fromkeys(azimuth, 0.5),
+        training={o: Training(labels=20, ranks=[19], histories=[[]]) for o in objectives},
+        seconds=1.0,
+    )
+
+
+LOW = dict.fromkeys(CONTROLS, 0.2) | {"supervised": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "verdict", "tone", "words"),
+    [
+        (LOW, Verdict.LEARNED, "good", "is learned: clearly above pixels, random projection, un"),
+        (LOW | {"pixels": 0.7}, Verdict.NOT_LEARNED, "warning", "not learned: pixels has more"),
+        (LOW | {"untrained": 0.5}, Verdict.NOT_LEARNED, "warning", "not clearly above untrained."),
+        (LOW | {"supervised": 0.04}, Verdict.NOT_SHOWN, "neutral", "the interval reaches chance."),
+    ],
+)
+def test_the_azimuth_is_called_learned_only_above_every_control(
+    azimuth: dict[str, float], verdict: Verdict, tone: str, words: str
+) -> None:
+    result = said(azimuth)
+    assert result.headline.tone == tone
+    assert words in result.headline.sentence
+    assert ("is learned" in result.headline.sentence) == (verdict is Verdict.LEARNED)
+    (whole,) = (f for f in result.findings if "whole h" in f.quantity)
+    assert whole.verdict is verdict
+
+
+def test_theory_predicts_the_object_and_turned_draws_but_nothing_of_the_head_row_space() -> None:
+    parts = {f"supervised, {part}": 0.4 for part in ("head row space", "random part")}
+    result = said(
+        LOW | {"diet": 0.5, "diet-turned": 0.5} | parts,
+        objectives=("supervised", "diet", "diet-turned"),
+    )
+    predicted = {f.quantity: f.predicted for f in result.findings if f.predicted is not None}
+    assert predicted == {
+        "Object. Taught the object": 1.0,
+        "Dimensions of h in the head row space. Taught the object": 19,
+        "Azimuth of each object. DIET, turned draws": pytest.approx(0.7),
+    }
+    (inside,) = (f for f in result.findings if "R²" in f.measure and "row space" in f.quantity)
+    assert [c.name for c in inside.controls] == ["random part", "untrained"]
+    assert inside.verdict is Verdict.NOT_LEARNED
+    assert inside.explained.startswith("Not clearly above random part.")
+
+
+def test_scores_that_are_paired_are_judged_by_their_difference() -> None:
+    result = said(LOW)
+    (one_map,) = (f for f in result.findings if "one map" in f.quantity)
+    assert one_map.verdict is Verdict.NOT_LEARNED
+    ahead = replace(result.leads["supervised"]["pixels"], pooled=about(0.06))
+    leads = result.leads | {"supervised": dict.fromkeys(CONTROLS, ahead)}
+    (one_map,) = (f for f in replace(result, leads=leads).findings if "one map" in f.quantity)
+    assert one_map.verdict is Verdict.LEARNED  # though the intervals overlap
+
+
 # -- the whole run ----------------------------------------------------------------------
 
 
@@ -227,10 +329,13 @@ def test_a_run_repeats_to_the_bit_and_survives_the_disk(tmp_path: Path) -> None:
     assert "diet, head row space" not in scores  # all of h is
     assert scores["pixels"].azimuth.value > 0.9  # a blob's place is nearly linear in pixels
     assert 0 <= scores["supervised"].object.low <= scores["supervised"].object.high <= 1
-    gap = result.differences["supervised"]["pixels"]
-    assert gap.value == pytest.approx(
-        scores["supervised"].azimuth.value - scores["pixels"].azimuth.value
-    )
+    lead = result.leads["supervised"]["pixels"]
+    for kind in ("azimuth", "pooled", "object"):
+        ours, theirs, gap = (
+            getattr(s, kind) for s in (scores["supervised"], scores["pixels"], lead)
+        )
+        assert gap.value == pytest.approx(ours.value - theirs.value)
+    assert all(c.lead is not None for f in result.findings for c in f.controls)
     html = render(COIL20.page_of(run))
     assert "--data" in html
     assert "object 20" in html

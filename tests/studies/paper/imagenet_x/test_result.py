@@ -54,13 +54,16 @@ RESULT = ImageNetXResult(
 )
 
 
-def test_found_is_below_the_level_after_holm_and_from_images_enough() -> None:
+def test_p_values_are_corrected_for_all_tests_of_the_page() -> None:
     first = RESULT.of("trained")
     assert first is not None
     assert RESULT.corrected[first.name, "style"] == pytest.approx(6e-6)  # six tests
     assert RESULT.corrected[first.name, "color"] == pytest.approx(0.04)
-    found = [target for target in first.corrected if RESULT.found(first, target)]
-    assert found == ["pose", "color"]
+    assert [f.verdict for f in RESULT.findings] == [
+        Verdict.PRESENT,
+        Verdict.PRESENT,
+        Verdict.UNDECIDED,  # from too few images, whatever its p
+    ]
     assert RESULT.share == 0.9
     assert RESULT.of("complement", "net") is None
     assert RESULT.of("head row space", "net") is RESULT.represented[1]
@@ -95,6 +98,25 @@ def test_what_the_untrained_twin_has_too_is_not_called_learned() -> None:
         assert [f.verdict for f in beside.findings] == [verdict]
         assert ("1 of 1 learned" in beside.headline.sentence) == (verdict is Verdict.LEARNED)
         assert beside.headline.tone == "warning"  # a part of the set
+
+
+def test_every_network_is_judged_beside_its_own_twin() -> None:
+    alone = replace(with_pose(0.9), images=1000)
+    others = (
+        represented("untrained", {"pose": read_out(0.95, p=1e-5)}),
+        represented("trained", {"pose": read_out(0.8, p=1e-5)}, "other"),
+        represented("untrained", {"pose": read_out(0.6, p=1e-5)}, "other"),
+    )
+    result = replace(alone, represented=(*alone.represented, *others))
+    ours, theirs = result.findings
+    assert (ours.quantity, ours.verdict) == ("pose. net trained", Verdict.NOT_LEARNED)
+    assert (theirs.quantity, theirs.verdict) == ("pose. other trained", Verdict.LEARNED)
+    assert [c.name for c in theirs.controls] == ["other untrained"]
+    assert ours.explained.startswith("Beside the controls: net untrained has more of it.")
+    assert theirs.explained.startswith("Beside the controls: clearly above other untrained.")
+    assert "net trained: 1 of 1 present, but not clearly above" in result.headline.sentence
+    assert "other trained: 1 of 1 learned (pose)." in result.headline.sentence
+    assert result.headline.word == "Learned in part"
 
 
 def test_results_go_to_json_and_back() -> None:

@@ -89,7 +89,7 @@ def test_every_representation_is_read_out_both_ways(run: Run) -> None:
     roles = {each.name: (each.role, each.dim) for each in result.represented}
     assert roles == {
         "test_resnet trained": ("trained", 96),
-        "test_resnet trained, covered": ("head row space", 96),  # the head reads all of it
+        "test_resnet trained, head row space": ("head row space", 96),  # the head reads all of it
         "test_resnet untrained": ("untrained", 96),
         "pixels": ("pixels", 192),
         "projected pixels": ("projection", 64),
@@ -111,7 +111,6 @@ def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
     assert network.corrected["pattern"].accuracy.value > 0.9
     assert pixels.corrected["pattern"].accuracy.value < 0.75  # stripes at any phase have no mean
     assert pixels.corrected["background"].accuracy.value > 0.9
-    assert not result.found(network, "color")
     assert not network.corrected["color"].enough
 
 

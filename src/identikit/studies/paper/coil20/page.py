@@ -21,7 +21,7 @@ from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
-from identikit.studies.paper.coil20.result import CONTROLS, LABELS, Coil20Result
+from identikit.studies.paper.coil20.result import CONTROLS, LABELS, TURNED, Coil20Result
 from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
 Saved = dict[str, NDArray[Any]]
@@ -50,7 +50,10 @@ def coil20_page(run: Run, result: Coil20Result) -> Page:
 
 def _azimuth_section(result: Coil20Result, config: Coil20Config) -> Section:
     leaves = result.mean_symmetry
-    bars = [_bar(result, objective, "azimuth", leaves) for objective in result.objectives]
+    bars = [
+        _bar(result, objective, "azimuth", leaves if objective == TURNED else None)
+        for objective in result.objectives
+    ]
     interpolates = (
         "Neighbours of every held-out view are seen, so this asks for interpolation over a few "
         "degrees; longer arcs ask for more."
@@ -64,8 +67,10 @@ def _azimuth_section(result: Coil20Result, config: Coil20Config) -> Section:
         "Per object there are fewer images than dimensions, so read-outs are ridge regressions "
         "(or least squares, where it does as well); which, and how strong, is chosen by holding "
         "out the other arcs, inside the images that may be seen, for all features alike.",
-        "The prediction is what symmetry leaves: R² if all views that look as near as the true "
-        "neighbour could not be told apart. Fine differences can carry a read-out past it.",
+        f"Symmetry leaves R² {format_number(leaves)}: what is reached if all views that look as "
+        "near as the true neighbour could not be told apart. Fine differences can carry a read-out "
+        f"past it. Only of {LABELS[TURNED]} does theory predict it; of what is taught otherwise it "
+        "promises no azimuth.",
     ]
     return Section(
         heading="The azimuth",
@@ -103,14 +108,14 @@ def _by_object_section(result: Coil20Result, objective: Objective, arrays: Saved
         FactorScore(
             name=f"object {o + 1}",
             estimate=by_object[objective][o],
-            ceiling=result.symmetry[o],
+            ceiling=result.symmetry[o] if objective == TURNED else None,
             controls={name: by_object[name][o] for name in CONTROLS},
         )
         for o in range(OBJECTS)
     ]
     columns: dict[str, list[object]] = {
         "object": [str(o + 1) for o in range(OBJECTS)],
-        "predicted": list(result.symmetry),
+        "symmetry leaves": list(result.symmetry),
     }
     for name, found in by_object.items():
         columns[LABELS.get(name, name)] = list(found)
@@ -139,7 +144,7 @@ def _by_object_section(result: Coil20Result, objective: Objective, arrays: Saved
                 frame=pd.DataFrame(columns),
             ),
         ),
-        notes=(f"Correlation over objects between predicted and found R²: {related}.",),
+        notes=(f"Correlation over objects of the R² found with what symmetry leaves: {related}.",),
     )
 
 
@@ -187,7 +192,7 @@ def _score_section(result: Coil20Result) -> Section:
             "azimuth R²": scores.azimuth,
             "lowest seed": min(scores.azimuth_by_seed),
             "highest seed": max(scores.azimuth_by_seed),
-            "less pixels": result.differences[name].get("pixels"),
+            "less pixels": None if name == "pixels" else result.leads[name]["pixels"].azimuth,
             "one map for all": scores.pooled,
             "object": scores.object,
             "variance within objects": scores.within_share,

@@ -24,6 +24,7 @@ from identikit.core.finding import (
     Finding,
     Headline,
     Verdict,
+    beside_controls,
     judge_factor,
     judge_interval,
     judge_prediction,
@@ -35,12 +36,15 @@ from identikit.studies.paper.coil20.readout import Readouts
 from identikit.training.fit import Record
 from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
+Score = Literal["azimuth", "pooled", "object"]
 CONTROLS = ("pixels", "random projection", "untrained")
 LABELS: dict[str, str] = {
     "supervised": "Taught the object",
     "diet": "DIET, shifted draws",
     "diet-turned": "DIET, turned draws",
 }
+TURNED: Objective = "diet-turned"
+"""The objective of which theory says that the azimuth stands linearly in h."""
 CLOSE = 0.02
 """Accuracy within which a prediction counts as met."""
 BLOCK_DEG = 30
@@ -80,6 +84,15 @@ class Scores:
     """Share of the features' variance that lies within objects."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leads:
+    """Scores of one set of features less those of another, paired by object."""
+
+    azimuth: Estimate
+    pooled: Estimate
+    object: Estimate
+
+
 @dataclass(frozen=True, kw_only=True)
 class Coil20Measured:
     """What the encoders of a run gave on every held-out view; every score follows from it."""
@@ -100,24 +113,20 @@ class Coil20Measured:
         """Scores of every set of features."""
         return {name: self._score(readouts) for name, readouts in self.readouts.items()}
 
-    def difference(self, name: str, control: str) -> Estimate:
-        """Azimuth R² of one set of features less that of another, paired by object."""
-        gain = self._errors(control).mean(1) - self._errors(name).mean(1)
-        return self._over_objects(gain[:, None])[0]
+    def leads(self, name: str, control: str) -> Leads:
+        """Scores of one set of features less those of another, paired by object."""
+        ours, theirs = (self._by_object(self.readouts[each]) for each in (name, control))
+        azimuth, pooled, accuracy = self._over_objects(ours - theirs)
+        return Leads(azimuth=azimuth, pooled=pooled, object=accuracy)
 
     def symmetry_correlation(self, name: str) -> float:
         """Correlation, over objects, of the azimuth R² found with what symmetry leaves."""
-        found = 1 - self._errors(name).mean(1)
+        found = self._by_object(self.readouts[name])[:, 0]
         return float(torch.corrcoef(torch.stack([found, self.symmetry]))[0, 1])
 
     def _score(self, readouts: Readouts) -> Scores:
         errors = self._squared(readouts.azimuth)
-        pooled = self._squared(readouts.pooled).mean(0)
-        named = readouts.object.view(-1, OBJECTS, AZIMUTHS) == torch.arange(OBJECTS)[:, None]
-        by_object = torch.stack(
-            [1 - errors.mean((0, 2)), 1 - pooled.mean(1), named.double().mean((0, 2))], dim=1
-        )
-        azimuth, all_at_once, accuracy = self._over_objects(by_object)
+        azimuth, all_at_once, accuracy = self._over_objects(self._by_object(readouts))
         return Scores(
             azimuth=azimuth,
             azimuth_by_object=self._over_arcs(1 - errors.mean(0).T),
@@ -134,9 +143,9 @@ class Coil20Measured:
             objectives=self.config.objectives,
             dim=self.config.dim,
             scores=self.scores,
-            differences={
+            leads={
                 name: {
-                    other: self.difference(name, other)
+                    other: self.leads(name, other)
                     for other in (*beside, f"{name.partition(',')[0]}, random part")
                     if other != name and other in self.readouts
                 }
@@ -150,8 +159,14 @@ class Coil20Measured:
             seconds=self.seconds,
         )
 
-    def _errors(self, name: str) -> Float[Tensor, "20 72"]:
-        return self._squared(self.readouts[name].azimuth).mean(0)
+    def _by_object(self, readouts: Readouts) -> Float[Tensor, "20 3"]:
+        """Azimuth R², that of one read-out for all objects, accuracy."""
+        errors = self._squared(readouts.azimuth)
+        pooled = self._squared(readouts.pooled).mean(0)
+        named = readouts.object.view(-1, OBJECTS, AZIMUTHS) == torch.arange(OBJECTS)[:, None]
+        return torch.stack(
+            [1 - errors.mean((0, 2)), 1 - pooled.mean(1), named.double().mean((0, 2))], dim=1
+        )
 
     def _squared(self, prediction: Tensor) -> Float[Tensor, "seeds 20 72"]:
         angle = (torch.arange(AZIMUTHS).double() + 1).mul(STEP_DEG).deg2rad()
@@ -196,8 +211,8 @@ class Coil20Result:
     """Dimensions of h."""
     scores: dict[str, Scores]
     """By set of features: controls, then the objectives and their parts."""
-    differences: dict[str, dict[str, Estimate]]
-    """Azimuth R² of each set of features less that of another, paired by object."""
+    leads: dict[str, dict[str, Leads]]
+    """Scores of each set of features less those of another."""
     symmetry: tuple[float, ...]
     """R² of the azimuth that symmetry leaves to each object (a prediction, not a bound)."""
     symmetry_correlations: dict[str, float]
@@ -224,51 +239,59 @@ class Coil20Result:
         """On the azimuth, by the first objective: against every control."""
         first = self.objectives[0]
         scores, pixels = self.scores[first], self.scores["pixels"]
-        verdict = self._azimuth(first, quantity="", explained="").verdict
-        word = str(verdict)
+        controls = self._controls(first, "azimuth")
+        verdict = judge_factor(scores.azimuth, chance=0.0, controls=controls)
+        stands = _stands(verdict, scores.azimuth, controls)
         return Headline(
             sentence=f"{LABELS[first]}: on views never seen, the object can be read out linearly "
             f"in {percent(scores.object)} of them (from pixels {percent(pixels.object)}), the "
             f"azimuth {self.against(first, 'pixels')}: R² {format_number(scores.azimuth.value)} "
-            f"against {format_number(pixels.azimuth.value)}. The azimuth was "
-            + ("learned." if verdict is Verdict.LEARNED else f"{_not_learned(verdict)}."),
-            word=f"Azimuth: {word}",
+            f"against {format_number(pixels.azimuth.value)}. The azimuth is {verdict}: {stands}.",
+            word=f"Azimuth: {verdict}",
             tone=verdict.tone,
         )
 
     def against(self, name: str, control: str) -> str:
         """How the azimuth R² of one set of features stands to that of another, in words."""
-        gap = self.differences[name][control]
+        gap = self.leads[name][control].azimuth
         if gap.low > 0:
             return f"better than from {control}"
         return f"worse than from {control}" if gap.high < 0 else f"about as well as from {control}"
 
     def gap(self, name: str, control: str) -> str:
         """The same with the difference."""
-        return f"{self.against(name, control)} (difference {self.differences[name][control]})"
+        return f"{self.against(name, control)} (difference {self.leads[name][control].azimuth})"
 
-    def _azimuth(
+    def _controls(
+        self, name: str, score: Score, controls: Sequence[str] = CONTROLS
+    ) -> tuple[Control, ...]:
+        found = []
+        for control in controls:
+            own = f"{name.partition(',')[0]}, {control}"  # a part of the same h
+            other = own if own in self.scores else control
+            found.append(
+                Control(
+                    name=control,
+                    recovered=getattr(self.scores[other], score),
+                    lead=getattr(self.leads[name][other], score),
+                )
+            )
+        return tuple(found)
+
+    def _factor(
         self,
         name: str,
         *,
         quantity: str,
         explained: str,
+        score: Score = "azimuth",
         predicted: float | None = None,
         controls: Sequence[str] = CONTROLS,
     ) -> Finding:
-        got = self.scores[name].azimuth
-        beside = tuple(
-            Control(
-                name=control,
-                recovered=self.scores[f"{name.partition(',')[0]}, {control}"].azimuth
-                if control == "random part"
-                else self.scores[control].azimuth,
-                lead=self.differences[name][
-                    f"{name.partition(',')[0]}, {control}" if control == "random part" else control
-                ],
-            )
-            for control in controls
-        )
+        got: Estimate = getattr(self.scores[name], score)
+        beside = self._controls(name, score, controls)
+        verdict = judge_factor(got, chance=0.0, controls=beside)
+        stands = _stands(verdict, got, beside)
         return Finding(
             quantity=quantity,
             measure="R²",
@@ -276,12 +299,12 @@ class Coil20Result:
             recovered=got,
             chance=0.0,
             controls=beside,
-            explained=explained,
-            verdict=judge_factor(got, chance=0.0, controls=beside),
+            explained=f"{stands[:1].upper()}{stands[1:]}. {explained}",
+            verdict=verdict,
         )
 
     def _diet(self, objective: Objective) -> Finding:
-        turned = objective == "diet-turned"
+        turned = objective == TURNED
         keeps = (
             f"{100 * self.scores[objective].within_share:.0f} % of the variance of h lies within "
             "objects"
@@ -295,7 +318,7 @@ class Coil20Result:
             else f"Images must be told apart, so the azimuth has to stay ({keeps}), but nothing "
             f"says along which lines. Read out {self.gap(objective, 'pixels')}."
         )
-        return self._azimuth(
+        return self._factor(
             objective,
             quantity=f"Azimuth of each object. {LABELS[objective]}",
             explained=explained,
@@ -304,6 +327,7 @@ class Coil20Result:
 
     def _taught(self) -> list[Finding]:
         whole, pixels = self.scores["supervised"], self.scores["pixels"]
+        beside = self._controls("supervised", "object")
         label, rank = LABELS["supervised"], fmean(self.training["supervised"].ranks)
         dims = min(OBJECTS - 1, self.dim)
         found = [
@@ -313,11 +337,9 @@ class Coil20Result:
                 predicted=1.0,
                 recovered=whole.object,
                 chance=1 / OBJECTS,
-                controls=tuple(
-                    Control(name=name, recovered=self.scores[name].object) for name in CONTROLS
-                ),
+                controls=beside,
                 explained="What the loss asks for: no two objects share a view. What is missing "
-                f"are views far from those seen; pixels reach {percent(pixels.object)}.",
+                f"are views far from those seen. Object: {beside_controls(whole.object, beside)}.",
                 verdict=judge_interval(whole.object, 1.0, within=CLOSE),
             ),
             Finding(
@@ -330,20 +352,18 @@ class Coil20Result:
         ]
         if "supervised, head row space" in self.scores:
             found.append(
-                self._azimuth(
+                self._factor(
                     "supervised, head row space",
                     quantity=f"Azimuth of each object, head row space of h. {label}",
                     explained="At the optimum this part depends on the object alone, so none of "
-                    "the azimuth is guaranteed: what is there is inductive bias, and as much in a "
-                    "random part of h of the same size where the two do not differ.",
+                    "the azimuth is guaranteed: what is there is inductive bias. The random part "
+                    "of h is as large.",
                     controls=("random part", "untrained"),
                 )
             )
-        pooled = whole.pooled
-        beside = tuple(Control(name=name, recovered=self.scores[name].pooled) for name in CONTROLS)
         return [
             *found,
-            self._azimuth(
+            self._factor(
                 "supervised",
                 quantity=f"Azimuth of each object, whole h. {label}",
                 explained=f"Read out {self.gap('supervised', 'pixels')}. The loss asks to forget "
@@ -351,15 +371,12 @@ class Coil20Result:
                 f"{100 * pixels.within_share:.0f} % in pixels to {100 * whole.within_share:.0f} % "
                 "in h.",
             ),
-            Finding(
+            self._factor(
+                "supervised",
+                score="pooled",
                 quantity=f"Azimuth, one map for all objects. {label}",
-                measure="R²",
-                recovered=pooled,
-                chance=0.0,
-                controls=beside,
                 explained="Each object counts its azimuth from a front of its own; nothing makes "
                 "them agree.",
-                verdict=judge_factor(pooled, chance=0.0, controls=beside),
             ),
         ]
 
@@ -369,5 +386,8 @@ def percent(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.0f} %"
 
 
-def _not_learned(verdict: Verdict) -> str:
-    return "not shown" if verdict is Verdict.NOT_SHOWN else "there, but not learned"
+def _stands(verdict: Verdict, got: Estimate, controls: Sequence[Control]) -> str:
+    """What a verdict on a factor rests on."""
+    if verdict is Verdict.NOT_SHOWN:
+        return "the interval reaches chance"
+    return beside_controls(got, controls)

@@ -145,14 +145,14 @@ def network_features(
         return
     coverage = head_row_space(head)
     yield Features(
-        name=f"{name}, covered",
+        name=f"{name}, head row space",
         role="head row space",
         model=model,
         load=lambda: _by_blocks(coverage.row_space, load()),
     )
     if coverage.rank < head.shape[1]:
         yield Features(
-            name=f"{name}, rest",
+            name=f"{name}, complement",
             role="complement",
             model=model,
             load=lambda: _outside(coverage, load()),

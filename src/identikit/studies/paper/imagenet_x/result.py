@@ -1,6 +1,6 @@
 """What an ImageNet-X run found, as it goes to disk and comes back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -12,6 +12,7 @@ from identikit.core.finding import (
     Headline,
     Tone,
     Verdict,
+    beside_controls,
     factor_headline,
     judge_factor,
 )
@@ -90,44 +91,54 @@ class ImageNetXResult:
         ]
         return dict(zip(keys, holm(p), strict=True))
 
-    def found(self, each: Represented, target: str) -> bool:
-        """Whether a target is read out above chance, from images enough to say so."""
-        enough = each.corrected[target].enough
-        return enough and self.corrected[each.name, target] < FALSE_ALARMS
-
     @cached_property
     def bonferroni(self) -> float:
         """What a p-value of the paper's procedure must be below."""
         return FALSE_ALARMS / max(1, sum(len(each.published) for each in self.represented))
 
     @property
+    def networks(self) -> tuple[Represented, ...]:
+        """What the run is about: the trained networks, or where there are none the untrained."""
+        return self.all_of("trained") or self.all_of("untrained")
+
+    @property
     def first(self) -> Represented:
-        """The representation that the run is about: the first trained network, or untrained."""
-        return (self.all_of("trained") or self.all_of("untrained"))[0]
+        """The first of them, by which targets are ordered."""
+        return self.networks[0]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """A finding for each target, of the first network beside everything else."""
-        measured = self.first.corrected
-        return tuple(self._finding(target) for target in self.targets if target in measured)
+        """A finding for each network and target, beside the network's own twin and the pixels."""
+        return tuple(finding for each in self.networks for finding in self._findings(each))
 
     @property
     def headline(self) -> Headline:
-        """How many targets the first network learned, and of which part of the set that speaks."""
-        said = factor_headline(self.findings)
+        """How many targets each network learned, and of which part of the set that speaks."""
+        whole = factor_headline(self.findings)
+        sentence = " ".join(
+            f"{each.name}: {factor_headline(self._findings(each, named=False)).sentence}"
+            for each in self.networks
+        )
         if self.share == 1 and not self.damaged:
-            return said
+            return replace(whole, sentence=sentence)
         words = f" On {100 * self.share:.3g} % of the annotated images."
-        tone: Tone = "warning" if said.tone == "good" else said.tone
-        return replace(said, sentence=said.sentence + words, tone=tone)
+        tone: Tone = "warning" if whole.tone == "good" else whole.tone
+        return replace(whole, sentence=sentence + words, tone=tone)
 
-    def _finding(self, target: str) -> Finding:
-        first = self.first
-        own = first.corrected[target]
+    def _findings(self, network: Represented, *, named: bool = True) -> list[Finding]:
+        """Those of a network; `named`: each says which."""
+        return [
+            self._finding(network, target, suffix=f". {network.name}" if named else "")
+            for target in self.targets
+            if target in network.corrected
+        ]
+
+    def _finding(self, network: Represented, target: str, *, suffix: str) -> Finding:
+        own = network.corrected[target]
         beside = [
             each
             for each in self.all_of("untrained", "pixels", "projection")
-            if each is not first and each.model in ("", first.model)
+            if each is not network and each.model in ("", network.model)
         ]
         controls = tuple(self._control(own, each, target) for each in beside)
         verdict = (
@@ -135,18 +146,18 @@ class ImageNetXResult:
                 own.accuracy,
                 chance=0.5,
                 controls=controls,
-                p=self.corrected[first.name, target],
+                p=self.corrected[network.name, target],
             )
             if own.enough
             else Verdict.UNDECIDED
         )
         return Finding(
-            quantity=f"{words_for(target)}. {first.name}",
+            quantity=words_for(target) + suffix,
             measure="accuracy",
             recovered=own.accuracy,
             chance=0.5,
             controls=controls,
-            explained=" ".join(self._explained(own, verdict, target)),
+            explained=" ".join(self._explained(network, target, verdict, controls)),
             verdict=verdict,
         )
 
@@ -155,27 +166,32 @@ class ImageNetXResult:
         other = each.corrected[target]
         return Control(name=each.name, recovered=other.accuracy, lead=own.lead_over(other))
 
-    def _explained(self, own: ReadOut, verdict: Verdict, target: str) -> Iterable[str]:
+    def _explained(
+        self, network: Represented, target: str, verdict: Verdict, controls: Sequence[Control]
+    ) -> Iterable[str]:
+        own = network.corrected[target]
         if verdict is Verdict.UNDECIDED:
             yield f"Only {own.n_test} test images: no conclusion."
         elif verdict is Verdict.NOT_SHOWN:
             yield "Not told from chance."
         else:
-            yield self._against_class(own.accuracy, target)
+            if controls:
+                yield f"Beside the controls: {beside_controls(own.accuracy, controls)}."
+            yield self._against_class(network, own.accuracy, target)
         there = [
             f"{words} {value}"
             for words, part in (
-                ("inside what the head reads", self.of("head row space", self.first.model)),
-                ("outside", self.of("complement", self.first.model)),
+                ("inside what the head reads", self.of("head row space", network.model)),
+                ("outside", self.of("complement", network.model)),
             )
             if (value := accuracy(part, target)) is not None
         ]
         if there:
             yield f"Of h {', '.join(there)}."
 
-    def _against_class(self, found: Estimate, target: str) -> str:
+    def _against_class(self, network: Represented, found: Estimate, target: str) -> str:
         alone = accuracy(self.of("class"), target)
-        if self.first.role != "trained" or alone is None:
+        if network.role != "trained" or alone is None:
             return "Theory says nothing of networks that were not trained."
         if found.low > alone.high:
             return (
