@@ -121,7 +121,7 @@ def test_only_numbers_are_read(value: Any) -> None:
 
 
 @pytest.mark.parametrize("compress", [True, False])
-@pytest.mark.parametrize("sort", "u1 i1 u2 i2 u4 i4 u8 i8 f4 f8".split())
+@pytest.mark.parametrize("sort", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
 def test_numbers_of_every_type_are_read(sort: str, compress: bool) -> None:
     value, file = np.arange(1, 7).reshape(2, 3).astype(sort), io.BytesIO()
     savemat(file, {"im": value}, do_compression=compress)
