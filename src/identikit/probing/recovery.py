@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Recovery(RecoveryScores, Shown):
+class Recovery(Shown, RecoveryScores):
     """What was recovered of each factor, beside what could be and what needs no learning."""
 
     @property

@@ -1,7 +1,7 @@
 """What results that hold findings show of themselves: in a notebook, on a page, on one screen."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group
 from rich.text import Text
@@ -13,23 +13,24 @@ from identikit.core.serialization import as_text, plain_table
 if TYPE_CHECKING:
     from identikit.report.style import Figure
 
+    class Says(Protocol):
+        """What is shown of a result."""
+
+        @property
+        def headline(self) -> Headline:
+            """What the whole says."""
+
+        @property
+        def findings(self) -> tuple[Finding, ...]:
+            """Predicted, recovered and explained, quantity by quantity."""
+
+        def plot(self) -> Figure:
+            """The result at a glance."""
+else:  # a protocol of attributes cannot be checked at run time
+    Says = Any
+
 MOST = 20
 """Findings that one screen has room for."""
-
-
-class Says(Protocol):
-    """What is shown of a result."""
-
-    @property
-    def headline(self) -> Headline:
-        """What the whole says."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Predicted, recovered and explained, quantity by quantity."""
-
-    def plot(self) -> "Figure":
-        """The result at a glance."""
 
 
 class Shown:
@@ -37,7 +38,7 @@ class Shown:
 
     __slots__ = ()
 
-    def to_html(self: "Says", path: str | Path | None = None) -> str:
+    def to_html(self: Says, path: str | Path | None = None) -> str:
         """The result as one page that needs no other file, also written where a path is given.
 
         Raises:
@@ -47,12 +48,12 @@ class Shown:
 
         return result_page(self.headline, self.findings, self.plot(), path=path)
 
-    def _repr_html_(self: "Says") -> str:
+    def _repr_html_(self: Says) -> str:
         from identikit.report.page import findings_html
 
         return findings_html(self.headline, self.findings)
 
-    def __repr__(self: "Says") -> str:
+    def __repr__(self: Says) -> str:
         return one_screen(self.headline, self.findings)
 
 
