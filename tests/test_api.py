@@ -138,6 +138,9 @@ def test_a_run_by_its_config_is_found_again_and_says_what_the_command_says(tmp_p
     assert (done.found, again.found) == (False, True)
     assert [finding.quantity for finding in done.findings] == ["size"]
     assert again.findings == done.findings
+    assert done.headline.sentence in " ".join(repr(done).split())
+    assert "size" in done._repr_html_()
+    assert "This command makes the same page again" in done.to_html()
     saved = json.loads((done.run.path / "result.json").read_text())
     assert saved["headline"]["sentence"] == done.headline.sentence
 
@@ -215,3 +218,41 @@ def test_a_score_says_whose_optimum_its_ceiling_is(world: ik.worlds.ClusterWorld
     by_number = ik.score(sample.x, sample.z, ceiling=0.9, resamples=100)
     assert "an objective that was not named has R² 0.900" in by_number["z1"].explained
     assert "Predicted" not in ik.score(sample.x, sample.z, resamples=100)["z1"].explained
+
+
+def test_a_result_shows_itself_in_a_notebook(
+    world: ik.worlds.ClusterWorld, fitted: ik.Fitted, tmp_path: Path
+) -> None:
+    sample = world.sample(400)
+    recovery = ik.score(fitted.represent(sample.x), sample.z, x=sample.x, resamples=100)
+    evaluation = ik.explain(world, fitted.encoder, fitted.head, samples=2048)
+    for result in (recovery, evaluation):
+        part = result._repr_html_()
+        assert part.startswith('<div class="identikit"><style>@scope (.identikit) {')
+        assert "<body" not in part
+        for finding in result.findings:
+            assert f"</span> {finding.verdict}</span>" in part
+            assert f">{finding.label}</th>" in part
+        page = result.to_html(tmp_path / "result.html")
+        assert page == (tmp_path / "result.html").read_text()
+        assert page.startswith("<!doctype html>")
+        assert "<footer" not in page
+        lines = repr(result).splitlines()
+        assert len(lines) <= 30
+        assert max(map(len, lines)) <= 110
+        assert lines[0].startswith(result.headline.word)
+        figure = result.plot()
+        assert 'src="data:image/svg+xml;base64,' in figure._repr_html_()
+        assert len(repr(figure)) < 500
+        figure.save(tmp_path / "figure.png")
+        assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+        assert {"factor", "value", "low", "high"} <= set(result.to_frame())
+    with pytest.raises(ik.InputError, match=r"unknown ending.*'gif'"):
+        figure.save(tmp_path / "figure.gif")
+
+
+def test_a_screen_says_how_many_findings_it_leaves_out() -> None:
+    h = torch.randn(300, 30, generator=torch.Generator().manual_seed(0))
+    shown = repr(ik.score(h, h.double(), resamples=100)).splitlines()
+    assert len(shown) <= 30
+    assert shown[-1] == "and 10 more: see .findings or .to_frame()"

@@ -20,10 +20,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "training": ("core", "encoders", "objectives"),
     "features": ("core",),
     "theory": ("core", "worlds"),
-    "probing": ("core", "statistics", "features", "theory"),
-    "similarity": ("core", "statistics", "features", "theory", "probing"),
-    "disentanglement": ("core", "statistics", "features"),
     "report": ("core",),
+    "probing": ("core", "statistics", "features", "theory", "report"),
+    "similarity": ("core", "statistics", "features", "theory", "probing", "report"),
+    "disentanglement": ("core", "statistics", "features"),
     "literature": ("core", "report"),
     "runs": ("core", "report"),
     "studies": (

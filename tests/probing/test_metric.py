@@ -10,6 +10,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, distributed
 
 from identikit.core.errors import InputError
+from identikit.features.inputs import circular
 from identikit.probing.metric import LinearRecovery
 
 
@@ -22,25 +23,72 @@ def data(n: int = 600) -> tuple[Tensor, Tensor, Tensor]:
 
 def test_batches_give_what_one_pass_gives() -> None:
     h, z, _ = data()
-    whole, batched = (LinearRecovery(dim=5, targets=2) for _ in range(2))
+    whole, batched = (LinearRecovery(dim=5, factors=2) for _ in range(2))
     whole.update(h, z)
     for rows in torch.arange(600).split(70):
         batched.update(h[rows], z[rows])
     torch.testing.assert_close(batched.compute(), whole.compute(), rtol=1e-9, atol=0)
-    assert 0.2 < whole.compute().min() < whole.compute().max() < 1
+    found = whole.compute()
+    assert list(found) == ["z1", "z2", "mean"]
+    assert all(0.2 < value < 1 for value in found.values())
+    torch.testing.assert_close(found["mean"], (found["z1"] + found["z2"]) / 2)
 
 
 def test_it_scores_samples_that_it_did_not_fit() -> None:
     h, _, index = data()
     noise = torch.randn(600, 2, generator=torch.Generator().manual_seed(9))
-    metric = LinearRecovery(dim=5, targets=2)
+    metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, noise, index)
-    assert metric.compute().max() < 0.05
+    assert max(metric.compute().values()) < 0.05
+
+
+def test_an_angle_is_scored_as_a_whole() -> None:
+    """H holds its cosine and not its sine: the R² of the two together, and any shift is one."""
+    generator = torch.Generator().manual_seed(1)
+    azimuth = torch.rand(1200, generator=generator).double() * 360
+    size = torch.randn(1200, generator=generator).double()
+    turn = azimuth.deg2rad()
+    noise = torch.randn(1200, generator=generator).double()
+    kinds = {"azimuth": circular(360)}
+    for column, least, most in ((turn.sin(), 0.999, 1), (noise, 0.4, 0.6)):
+        h = torch.stack([turn.cos(), column, size], dim=1)
+        metric = LinearRecovery(dim=3, factors=["azimuth", "size"], kinds=kinds)
+        metric.update(h, torch.stack([azimuth, size], dim=1))
+        found = metric.compute()
+        assert list(found) == ["azimuth", "size", "mean"]
+        assert least < found["azimuth"] <= most
+        assert found["size"] > 0.999
+        torch.testing.assert_close(found["mean"], (found["azimuth"] + found["size"]) / 2)
+        turned = LinearRecovery(dim=3, factors=["azimuth", "size"], kinds=kinds)
+        turned.update(h, torch.stack([azimuth - 720, size], dim=1))
+        torch.testing.assert_close(turned.compute(), found)
+
+
+def test_what_it_plots_is_what_it_computes() -> None:
+    h, z, _ = data()
+    metric = LinearRecovery(dim=5, factors=["size", "weight"])
+    metric.update(h, z)
+    widths = [bar.get_width() for bar in metric.plot().static.axes[0].patches]
+    found = metric.compute()
+    assert widths == pytest.approx([found["size"].item(), found["weight"].item()])
+
+
+def test_factors_that_cannot_be_are_said() -> None:
+    with pytest.raises(InputError, match="different names"):
+        LinearRecovery(dim=2, factors=["size", "size"])
+    with pytest.raises(InputError, match="none of them 'mean'"):
+        LinearRecovery(dim=2, factors=["mean"])
+    with pytest.raises(InputError, match="unknown factor in kinds 'siez'"):
+        LinearRecovery(dim=2, factors=["size"], kinds={"siez": "continuous"})
+    with pytest.raises(InputError, match=r"'shape' is categorical.*identikit\.score"):
+        LinearRecovery(dim=2, factors=["shape"], kinds={"shape": "categorical"})
+    with pytest.raises(InputError, match=r"a column for each factor \(size\)"):
+        LinearRecovery(dim=2, factors=["size"]).update(torch.ones(3, 2), torch.ones(3, 2))
 
 
 def test_copies_pickles_and_resets() -> None:
     h, z, _ = data()
-    metric = LinearRecovery(dim=5, targets=2)
+    metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, z)
     wanted = metric.compute()
     for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
@@ -52,7 +100,7 @@ def test_copies_pickles_and_resets() -> None:
 
 def test_forward_scores_the_batch_and_keeps_the_whole() -> None:
     h, z, _ = data(1200)
-    metric, batch, whole = (LinearRecovery(dim=5, targets=2) for _ in range(3))
+    metric, batch, whole = (LinearRecovery(dim=5, factors=2) for _ in range(3))
     metric.update(h[:600], z[:600])
     found = metric(h[600:], z[600:])
     batch.update(h[600:], z[600:])
@@ -64,7 +112,7 @@ def test_forward_scores_the_batch_and_keeps_the_whole() -> None:
 
 def test_too_few_samples_are_said() -> None:
     h, z, _ = data(12)
-    metric = LinearRecovery(dim=5, targets=2)
+    metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, z)
     with pytest.raises(InputError, match="12 samples are too few"):
         metric.compute()
@@ -76,7 +124,7 @@ def _rank(rank: int, folder: str) -> None:
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
     h, z, index = data()
-    metric = LinearRecovery(dim=5, targets=2)
+    metric = LinearRecovery(dim=5, factors=2)
     mine = index[index % 3 == 0] if rank == 0 else index[index % 3 != 0]  # unequal shares
     for rows in mine.split(50):
         metric.update(h[rows], z[rows], rows)
@@ -86,7 +134,7 @@ def _rank(rank: int, folder: str) -> None:
 
 def test_two_ranks_equal_one(tmp_path: Path) -> None:
     h, z, index = data()
-    metric = LinearRecovery(dim=5, targets=2)
+    metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, z, index)
     mp.spawn(_rank, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):

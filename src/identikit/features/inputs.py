@@ -182,7 +182,7 @@ def require_unlike(names: list[str], what: str) -> None:
 
 
 def _factor(name: str, column: Column, given: str | None) -> Factor:
-    kind, period, order = _parse(name, given) if given else (None, None, ())
+    kind, period, order = parse_kind(name, given) if given else (None, None, ())
     order = order or column.order
     if kind is None:
         kind = _infer(name, column)
@@ -307,7 +307,12 @@ def _coded(
     return order, np.array(ranks, dtype=float)[index.reshape(-1)]
 
 
-def _parse(name: str, given: str) -> tuple[Kind, float | None, tuple[str, ...]]:
+def parse_kind(name: str, given: str) -> tuple[Kind, float | None, tuple[str, ...]]:
+    """Kind, period and order of the levels of a factor, from a kind's words.
+
+    Raises:
+        InputError: words that are no kind.
+    """
     word, _, rest = str(given).partition(":")
     if word not in list(Kind):
         raise unknown_name(f"kind of factor {name!r}", word, [kind.value for kind in Kind])

@@ -1,43 +1,56 @@
-"""Bars of what was recovered per factor, each control beside them, the ceiling as a line."""
+"""Bars of what was recovered per factor, controls beside them, the ceiling as a mark."""
 
-import numpy as np
-from matplotlib.figure import Figure
+from collections.abc import Sequence
+from dataclasses import replace
 
-from identikit.probing.result import RecoveryScores
+from identikit.core.estimate import Estimate
+from identikit.probing.result import FactorScore, RecoveryScores
+from identikit.report.figures import FactorScore as Bar
+from identikit.report.figures import Figure, factor_bars
 
-COLOURS = ("#0072B2", "#999999", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-"""Okabe and Ito's palette, told apart by colour-blind readers too."""
 
-
-def bars(recovery: RecoveryScores) -> Figure:
-    """One group of bars per factor; whiskers are 95 % intervals, short lines are chance."""
-    series = {"h": recovery.factors, **recovery.controls}
-    n, width = len(recovery.factors), 0.8 / len(series)
-    figure = Figure(figsize=(max(4.0, 0.5 + 0.9 * n * (0.5 + 0.25 * len(series))), 3.2))
-    figure.set_layout_engine("constrained")
-    axes = figure.add_subplot()
-    at = np.arange(n)
-    for k, (name, scores) in enumerate(series.items()):
-        value, low, high = np.array(
-            [(s.estimate.value, s.estimate.low, s.estimate.high) for s in scores]
-        ).T
-        axes.bar(
-            at - 0.4 + (k + 0.5) * width,
-            value,
-            width,
-            yerr=np.maximum([value - low, high - value], 0),
-            label=name,
-            color=COLOURS[k % len(COLOURS)],
-            error_kw={"elinewidth": 1.0},
+def recovery_bars(recovery: RecoveryScores, *, measure: str | None = None) -> Figure:
+    """Bars of the factors that are scored by one measure, or of all, named with theirs."""
+    measures = list(dict.fromkeys(score.measure for score in recovery.factors))
+    if measure is None and len(measures) == 1:
+        measure = measures[0]
+    places = [
+        j for j, score in enumerate(recovery.factors) if measure is None or score.measure == measure
+    ]
+    bars = [
+        _bar(
+            recovery.factors[j],
+            [(name, scores[j].estimate) for name, scores in recovery.controls.items()],
+            ceiling=recovery.ceiling,
+            named=measure is None,
         )
-    chance = [s.chance for s in recovery.factors]
-    axes.hlines(chance, at - 0.45, at + 0.45, colors="black", linestyles=":", label="chance")
-    if recovery.ceiling is not None:
-        axes.axhline(recovery.ceiling, color="black", linewidth=1.0, label="ceiling")
-    axes.set_xticks(at, [f"{s.name}\n{s.measure}" for s in recovery.factors])
-    lowest = min(s.estimate.value for scores in series.values() for s in scores)
-    axes.set_ylim(max(-1.0, min(0.0, 1.1 * lowest)), 1.05)
-    axes.set_ylabel("held-out score")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=4, frameon=False)
-    return figure
+        for j in places
+    ]
+    return factor_bars(bars, score="held-out score" if measure is None else measure)
+
+
+def recovery_figures(recovery: RecoveryScores) -> dict[str, Figure]:
+    """Bars of all factors, a figure for each measure."""
+    measures = dict.fromkeys(score.measure for score in recovery.factors)
+    return {
+        measure: replace(recovery_bars(recovery, measure=measure), name=f"factors-{k + 1}")
+        for k, measure in enumerate(measures)
+    }
+
+
+def _bar(
+    score: FactorScore,
+    controls: Sequence[tuple[str, Estimate]],
+    *,
+    ceiling: float | None,
+    named: bool,
+) -> Bar:
+    return Bar(
+        name=f"{score.name} ({score.measure})" if named else score.name,
+        estimate=score.estimate,
+        ceiling=ceiling if score.measure == "R²" else None,
+        row_space=score.row_space,
+        complement=score.complement,
+        chance=score.chance,
+        controls={"x itself" if name == "x" else name: found for name, found in controls},
+    )

@@ -11,17 +11,18 @@ from identikit.core.files import write_json
 from identikit.core.finding import Finding, Headline, factor_headline
 from identikit.core.serialization import as_text, from_plain, to_plain
 from identikit.probing.findings import factor_findings
-from identikit.probing.plot import bars
 from identikit.probing.result import RecoveryScores
 from identikit.probing.table import render
+from identikit.report.shown import Shown
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from identikit.report.style import Figure
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery(RecoveryScores):
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Recovery(Shown, RecoveryScores):
     """What was recovered of each factor, beside what could be and what needs no learning."""
 
     @property
@@ -83,8 +84,10 @@ class Recovery(RecoveryScores):
         return cls.from_dict(plain)
 
     def plot(self) -> "Figure":
-        """Bars with intervals per factor, controls beside them, the ceiling as a line."""
-        return bars(self)
+        """Bars with intervals per factor, controls beside them, the ceiling as a mark."""
+        from identikit.probing.plot import recovery_bars
+
+        return recovery_bars(self)
 
     def __rich__(self) -> "RenderableType":
         return render(self, self.findings)

@@ -83,7 +83,8 @@ class Page:
     headline: Headline
     findings: tuple[Finding, ...]
     sections: tuple[Section, ...]
-    provenance: Provenance
+    provenance: Provenance | None
+    """None for a result that no run made."""
 
     def __post_init__(self) -> None:
         names = [figure.name for figure in self.figures]
@@ -150,6 +151,43 @@ def render(page: Page) -> str:
             scripts=[Markup(script) for script in scripts],
             policy=content_policy(scripts),
         )
+    )
+
+
+def result_page(
+    headline: Headline,
+    findings: tuple[Finding, ...],
+    figure: Figure,
+    *,
+    path: str | Path | None = None,
+) -> str:
+    """A result that no run made, as a page; written too where a path is given.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    page = Page(
+        title="Predicted, recovered, explained",
+        subtitle="",
+        headline=headline,
+        findings=findings,
+        sections=(Section(heading="At a glance", lead="", figures=(figure,)),),
+        provenance=None,
+    )
+    if path is not None:
+        write_page(page, Path(path))
+    return render(page)
+
+
+def findings_html(headline: Headline, findings: tuple[Finding, ...]) -> str:
+    """Headline and table as a part of another page, whose own style stays as it is."""
+    shown = environment().get_template("findings.html.jinja")
+    style = re.sub(r":root|\bbody\b", ":scope", page_style())
+    own = ":scope { margin: 0; padding: 0 1rem; max-width: none; font-size: 0.9rem; }"
+    return (
+        f'<div class="identikit"><style>@scope (.identikit) {{ {style} {own} }}</style>'
+        + shown.render(headline=headline, findings=findings, controls=controls_of(findings))
+        + "</div>"
     )
 
 

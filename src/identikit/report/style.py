@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,9 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from matplotlib.figure import Figure as Canvas
+
+from identikit.core.errors import unknown_name
+from identikit.core.files import write_atomically
 
 PREDICTED = "#D55E00"
 RECOVERED = "#2B7BBA"
@@ -32,6 +36,8 @@ CURVE_MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond
 CURVES = (RECOVERED, "#B07C00", "#008F6B", "#BC5A9F")
 """Tell curves of one figure apart; there a line's dashes say that it is predicted."""
 
+FORMATS = ("png", "pdf", "svg")
+"""Endings of files that a figure can be saved as."""
 MATPLOTLIB_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -61,7 +67,7 @@ class Picture:
     caption: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Figure:
     """One figure in two forms; change its words with `dataclasses.replace`."""
 
@@ -78,6 +84,31 @@ class Figure:
     """For the screen; a menu of Plotly becomes a menu of the page."""
     pictures: tuple[Picture, ...] = ()
     """Shown instead of both on the page."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the static form as PNG, PDF or SVG, whole or not at all.
+
+        Raises:
+            InputError: another ending, or a file that cannot be written.
+        """
+        path = Path(path)
+        ending = path.suffix.removeprefix(".").lower()
+        if ending not in FORMATS:
+            raise unknown_name("ending of a figure's file", ending, FORMATS)
+        write_atomically(path, image_bytes(self.static, ending))
+
+    def __repr__(self) -> str:
+        return f"Figure({self.name!r}: {self.alt})"
+
+    def _repr_html_(self) -> str:
+        """The static form, in a notebook."""
+        source = data_address(image_bytes(self.static, "svg"), "image/svg+xml")
+        title, caption, alt = map(html.escape, (self.title, self.caption, self.alt))
+        return (
+            f'<figure style="margin: 0; max-width: 48rem"><strong>{title}</strong>'
+            f'<img src="{source}" alt="{alt}" style="display: block; background: #fff">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
 
 
 @contextmanager

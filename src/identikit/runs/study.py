@@ -14,11 +14,19 @@ from numpy.typing import NDArray
 
 from identikit.core.finding import Finding, Headline
 from identikit.core.serialization import from_plain, to_plain
-from identikit.report.page import Page, save_figures, save_tables, write_page
+from identikit.report.page import (
+    Page,
+    findings_html,
+    render,
+    save_figures,
+    save_tables,
+    write_page,
+)
+from identikit.report.shown import one_screen
 from identikit.runs.config import StudyConfig
 from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
-from identikit.runs.registry import entry_of
+from identikit.runs.registry import entry_of, page_of
 from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Draft, Run, RunStore
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -106,7 +114,7 @@ class Study(Generic[Config, R]):
         return self.page(run, self.read(run))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Done(Generic[R]):
     """A run that was made or found, with its result."""
 
@@ -124,6 +132,23 @@ class Done(Generic[R]):
     def findings(self) -> tuple[Finding, ...]:
         """Predicted, recovered and explained, quantity by quantity."""
         return self.result.findings
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The run's page, which needs no other file; also written where a path is given.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        page = page_of(self.run)
+        if path is not None:
+            write_page(page, Path(path))
+        return render(page)
+
+    def _repr_html_(self) -> str:
+        return findings_html(self.headline, self.findings)
+
+    def __repr__(self) -> str:
+        return one_screen(self.headline, self.findings)
 
 
 def run(

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from identikit.probing.plot import recovery_figures
 from identikit.probing.recovery import Recovery
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
-from identikit.studies.pages import provenance, recovery_figures
+from identikit.studies.pages import provenance
 from identikit.studies.probe.classic import ClassicScore
 from identikit.studies.probe.result import ProbeStudyResult
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from identikit.core.config import from_dict
 from identikit.core.estimate import Scores
+from identikit.probing.plot import recovery_bars
 from identikit.probing.recovery import Recovery
 from identikit.probing.result import MapScores
 from identikit.report.figures import (
@@ -20,7 +21,7 @@ from identikit.report.figures import (
 )
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
-from identikit.studies.pages import provenance, recovery_bars
+from identikit.studies.pages import provenance
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import DiagnosisResult, SimulationResult
 from identikit.theory.assumptions import AssumptionCheck

@@ -1,16 +1,22 @@
 """What a simulation says: predicted from the world alone, recovered after training, explained."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from identikit.core.estimate import Estimate, format_number
 from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, judge_prediction
 from identikit.probing.recovery import Recovery
+from identikit.report.shown import Shown
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
 from identikit.theory.explain import Cause, Variation
 from identikit.theory.recovery_ceiling import Ceiling
 from identikit.theory.sensitivity import Sensitivity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from identikit.report.style import Figure
 
 CLOSE_TO_CEILING = 0.02
 """R² within which a score beside the first counts as having reached its prediction."""
@@ -60,8 +66,8 @@ class Measured:
         return None if self.excess is None else self.excess - self.row_noise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Evaluation(Shown):
     """What an encoder and a head recovered of a world, by the names that a script asks for."""
 
     n_labels: int
@@ -100,6 +106,14 @@ class Evaluation:
     recovery: Recovery
     measured: Measured
     """What the explanation is made of, beside the prediction."""
+
+    def plot(self) -> "Figure":
+        """Bars of the latents, the observations themselves beside them."""
+        return self.recovery.plot()
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per latent and features."""
+        return self.recovery.to_frame()
 
     @property
     def verdict(self) -> Verdict:
@@ -255,7 +269,7 @@ class Evaluation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SimulationResult(Evaluation):
     """The numbers of a finished simulation: what came out, and how it was trained."""
 

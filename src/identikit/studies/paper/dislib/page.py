@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from identikit.core.config import from_dict
 from identikit.core.estimate import Estimate, Spread
+from identikit.probing.plot import recovery_figures
 from identikit.probing.recovery import Recovery
 from identikit.report.figures import (
     FactorScore,
@@ -24,7 +25,7 @@ from identikit.report.figures import (
 from identikit.report.page import Page, Section, Table
 from identikit.report.tables import Links
 from identikit.runs.store import Run
-from identikit.studies.pages import provenance, recovery_figures
+from identikit.studies.pages import provenance
 from identikit.studies.paper.dislib.config import BUDGETS, CellConfig
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 from identikit.studies.paper.dislib.result import (
