@@ -88,7 +88,7 @@ def test_values_that_cannot_be_are_named(field: str, value: float) -> None:
 
 
 def test_samples_are_those_of_all_steps() -> None:
-    assert TrainingConfig(steps=10, batch_size=32).samples == 320
+    assert TrainingConfig(steps=10, batch_size=32).samples(10) == 320
     growing = TrainingConfig(steps=100, batch_size=32, final_batch_size=256)
-    assert growing.samples == 32 * sum(growing.batches_in_one(k) for k in range(100))
-    assert 3200 < growing.samples < 25_600
+    assert growing.samples(100) == 32 * sum(growing.batches_in_one(k) for k in range(100))
+    assert 3200 < growing.samples(100) < 25_600
