@@ -257,6 +257,27 @@ def test_rates_anneal_after_resuming_as_they_would_have(
     np.testing.assert_allclose(rates, expected)
 
 
+def test_the_record_of_an_interruption_is_not_in_the_history_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(*build(), evaluate_every=4)
+    step, steps = Optimizers.step, 0
+
+    def interrupted(self: Optimizers, rate_share: float) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            signal.raise_signal(signal.SIGINT)
+        step(self, rate_share)
+
+    monkeypatch.setattr(Optimizers, "step", interrupted)
+    part = train(*build(), evaluate_every=4, checkpoint=tmp_path)
+    assert [record["step"] for record in part.history] == [4, 5]
+    whole = train(*build(), evaluate_every=4, checkpoint=tmp_path)
+    for one, other in zip(whole.history, expected.history, strict=True):
+        assert (one["step"], one["loss"]) == (other["step"], other["loss"])
+
+
 def test_interrupts_during_a_step_end_the_fit_after_it() -> None:
     steps = 0
 

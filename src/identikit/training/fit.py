@@ -144,17 +144,21 @@ def fit(
     loop = _Loop(encoder.to(device), head.to(device), config, seed, device, clock, enough=enough)
     if checkpoint is not None:
         loop.resume(checkpoint)
+    early = False
     with _deferred_interrupt() as interrupted:
         while not loop.done and not interrupted.is_set():
             loop.train_step(draw, checkpoint)
-            at_record = loop.step % evaluate_every == 0 or loop.done or interrupted.is_set()
-            if at_record:
+            due = loop.step % evaluate_every == 0 or loop.done
+            early = interrupted.is_set() and not due
+            if early and checkpoint is not None:  # an undisturbed fit has no record here
+                loop.save(checkpoint)
+            if due or early:
                 loop.record(evaluate)
-            if on_progress is not None and (at_record or loop.step % CHUNK == 0):
-                on_progress(loop.progress(recorded=at_record))
-            if checkpoint is not None and at_record:
+            if on_progress is not None and (due or early or loop.step % CHUNK == 0):
+                on_progress(loop.progress(recorded=due or early))
+            if checkpoint is not None and due:
                 loop.save(checkpoint, at_most_every=SAVE_EVERY_SECONDS)
-    if checkpoint is not None:
+    if checkpoint is not None and not early:
         loop.save(checkpoint)
     encoder.eval()
     return loop.result("completed" if loop.done else "interrupted")
