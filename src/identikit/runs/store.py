@@ -210,11 +210,12 @@ class RunStore:
     def outdated(self, config: object, *, label: str = "") -> Path | None:
         """A run of this very config that another version of the study made, if there is one."""
         prefix = "-".join(part for part in (self.command, label) if part).replace(" ", "-")
+        wanted = self.command, to_dict(config)
         for path in sorted(self.root.glob(f"{escape(prefix)}-*/config.json")):
             try:
                 made = json.loads(path.read_text())
                 version = made.get("version", 0)  # there was none at first
-                same = (made["command"], made["config"]) == (self.command, to_dict(config))
+                same = (made["command"], made["config"]) == wanted
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
             if same and version != self.version and (path.parent / "result.json").exists():

@@ -5,9 +5,9 @@ as a keyword: `VonMises(dim=5, generator="identity", components=2)`. Without `in
 are the classes (supervised learning); with it they are so many instances of these (DIET).
 """
 
-from typing import Unpack
+from typing import ClassVar, Unpack
 
-from identikit.worlds.config import CovarianceKind, WorldConfig, WorldOptions
+from identikit.worlds.config import ConditionalKind, CovarianceKind, WorldConfig, WorldOptions
 from identikit.worlds.world import ClusterWorld
 
 
@@ -42,7 +42,32 @@ class VonMises(ClusterWorld):
         super().__init__(config, labels=instances, seed=seed)
 
 
-class Normal(ClusterWorld):
+class _Scaled(ClusterWorld):
+    """A world whose conditional has a scale and nothing else of its own."""
+
+    _conditional: ClassVar[ConditionalKind]
+
+    def __init__(
+        self,
+        *,
+        dim: int = 5,
+        classes: int = 100,
+        scale: int | float = 1.0,
+        instances: int | None = None,
+        seed: int = 0,
+        **options: Unpack[WorldOptions],
+    ) -> None:
+        config = WorldConfig(
+            dim=dim,
+            classes=classes,
+            conditional=self._conditional,
+            scale=float(scale),
+            **options,
+        )
+        super().__init__(config, labels=instances, seed=seed)
+
+
+class Normal(_Scaled):
     """Latents on the sphere: isotropic normal noise around their cluster vector, projected.
 
     Args:
@@ -57,23 +82,10 @@ class Normal(ClusterWorld):
         InputError: a value out of range, or an option that has no effect.
     """
 
-    def __init__(
-        self,
-        *,
-        dim: int = 5,
-        classes: int = 100,
-        scale: int | float = 1.0,
-        instances: int | None = None,
-        seed: int = 0,
-        **options: Unpack[WorldOptions],
-    ) -> None:
-        config = WorldConfig(
-            dim=dim, classes=classes, conditional="normal", scale=float(scale), **options
-        )
-        super().__init__(config, labels=instances, seed=seed)
+    _conditional = "normal"
 
 
-class Laplace(ClusterWorld):
+class Laplace(_Scaled):
     """Latents on the sphere: independent Laplace noise around their cluster vector, projected.
 
     Args:
@@ -88,20 +100,7 @@ class Laplace(ClusterWorld):
         InputError: a value out of range, or an option that has no effect.
     """
 
-    def __init__(
-        self,
-        *,
-        dim: int = 5,
-        classes: int = 100,
-        scale: int | float = 1.0,
-        instances: int | None = None,
-        seed: int = 0,
-        **options: Unpack[WorldOptions],
-    ) -> None:
-        config = WorldConfig(
-            dim=dim, classes=classes, conditional="laplace", scale=float(scale), **options
-        )
-        super().__init__(config, labels=instances, seed=seed)
+    _conditional = "laplace"
 
 
 class GeneralizedNormal(ClusterWorld):
@@ -142,7 +141,7 @@ class GeneralizedNormal(ClusterWorld):
         super().__init__(config, labels=instances, seed=seed)
 
 
-class TruncatedLaplace(ClusterWorld):
+class TruncatedLaplace(_Scaled):
     """Latents in the box [-2, 2]^d: independent Laplace noise around their cluster vector, cut.
 
     Args:
@@ -157,20 +156,7 @@ class TruncatedLaplace(ClusterWorld):
         InputError: a value out of range, or an option that has no effect.
     """
 
-    def __init__(
-        self,
-        *,
-        dim: int = 5,
-        classes: int = 100,
-        scale: int | float = 1.0,
-        instances: int | None = None,
-        seed: int = 0,
-        **options: Unpack[WorldOptions],
-    ) -> None:
-        config = WorldConfig(
-            dim=dim, classes=classes, conditional="truncated-laplace", scale=float(scale), **options
-        )
-        super().__init__(config, labels=instances, seed=seed)
+    _conditional = "truncated-laplace"
 
 
 class Gaussian(ClusterWorld):

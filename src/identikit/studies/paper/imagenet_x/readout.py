@@ -5,7 +5,7 @@
 mean and sd those of the training part, s_n = +1 or -1. lambda is the one with the least log-loss
 on folds of the training part. In units of all images u = x sd_all / sd, so the same problem is one
 in x with the penalty lambda (sd / sd_all)² on each weight: the folds and penalties of a repetition
-are solved together (`recovery.logistic`). Intervals resample images: an image takes
+are solved together (`probing.logistic`). Intervals resample images: an image takes
 its answers in all repetitions along. That leaves out that other images would also have been
 fitted to, so an interval is stretched to that of the corrected resampled t-test where this is
 wider. h is (n, d).
