@@ -1,7 +1,7 @@
 """How often do the 95 % intervals of `score` hold the truth?
 
 The truth is the score that the fitted map gets on the population, which is known here: a
-fixed read-out, held-out parts drawn again and again. Each row is one score and one size of
+fixed linear probe, held-out parts drawn again and again. Each row is one score and one size of
 the held-out part; results go to benchmarks/results/calibration.json.
 
     python benchmarks/calibration.py

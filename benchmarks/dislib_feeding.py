@@ -1,6 +1,6 @@
 """What it costs to feed DisLib: memory over the number of images, seconds per epoch.
 
-Memory: peak of a process that runs one linear cell (one epoch, read-outs, few shots, analogies)
+Memory: peak of a process that runs one linear cell (one epoch, linear probes, few shots, analogies)
 on ever more sprites at 64 x 64, beside what the published code keeps of as many (float64).
 
 Epoch: the same MLP, batch 4,096, the same images, one epoch of training steps: ours (uint8, batches

@@ -2,7 +2,7 @@
 
 Features are made, so the truth is known; labels are the real annotations where it says so. Each
 row is the corrected procedure beside the same with one flaw switched on. Features of a row are
-standard normal, moved by `shift` along one direction where a target is there: the best read-out
+standard normal, moved by `shift` along one direction where a target is there: the best linear probe
 then gets Phi(shift / 2) of balanced images right.
 
     OMP_NUM_THREADS=1 python benchmarks/imagenet_x_flaws.py
@@ -20,14 +20,14 @@ from torch import Tensor
 
 from identikit.core.files import write_json
 from identikit.runs.provenance import machine, versions
-from identikit.studies.paper.imagenet_x.published import published_read_out
-from identikit.studies.paper.imagenet_x.readout import Procedure, ReadOut, read_out
+from identikit.studies.paper.imagenet_x.linear_probes import Procedure, TargetProbe, probe_targets
+from identikit.studies.paper.imagenet_x.published import published_probe_targets
 from identikit.worlds.imagenet_x import ANIMAL, CLASS, FACTORS, ImageNetX, load_imagenet_x
 
 RESULTS = Path(__file__).parent / "results"
 SHIFT = 2.0
 BEST = float(norm.cdf(SHIFT / 2))
-"""Accuracy of the best read-out."""
+"""Accuracy of the best linear probe."""
 HEADER = ["flaw switched on", "measured on", "number", "truth", "corrected", "with the flaw"]
 MENDED = Procedure(resamples=200)
 
@@ -54,8 +54,8 @@ def moved(
     return h + means * torch.randn(d, generator=generator)
 
 
-def one(h: Tensor, present: Tensor, procedure: Procedure = MENDED) -> ReadOut:
-    return read_out(h, {"target": present}, procedure=procedure)["target"]
+def one(h: Tensor, present: Tensor, procedure: Procedure = MENDED) -> TargetProbe:
+    return probe_targets(h, {"target": present}, procedure=procedure)["target"]
 
 
 def dropped_features(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
@@ -197,7 +197,7 @@ def splits_taken_for_samples(data_sets: int) -> Iterator[Effect]:
             )
 
 
-def _shrunk(end: float, own: ReadOut) -> float:
+def _shrunk(end: float, own: TargetProbe) -> float:
     """An end of the interval before it was stretched."""
     return own.accuracy.value + (end - own.accuracy.value) / own.stretched[0]
 
@@ -229,7 +229,7 @@ def scores_of_ties(multi: ImageNetX, top: ImageNetX) -> Iterator[Effect]:
     """A dead unit that answers to one image in a thousand, and nothing else."""
     present = multi.targets()["style"]
     h = (torch.rand(len(present), 1, generator=torch.Generator().manual_seed(6)) < 1e-3).float()
-    flawed = published_read_out(h, {"style": present}, procedure=MENDED)["style"]
+    flawed = published_probe_targets(h, {"style": present}, procedure=MENDED)["style"]
     corrected = one(h, present)
     where = "one unit that answers to an image in a thousand, “style” (multi)"
     yield Effect(

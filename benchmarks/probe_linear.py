@@ -1,4 +1,4 @@
-"""Ridge read-outs of many factors over a grid of penalties, against scikit-learn.
+"""Ridge probes of many factors over a grid of penalties, against scikit-learn.
 
 Every factor's best penalty by K-fold cross-validation, from one pass over the features, beside
 the bare product X'X in float64 (the least that exact normal equations need), and beside what

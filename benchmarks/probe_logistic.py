@@ -1,4 +1,4 @@
-"""Binary read-outs of many factors in several repetitions, against scikit-learn.
+"""Binary linear probes of many factors in several repetitions, against scikit-learn.
 
 The shape of ImageNet-X: 17 binary factors, some rare, ten times a stratified 70/30 split of which
 both parts are balanced, so each repetition has rows of its own; features in standard units.

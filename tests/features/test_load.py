@@ -450,7 +450,7 @@ def test_features_without_keys_cannot_be_joined(tmp_path: Path) -> None:
         ([1.5, float("inf"), *[2.5] * 58], "'new' (has 1 values that are NaN|.*'inf')"),
     ],
 )
-def test_factors_that_cannot_be_read_out(tmp_path: Path, column: Any, message: str) -> None:
+def test_factors_that_cannot_be_probed(tmp_path: Path, column: Any, message: str) -> None:
     npy(tmp_path / "f.npy")
     for suffix in ("csv", "parquet"):
         factors = table(tmp_path / f"t.{suffix}", new=column)

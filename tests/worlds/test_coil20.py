@@ -44,7 +44,7 @@ def test_rows_become_images_objects_and_azimuths(tmp_path: Path) -> None:
     torch.testing.assert_close(
         data.circle().norm(dim=1), torch.ones(1440, dtype=torch.float64), rtol=1e-12, atol=0
     )
-    # each object goes once around: no constant part for a read-out to profit from
+    # each object goes once around: no constant part for a linear probe to profit from
     assert data.circle()[:72].sum(0).abs().max() < 1e-12
 
 

@@ -1,6 +1,6 @@
 """Factors: a named, typed table of what is known about each sample.
 
-A factor's kind decides which read-out and which score fit it: an azimuth is two numbers
+A factor's kind decides which linear probe and which score fit it: an azimuth is two numbers
 on a circle, not 0..355, and an object's identity is a class, not a number.
 """
 

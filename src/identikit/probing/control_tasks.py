@@ -16,7 +16,7 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.randomness import stream
-from identikit.probing.readouts import (
+from identikit.probing.linear_probes import (
     EvaluationPlan,
     gather,
     lack_of_values,

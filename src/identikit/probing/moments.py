@@ -1,4 +1,4 @@
-"""All that linear read-outs need of the data: counts, means and centred products.
+"""All that linear probes need of the data: counts, means and centred products.
 
 C = sum (u - m)(u - m)' for u = (h, y), in float64. Statistics of two sets of rows merge into
 those of both, so they add up over blocks, files and ranks, and data of any size stream

@@ -1,4 +1,4 @@
-"""Regression for read-outs: least squares, unless it overfits; then ridge.
+"""Regression for linear probes: least squares, unless it overfits; then ridge.
 
 Least squares is the paper's choice and needs samples that outnumber dimensions, and
 features of which none is at rest in training and moves in the held-out part. Cross-validation
@@ -69,7 +69,7 @@ class CompressedFeatures:
     ) -> "CompressedFeatures":
         """The features as they are, or their coordinates in the span of the rows fitted on.
 
-        Linear maps of least norm lie in that span, so no read-out changes; statistics of
+        Linear maps of least norm lie in that span, so no linear probe changes; statistics of
         16,384 pixels of 1,440 images would be a hundred times as many numbers.
 
         Args:
@@ -118,7 +118,7 @@ class CompressedFeatures:
 
     @property
     def dtype(self) -> torch.dtype:
-        """That of iterative read-outs: float64 where the features came in it, else float32."""
+        """That of iterative linear probes: float64 where the features came in it, else float32."""
         return torch.float64 if self.eps < 1e-12 else torch.float32
 
     def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:

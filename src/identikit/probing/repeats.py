@@ -1,6 +1,6 @@
 """Rows that are no samples of their own: copies, near copies, and repeated measures.
 
-They stand on both sides of a random split, so that a read-out can look them up, and they narrow
+They stand on both sides of a random split, so that a linear probe can look them up, and they narrow
 every interval. Nothing is dropped: what is found is said, with the way out, which is `groups`.
 Each factor is looked at on its own: one that belongs to objects is no less repeated because
 another varies beside it. Its values tell where they are numbers that hardly come twice by chance;

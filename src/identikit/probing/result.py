@@ -33,7 +33,7 @@ class FactorScore:
     chance: float
     """What features that know nothing of the factor are expected to reach."""
     p_value: float | None = None
-    """Share of permutations of the held-out factor under which the same read-out scores as
+    """Share of permutations of the held-out factor under which the same linear probe scores as
     well or better, itself counted."""
     p_holm: float | None = None
     """Corrected for the number of factors: if all below 0.05 are taken for real, the chance
@@ -110,7 +110,7 @@ class RecoveryScores:
     head: MapScores | None = None
     """From head rows to class vectors, split by class."""
     controls: Mapping[str, tuple[FactorScore, ...]] = field(default_factory=dict)
-    """The same read-outs of other features; `x` is the identity baseline."""
+    """The same linear probes of other features; `x` is the identity baseline."""
     ceiling: float | None = None
     """The R² that theory allows (mean over factors), where it is known."""
     objective: str | None = None

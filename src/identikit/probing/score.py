@@ -1,6 +1,6 @@
 """`score(H, Z)`: what is linearly in a representation, how sure that is, and beside what.
 
-One random split serves every read-out, every control and the identity baseline, and one
+One random split serves every linear probe, every control and the identity baseline, and one
 set of resamples every interval, so that numbers side by side differ by the features alone.
 """
 
@@ -22,8 +22,7 @@ from identikit.features.columns import as_classes, as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
 from identikit.probing.control_tasks import control_tasks, share_within
 from identikit.probing.linear import least_squares as least_squares_of
-from identikit.probing.maps import map_scores
-from identikit.probing.readouts import (
+from identikit.probing.linear_probes import (
     EvaluationPlan,
     FeatureStatistics,
     above_controls,
@@ -33,6 +32,7 @@ from identikit.probing.readouts import (
     targets,
     with_p_values,
 )
+from identikit.probing.maps import map_scores
 from identikit.probing.recovery import Recovery
 from identikit.probing.regression import CompressedFeatures
 from identikit.probing.repeats import repeats

@@ -234,7 +234,7 @@ def procrustes(train: Pair) -> Procrustes:
 def choose_penalty(errors: list[Float[Tensor, " maps"]]) -> float:
     """0 for least squares, unless it overfits: then that of ridge with the least error.
 
-    Penalties are in units of tr C_aa, as for read-outs (`regression`).
+    Penalties are in units of tr C_aa, as for linear probes (`regression`).
 
     Args:
         errors: The `left_out_errors` of every fold of the training rows.

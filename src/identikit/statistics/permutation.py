@@ -228,7 +228,7 @@ def control_factors(
     """Factors with random values of the items, which keep their spread of values.
 
     Each item gets the value that one of its samples, picked at random, would give to another
-    item, so that a read-out can only have memorised it (Hewitt and Liang 2019).
+    item, so that a linear probe can only have memorised it (Hewitt and Liang 2019).
 
     Raises:
         InputError: one item only, or a factor that is the same for all items.

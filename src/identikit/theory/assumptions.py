@@ -127,7 +127,7 @@ def _conditional(world: ClusterWorld) -> AssumptionCheck:
         )
     else:
         consequence = (
-            "log-posterior differences are not affine in the latents: an affine read-out "
+            "log-posterior differences are not affine in the latents: an affine probe "
             "cannot be perfect, the ceiling says how good it can be"
         )
     return AssumptionCheck(

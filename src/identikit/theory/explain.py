@@ -47,7 +47,7 @@ class Cause(StrEnum):
     """Single labels are seen too seldom, so their head rows are noisy."""
     INTERRUPTED = "interrupted"
     SAMPLE = "sample"
-    """Too few samples for the read-out."""
+    """Too few samples for the linear probe."""
     UNDECIDED = "undecided"
     """Several causes are still possible."""
     UNKNOWN = "unknown"
@@ -237,7 +237,7 @@ def explain(
         needed: Rank of the optimum's.
         most: Largest rank that the encoder can give: the width of its narrowest layer.
         dim: Width of the representation.
-        samples: Samples that the read-out was fitted on.
+        samples: Samples that the linear probe was fitted on.
         row_noise: Share of `excess`, in nats, that goes when every label of a class gets the
             class's mean row.
         seen: How often training saw each label.
@@ -254,7 +254,7 @@ def explain(
     if samples is not None and dim is not None and samples < SAMPLES_PER_DIMENSION * (dim + 1):
         return Explanation(
             cause=Cause.SAMPLE,
-            sentence=f"The read-out was fitted on {samples} samples for {dim} dimensions; the "
+            sentence=f"The linear probe was fitted on {samples} samples for {dim} dimensions; the "
             f"score says little. Use at least {SAMPLES_PER_DIMENSION * (dim + 1)}.",
         )
     if ceiling_r2 is None:
@@ -352,7 +352,7 @@ def _interrupted(context: _Context) -> Explanation:
 def _collapsed(context: _Context, *, rank: int, needed: int) -> Explanation:
     words = (
         f"The representation has collapsed to {rank} of the {needed} dimensions of the optimum; "
-        "what it lost no read-out brings back."
+        "what it lost no linear probe brings back."
     )
     return _decided(context, words, (Cause.BASIN, Cause.OPTIMISER, Cause.ENCODER))
 

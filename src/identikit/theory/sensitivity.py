@@ -7,9 +7,9 @@ With h* the optimum and h = h* + delta, to second order (first-order terms of th
 
 which for fixed rows is 1/2 E delta' F(z) delta with F(z) = Cov_q(w) the Fisher information
 of the label in h; p is the true posterior, q the optimum's, and they are equal where the
-width suffices. R² is that of an affine read-out, mean over latents, and changes twice:
+width suffices. R² is that of an affine probe, mean over latents, and changes twice:
 
-* To first order by E g(z) . delta(z), g = mean_j 2 r_j a_j / Var(z_j), with a_j the read-out of
+* To first order by E g(z) . delta(z), g = mean_j 2 r_j a_j / Var(z_j), with a_j the linear probe of
   latent j and r_j what it misses: nothing at a ceiling of 1, where nothing is missed, and
   either way below it. At a given excess this is at most s sqrt(excess), s² = 2 g' M^-1 g with M
   the second derivative of the loss.
@@ -131,7 +131,7 @@ def loss_sensitivity(
     return Sensitivity(
         cheapest=rates[0].item(),
         equipartition=1 / rates.reciprocal().mean().item(),
-        typical=typical_rate(optimum, read_out_weight(optimum.features, optimum.z)),
+        typical=typical_rate(optimum, probe_weight(optimum.features, optimum.z)),
         slope=math.sqrt(2 * slope.item()),
         steepest=steepest_slope(optimum, degree=degree),
         degree=degree,
@@ -194,8 +194,8 @@ def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T
     free, shift, cross = left[: p * m, : p * m], left[p * m :, p * m :], left[: p * m, p * m :]
     cost = free - cross @ pseudo_inverse(shift) @ cross.T
-    weight = read_out_weight(optimum.features, optimum.z)[:m, :m]
-    gain = phi.T @ read_out_gain(optimum)[:MAX_SAMPLES, :m] / len(phi)
+    weight = probe_weight(optimum.features, optimum.z)[:m, :m]
+    gain = phi.T @ probe_gain(optimum)[:MAX_SAMPLES, :m] / len(phi)
     return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=weight, gain=gain.flatten())
 
 
@@ -258,8 +258,8 @@ def pseudo_inverse(form: Float[Tensor, "p p"], *, rtol: float = 1e-10) -> Float[
     return inverse
 
 
-def read_out_gain(optimum: Optimum) -> Float[Tensor, "n m"]:
-    """g(z): R² gains E g . delta to first order (the read-out's own change does not count)."""
+def probe_gain(optimum: Optimum) -> Float[Tensor, "n m"]:
+    """g(z): R² gains E g . delta to first order (the linear probe's own change does not count)."""
     fit = least_squares(optimum.features, optimum.z)
     missed = optimum.z - fit.predict(optimum.features)
     return (
@@ -282,7 +282,7 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     values, vectors = torch.linalg.eigh(fisher)
     least = FLOOR * values[:, -1].mean() + torch.finfo(values.dtype).tiny
     whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT
-    gain = whiten @ read_out_gain(optimum)[:MAX_SAMPLES, :, None]
+    gain = whiten @ probe_gain(optimum)[:MAX_SAMPLES, :, None]
     _, within = head_forms(torch.ones_like(h[:, :1]), h, q, q, rows, basis)
     pull = torch.zeros_like(within[0])
     for part in torch.split(torch.arange(n, device=h.device), SLOPE_CHUNK):
@@ -297,8 +297,8 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     return math.sqrt(2 * float(gain.square().sum() / n + answer))
 
 
-def read_out_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:
-    """G = mean_j a_j a_j' / Var(a_j . h), a_j the affine read-out of latent j from h.
+def probe_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:
+    """G = mean_j a_j a_j' / Var(a_j . h), a_j the affine probe of latent j from h.
 
     R² is lost relative to what h itself says of z, so that the ceiling is no part of it.
     """

@@ -37,7 +37,7 @@ class Coil20:
     """5..360 in steps of 5, each object from its own front; float64."""
 
     def circle(self) -> Float[Tensor, "1440 2"]:
-        """The azimuth as a read-out sees it: its cosine and sine, float64."""
+        """The azimuth as a linear probe sees it: its cosine and sine, float64."""
         angle = self.azimuth_deg.deg2rad()
         return torch.stack([angle.cos(), angle.sin()], dim=1)
 

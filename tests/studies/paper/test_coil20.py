@@ -1,4 +1,4 @@
-"""The COIL-20 study: splits, read-outs on known cases, draws, results on disk and the page."""
+"""The COIL-20 study: splits, linear probes on known cases, draws, results on disk and the page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,9 @@ from identikit.core.finding import Verdict
 from identikit.report.page import render
 from identikit.runs.study import run_and_report
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
-from identikit.studies.paper.coil20.readout import (
+from identikit.studies.paper.coil20.linear_probes import (
     Parts,
-    Readouts,
+    ProbePredictions,
     symmetry_prediction,
     within_share,
 )
@@ -111,11 +111,11 @@ def test_inner_splits_stay_inside_the_seen_part_and_keep_the_margin() -> None:
         assert apart[same_object].min() == ARCS.margin + 1
 
 
-# -- read-outs whose answer is known ----------------------------------------------------
+# -- linear probes whose answer is known ----------------------------------------------------
 
 
-def readouts(h: torch.Tensor, data: Coil20, parts: Parts = ARCS) -> Readouts:
-    found = Readouts.empty(seeds=1, folds=4)
+def predictions(h: torch.Tensor, data: Coil20, parts: Parts = ARCS) -> ProbePredictions:
+    found = ProbePredictions.empty(seeds=1, folds=4)
     for fold in range(4):
         found.fill(h, data, parts, seed=0, fold=fold)
     return found
@@ -125,12 +125,12 @@ def r2(prediction: torch.Tensor, data: Coil20) -> float:
     return float(1 - (prediction[0].double() - data.circle()).square().sum(1).mean())
 
 
-def test_an_affine_image_of_the_factors_is_read_out_whole() -> None:
+def test_an_affine_image_of_the_factors_is_recovered_whole() -> None:
     data = turning_blobs()
     generator = torch.Generator().manual_seed(0)
     z = torch.cat([data.circle(), torch.eye(20, dtype=torch.float64)[data.object]], 1)
     h = z @ torch.randn(22, 200, generator=generator, dtype=torch.float64) * 1e-3 + 7
-    found = readouts(h, data)
+    found = predictions(h, data)
     assert r2(found.azimuth, data) > 0.9999
     assert r2(found.pooled, data) > 0.9999
     assert bool((found.object[0] == data.object).all())
@@ -139,7 +139,7 @@ def test_an_affine_image_of_the_factors_is_read_out_whole() -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_noise_scores_about_zero_and_chance(seed: int) -> None:
     data = turning_blobs()
-    found = readouts(torch.randn(1440, 64, generator=torch.Generator().manual_seed(seed)), data)
+    found = predictions(torch.randn(1440, 64, generator=torch.Generator().manual_seed(seed)), data)
     assert -0.1 < r2(found.azimuth, data) < 0.05
     assert -0.02 < r2(found.pooled, data) < 0.02
     assert (found.object[0] == data.object).double().mean() < 0.1
@@ -149,7 +149,7 @@ def test_a_front_of_its_own_for_each_object_defeats_one_map_for_all() -> None:
     data = turning_blobs()
     start = torch.rand(20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     angle = data.azimuth_deg.deg2rad() + 2 * torch.pi * start[data.object]
-    found = readouts(torch.stack([angle.cos(), angle.sin()], 1), data)
+    found = predictions(torch.stack([angle.cos(), angle.sin()], 1), data)
     assert r2(found.azimuth, data) > 0.999
     assert r2(found.pooled, data) < 0.3
 
@@ -158,7 +158,7 @@ def test_azimuths_one_by_one_are_easier_than_arcs() -> None:
     # the same features: neighbours give an image away, a far end of an arc has none
     data = turning_blobs()
     wiggle = torch.stack([(k * data.azimuth_deg.deg2rad()).cos() for k in range(3, 9)], 1)
-    arcs, singles = (readouts(wiggle, data, parts) for parts in (ARCS, SINGLES))
+    arcs, singles = (predictions(wiggle, data, parts) for parts in (ARCS, SINGLES))
     assert r2(singles.azimuth, data) > r2(arcs.azimuth, data) - 0.02
 
 

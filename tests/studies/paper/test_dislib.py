@@ -29,9 +29,9 @@ from identikit.studies.paper.dislib import cell as cell_module
 from identikit.studies.paper.dislib import pictures as pictures_module
 from identikit.studies.paper.dislib import sources, table
 from identikit.studies.paper.dislib.config import CellConfig, DisLibConfig
+from identikit.studies.paper.dislib.linear_probes import Targets, gather, probe_factors
 from identikit.studies.paper.dislib.pictures import Pictures, Seen
 from identikit.studies.paper.dislib.readings import CellRecord, Readings
-from identikit.studies.paper.dislib.readout import Targets, gather, read_out
 from identikit.studies.paper.dislib.result import DisLibResult
 from identikit.studies.paper.dislib.study import DISLIB, DISLIB_CELL
 from identikit.studies.paper.dislib.summary import finished, lines_of, over_repetitions, transfer
@@ -164,7 +164,7 @@ def test_a_trained_cell_has_its_twin_its_parts_and_no_checkpoint(tmp_path: Path)
 def test_a_pair_differs_less_than_its_scores_do() -> None:
     """The difference of a network from itself is nought on every resample."""
     bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
-    found = read_out(seen(), Targets.of(Toy.grid), coverage=None, bootstrap=bootstrap)
+    found = probe_factors(seen(), Targets.of(Toy.grid), coverage=None, bootstrap=bootstrap)
     again = found.above(found, "itself", bootstrap)
     assert [score.above["itself"] for score in again.scores] == 4 * [Estimate(0.0, 0.0, 0.0)]
 
@@ -207,7 +207,7 @@ def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> Non
     own = seen("mlp")
     targets = Targets.of(Toy.grid)
     bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
-    found = read_out(own, targets, coverage=None, bootstrap=bootstrap)
+    found = probe_factors(own, targets, coverage=None, bootstrap=bootstrap)
     train, _, test = own.pictures.parts
     h, y = own.features(torch.arange(360)).double().numpy(), targets.at(own.pictures.index).numpy()
     with_one = np.column_stack([h, np.ones(len(h))])

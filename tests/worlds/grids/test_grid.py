@@ -40,7 +40,7 @@ def test_any_type_of_integer_and_no_rows_will_do(dtype: torch.dtype) -> None:
     assert GRID.indices(rows[:0]).shape == (0, 5)
 
 
-def test_factors_come_in_the_kind_that_a_read_out_needs() -> None:
+def test_factors_come_in_the_kind_that_a_linear_probe_needs() -> None:
     factors = GRID.factors(torch.arange(GRID.size))
     indices = GRID.indices(torch.arange(GRID.size))
     assert [f.kind for f in factors.values()] == [axis.kind for axis in GRID.axes]

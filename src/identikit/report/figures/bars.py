@@ -45,7 +45,7 @@ class FactorScore:
     chance: float | None = None
     """What guessing reaches."""
     controls: Mapping[str, Estimate | float] = field(default_factory=dict)
-    """The same read-out from something that did not learn: pixels, an untrained twin."""
+    """The same linear probe from something that did not learn: pixels, an untrained twin."""
 
 
 def factor_bars(scores: Sequence[FactorScore], *, score: str = "R²") -> Figure:

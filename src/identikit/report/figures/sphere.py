@@ -1,4 +1,4 @@
-"""Sphere and circle: where the read-out puts points whose true place is known by colour."""
+"""Sphere and circle: where the linear probe puts points whose true place is known by colour."""
 
 from typing import Any
 
@@ -122,7 +122,7 @@ def circle_scatter(
 
     Args:
         true_angle: in radians.
-        recovered: cosine and sine as read out; perfect read-outs lie on the unit circle.
+        recovered: cosine and sine as read out; perfect linear probes lie on the unit circle.
         group: what to offer in the menu (an object's name, say).
     """
     shown = thinned(len(true_angle), 2 * MOST_POINTS)
@@ -132,8 +132,8 @@ def circle_scatter(
     return Figure(
         name="circle",
         title="The angle on its circle",
-        caption="Each point is a held-out sample where the read-out put it; its colour is its "
-        "true angle, as on the ring. Perfect read-out puts every point on the circle beside "
+        caption="Each point is a held-out sample where the linear probe put it; its colour is its "
+        "true angle, as on the ring. A perfect linear probe puts every point on the circle beside "
         "its own colour; a point near the middle says that nothing was read out.",
         alt="Recovered cosine and sine of the angle around the unit circle.",
         static=_static_circle(angle, point),

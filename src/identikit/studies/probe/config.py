@@ -53,7 +53,7 @@ class ProbeConfig(StudyConfig):
     seed: int = 0
     """Of the split and the bootstrap."""
     train_share: float = 0.5
-    """Share of the samples that the read-outs are fitted on."""
+    """Share of the samples that the linear probes are fitted on."""
     resamples: int = 1000
     """Bootstrap resamples behind each interval."""
     refits: int = 0

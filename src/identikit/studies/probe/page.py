@@ -69,7 +69,7 @@ def _chance(recovery: Recovery) -> Section:
     )
     return Section(
         heading="Could it be chance, or memory?",
-        lead="p is the share of shuffles of the held-out factor under which the same read-out "
+        lead="p is the share of shuffles of the held-out factor under which the same linear probe "
         f"scores as well; Holm's correction keeps all {len(recovery.factors)} together honest, "
         "Benjamini and Hochberg's (B-H) the share of wrong ones among those found.",
         tables=(Table(caption="Chance and memory", frame=pd.DataFrame(columns)),),

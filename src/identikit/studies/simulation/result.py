@@ -50,7 +50,7 @@ class Measured:
     dim: int
     """Dimensions of h."""
     samples: int
-    """That fitted the read-out."""
+    """That fitted the linear probe."""
     seen: float | None
     """How often each label was drawn; None where training was not watched."""
     interrupted: bool

@@ -7,14 +7,14 @@ import pytest
 from identikit.core.estimate import Estimate
 from identikit.core.finding import Verdict
 from identikit.core.serialization import from_plain, to_plain
+from identikit.studies.paper.imagenet_x.linear_probes import TargetProbe
 from identikit.studies.paper.imagenet_x.page import _image_section
-from identikit.studies.paper.imagenet_x.readout import ReadOut
 from identikit.studies.paper.imagenet_x.result import ImageNetXResult, Represented, Role
 
 
-def read_out(value: float, *, p: float, n_test: int = 200) -> ReadOut:
+def target_probe(value: float, *, p: float, n_test: int = 200) -> TargetProbe:
     own = Estimate(value, value - 0.02, value + 0.02)
-    return ReadOut(
+    return TargetProbe(
         scores=((value,) * 7,) * 2,
         estimates=(own,) * 7,
         stretched=(1.0,) * 7,
@@ -27,7 +27,7 @@ def read_out(value: float, *, p: float, n_test: int = 200) -> ReadOut:
     )
 
 
-def represented(role: Role, accuracies: dict[str, ReadOut], model: str = "net") -> Represented:
+def represented(role: Role, accuracies: dict[str, TargetProbe], model: str = "net") -> Represented:
     return Represented(
         name=f"{model} {role}", role=role, model=model, dim=5, corrected=accuracies, published={}
     )
@@ -43,13 +43,15 @@ RESULT = ImageNetXResult(
         represented(
             "trained",
             {
-                "pose": read_out(0.9, p=1e-5),
-                "color": read_out(0.6, p=0.02),
-                "style": read_out(0.9, p=1e-6, n_test=50),
+                "pose": target_probe(0.9, p=1e-5),
+                "color": target_probe(0.6, p=0.02),
+                "style": target_probe(0.9, p=1e-6, n_test=50),
             },
         ),
-        represented("head row space", {"pose": read_out(0.8, p=1e-4)}),
-        represented("class", {"pose": read_out(0.7, p=1e-4), "color": read_out(0.5, p=1.0)}, ""),
+        represented("head row space", {"pose": target_probe(0.8, p=1e-4)}),
+        represented(
+            "class", {"pose": target_probe(0.7, p=1e-4), "color": target_probe(0.5, p=1.0)}, ""
+        ),
     ),
 )
 
@@ -74,7 +76,7 @@ def said(result: ImageNetXResult, target: str) -> str:
 
 
 def with_pose(value: float) -> ImageNetXResult:
-    first = replace(RESULT.represented[0], corrected={"pose": read_out(value, p=1e-5)})
+    first = replace(RESULT.represented[0], corrected={"pose": target_probe(value, p=1e-5)})
     positives, rest = {"pose": 400}, RESULT.represented[1:]
     return replace(RESULT, positives=positives, represented=(first, *rest))
 
@@ -93,7 +95,7 @@ def test_what_the_untrained_twin_has_too_is_not_called_learned() -> None:
     assert [f.verdict for f in alone.findings] == [Verdict.PRESENT]
     assert [f.verdict for f in RESULT.findings][-1] is Verdict.UNDECIDED
     for value, verdict in ((0.6, Verdict.LEARNED), (0.95, Verdict.NOT_LEARNED)):
-        twin = represented("untrained", {"pose": read_out(value, p=1e-5)})
+        twin = represented("untrained", {"pose": target_probe(value, p=1e-5)})
         beside = replace(alone, represented=(*alone.represented, twin))
         assert [f.verdict for f in beside.findings] == [verdict]
         assert ("1 of 1 learned" in beside.headline.sentence) == (verdict is Verdict.LEARNED)
@@ -103,9 +105,9 @@ def test_what_the_untrained_twin_has_too_is_not_called_learned() -> None:
 def test_every_network_is_judged_beside_its_own_twin() -> None:
     alone = replace(with_pose(0.9), images=1000)
     others = (
-        represented("untrained", {"pose": read_out(0.95, p=1e-5)}),
-        represented("trained", {"pose": read_out(0.8, p=1e-5)}, "other"),
-        represented("untrained", {"pose": read_out(0.6, p=1e-5)}, "other"),
+        represented("untrained", {"pose": target_probe(0.95, p=1e-5)}),
+        represented("trained", {"pose": target_probe(0.8, p=1e-5)}, "other"),
+        represented("untrained", {"pose": target_probe(0.6, p=1e-5)}, "other"),
     )
     result = replace(alone, represented=(*alone.represented, *others))
     ours, theirs = result.findings

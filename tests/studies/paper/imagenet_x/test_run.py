@@ -84,7 +84,7 @@ def run(config: ImageNetXConfig, root: Path) -> Run:
     return run_and_report(IMAGENET_X, config, root=root).run
 
 
-def test_every_representation_is_read_out_both_ways(run: Run) -> None:
+def test_every_representation_is_probed_both_ways(run: Run) -> None:
     result = IMAGENET_X.read(run)
     roles = {each.name: (each.role, each.dim) for each in result.represented}
     assert roles == {

@@ -62,13 +62,13 @@ def _azimuth_section(result: Coil20Result, config: Coil20Config) -> Section:
     )
     notes = [
         f"Held out are arcs of {config.arc_degrees} degrees, together with "
-        f"{config.margin_degrees} degrees on both sides of each, from encoders and read-outs "
+        f"{config.margin_degrees} degrees on both sides of each, from encoders and linear probes "
         f"alike. {interpolates}",
-        "Per object there are fewer images than dimensions, so read-outs are ridge regressions "
+        "Per object there are fewer images than dimensions, so linear probes are ridge regressions "
         "(or least squares, where it does as well); which, and how strong, is chosen by holding "
         "out the other arcs, inside the images that may be seen, for all features alike.",
         f"Symmetry leaves R² {format_number(leaves)}: what is reached if all views that look as "
-        "near as the true neighbour could not be told apart. Fine differences can carry a read-out "
+        "near as the true neighbour could not be told apart. Fine differences can carry a probe "
         f"past it. Only of {LABELS[TURNED]} does theory predict it; of what is taught otherwise it "
         "promises no azimuth.",
     ]
@@ -159,7 +159,7 @@ def _object_section(result: Coil20Result) -> Section:
     bars = [_bar(result, objective, "object", None) for objective in result.objectives]
     return Section(
         heading="The object",
-        lead="Share of unseen views whose object a linear read-out names, among 20.",
+        lead="Share of unseen views whose object a linear probe names, among 20.",
         figures=(
             replace(
                 factor_bars([replace(bar, chance=1 / OBJECTS) for bar in bars], score="accuracy"),
@@ -201,7 +201,7 @@ def _score_section(result: Coil20Result) -> Section:
     ]
     return Section(
         heading="Every score",
-        lead="On azimuths that neither encoder nor read-out has seen.",
+        lead="On azimuths that neither encoder nor linear probe has seen.",
         tables=(Table(caption="95 % intervals from resampling objects", frame=pd.DataFrame(rows)),),
         notes=(
             "head row space: the part of h that theory speaks of; complement: outside; random "

@@ -1,7 +1,7 @@
 """The scores of a COIL-20 run: R² = 1 - mean |(cos, sin) - prediction|², accuracy.
 
 Over a whole turn (cos, sin) has mean 0 and mean square 1, so this is the pooled R² of both,
-and exactly 0 for a read-out that always says 0. Intervals: 2.5 to 97.5 percentile over
+and exactly 0 for a linear probe that always says 0. Intervals: 2.5 to 97.5 percentile over
 resamples of objects (for scores over all objects) or of 30 degree arcs (within an object),
 because neighbouring azimuths are not independent. Errors are averaged over seeds first;
 the seeds' own scores stand beside them.
@@ -32,7 +32,7 @@ from identikit.core.finding import (
 from identikit.core.randomness import stream
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
-from identikit.studies.paper.coil20.readout import Readouts
+from identikit.studies.paper.coil20.linear_probes import ProbePredictions
 from identikit.training.fit import Record
 from identikit.worlds.constants import AZIMUTHS, OBJECTS, STEP_DEG
 
@@ -73,11 +73,11 @@ class Scores:
     """What stands linearly in one set of features, on held-out azimuths."""
 
     azimuth: Estimate
-    """Circular R², one read-out per object, mean over objects."""
+    """Circular R², one linear probe per object, mean over objects."""
     azimuth_by_object: tuple[Estimate, ...]
     azimuth_by_seed: tuple[float, ...]
     pooled: Estimate
-    """Circular R² of one read-out for all objects."""
+    """Circular R² of one linear probe for all objects."""
     object: Estimate
     """Accuracy of naming the object, among 20."""
     within_share: float
@@ -98,7 +98,7 @@ class Coil20Measured:
     """What the encoders of a run gave on every held-out view; every score follows from it."""
 
     config: Coil20Config
-    readouts: dict[str, Readouts]
+    predictions: dict[str, ProbePredictions]
     """By set of features: controls, then the objectives and their parts."""
     training: dict[str, Training]
     """By objective."""
@@ -111,29 +111,29 @@ class Coil20Measured:
     @cached_property
     def scores(self) -> dict[str, Scores]:
         """Scores of every set of features."""
-        return {name: self._score(readouts) for name, readouts in self.readouts.items()}
+        return {name: self._score(predictions) for name, predictions in self.predictions.items()}
 
     def leads(self, name: str, control: str) -> Leads:
         """Scores of one set of features less those of another, paired by object."""
-        ours, theirs = (self._by_object(self.readouts[each]) for each in (name, control))
+        ours, theirs = (self._by_object(self.predictions[each]) for each in (name, control))
         azimuth, pooled, accuracy = self._over_objects(ours - theirs)
         return Leads(azimuth=azimuth, pooled=pooled, object=accuracy)
 
     def symmetry_correlation(self, name: str) -> float:
         """Correlation, over objects, of the azimuth R² found with what symmetry leaves."""
-        found = self._by_object(self.readouts[name])[:, 0]
+        found = self._by_object(self.predictions[name])[:, 0]
         return float(torch.corrcoef(torch.stack([found, self.symmetry]))[0, 1])
 
-    def _score(self, readouts: Readouts) -> Scores:
-        errors = self._squared(readouts.azimuth)
-        azimuth, all_at_once, accuracy = self._over_objects(self._by_object(readouts))
+    def _score(self, predictions: ProbePredictions) -> Scores:
+        errors = self._squared(predictions.azimuth)
+        azimuth, all_at_once, accuracy = self._over_objects(self._by_object(predictions))
         return Scores(
             azimuth=azimuth,
             azimuth_by_object=self._over_arcs(1 - errors.mean(0).T),
             azimuth_by_seed=tuple((1 - errors.mean((1, 2))).tolist()),
             pooled=all_at_once,
             object=accuracy,
-            within_share=float(readouts.within_share.mean()),
+            within_share=float(predictions.within_share.mean()),
         )
 
     def result(self) -> "Coil20Result":
@@ -147,23 +147,23 @@ class Coil20Measured:
                 name: {
                     other: self.leads(name, other)
                     for other in (*beside, f"{name.partition(',')[0]}, random part")
-                    if other != name and other in self.readouts
+                    if other != name and other in self.predictions
                 }
-                for name in self.readouts
+                for name in self.predictions
             },
             symmetry=tuple(self.symmetry.tolist()),
             symmetry_correlations={
-                name: self.symmetry_correlation(name) for name in beside if name in self.readouts
+                name: self.symmetry_correlation(name) for name in beside if name in self.predictions
             },
             training=self.training,
             seconds=self.seconds,
         )
 
-    def _by_object(self, readouts: Readouts) -> Float[Tensor, "20 3"]:
-        """Azimuth R², that of one read-out for all objects, accuracy."""
-        errors = self._squared(readouts.azimuth)
-        pooled = self._squared(readouts.pooled).mean(0)
-        named = readouts.object.view(-1, OBJECTS, AZIMUTHS) == torch.arange(OBJECTS)[:, None]
+    def _by_object(self, predictions: ProbePredictions) -> Float[Tensor, "20 3"]:
+        """Azimuth R², that of one linear probe for all objects, accuracy."""
+        errors = self._squared(predictions.azimuth)
+        pooled = self._squared(predictions.pooled).mean(0)
+        named = predictions.object.view(-1, OBJECTS, AZIMUTHS) == torch.arange(OBJECTS)[:, None]
         return torch.stack(
             [1 - errors.mean((0, 2)), 1 - pooled.mean(1), named.double().mean((0, 2))], dim=1
         )
@@ -192,13 +192,13 @@ class Coil20Measured:
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Predictions and pictures, from which every score follows."""
         found = {"fronts": self.fronts.numpy()}
-        for name, r in self.readouts.items():
-            for kind in _READOUT_FIELDS:
+        for name, r in self.predictions.items():
+            for kind in _PREDICTION_FIELDS:
                 found[f"{name}/{kind}"] = getattr(r, kind).numpy()
         return found
 
 
-_READOUT_FIELDS = ("azimuth", "pooled", "object", "within_share")
+_PREDICTION_FIELDS = ("azimuth", "pooled", "object", "within_share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,11 @@ from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import SoftmaxHead
 from identikit.runs.threads import processor_threads
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
-from identikit.studies.paper.coil20.readout import Parts, Readouts, symmetry_prediction
+from identikit.studies.paper.coil20.linear_probes import (
+    Parts,
+    ProbePredictions,
+    symmetry_prediction,
+)
 from identikit.studies.paper.coil20.result import Coil20Measured, Training
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import Progress, fit
@@ -59,7 +63,7 @@ def _run(
     start: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> Coil20Measured:
-    readouts: dict[str, Readouts] = {}
+    predictions: dict[str, ProbePredictions] = {}
     training = {str(objective): Training() for objective in config.objectives}
     cells = config.seeds * config.folds
     total = cells * sum(config.training(objective).steps for objective in config.objectives)
@@ -75,13 +79,13 @@ def _run(
     for seed in range(config.seeds):
         for fold in range(config.folds):
             cell = _Cell(config, data, seed, fold)
-            _read(readouts, cell, cell.controls())
+            _read(predictions, cell, cell.controls())
             for objective in config.objectives:
-                _read(readouts, cell, cell.train(objective, training[objective], tell))
+                _read(predictions, cell, cell.train(objective, training[objective], tell))
                 done += config.training(objective).steps
     return Coil20Measured(
         config=config,
-        readouts=readouts,
+        predictions=predictions,
         training=training,
         symmetry=symmetry_prediction(data, Parts.of_run(config)),
         fronts=(data.images[AZIMUTHS - 1 :: AZIMUTHS] * 255).round().byte(),
@@ -89,13 +93,13 @@ def _run(
     )
 
 
-def _read(readouts: dict[str, Readouts], cell: "_Cell", features: Features) -> None:
+def _read(predictions: dict[str, ProbePredictions], cell: "_Cell", features: Features) -> None:
     for name, h in features.items():
-        if name not in readouts:
+        if name not in predictions:
             seeds = 1 if name == PIXELS else cell.config.seeds
-            readouts[name] = Readouts.empty(seeds=seeds, folds=cell.config.folds)
-        if cell.seed < len(readouts[name].azimuth):
-            readouts[name].fill(
+            predictions[name] = ProbePredictions.empty(seeds=seeds, folds=cell.config.folds)
+        if cell.seed < len(predictions[name].azimuth):
+            predictions[name].fill(
                 h, cell.data, Parts.of_run(cell.config), seed=cell.seed, fold=cell.fold
             )
 

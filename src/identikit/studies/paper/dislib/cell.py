@@ -23,9 +23,9 @@ from identikit.probing.recovery import Recovery
 from identikit.runs.study import Arrays, Context, Tell
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.dislib.config import CellConfig
+from identikit.studies.paper.dislib.linear_probes import FactorProbes, Targets, probe_factors
 from identikit.studies.paper.dislib.pictures import BLOCK, Pictures, Seen, unit
 from identikit.studies.paper.dislib.readings import Readings, Training
-from identikit.studies.paper.dislib.readout import Readout, Targets, read_out
 from identikit.studies.paper.dislib.result import CellResult
 from identikit.studies.paper.dislib.sources import image_grid
 from identikit.studies.paper.dislib.summary import UNTRAINED
@@ -93,14 +93,14 @@ class Cell:
 
     def run(self, checkpoint: Path, on_progress: Tell) -> Readings | None:
         """Everything of the cell; None if training was stopped, whose state the folder keeps."""
-        untrained = read_out(self.seen, self.targets, coverage=None, bootstrap=self.bootstrap)
+        untrained = probe_factors(self.seen, self.targets, coverage=None, bootstrap=self.bootstrap)
         if not self.seen.encoder.learns:
             return self._readings(untrained)
         head, fitted = self.train(checkpoint, on_progress)
         if fitted.status == "interrupted":
             return None
         coverage = head_row_space(head.rows().detach().cpu())
-        found = read_out(self.seen, self.targets, coverage=coverage, bootstrap=self.bootstrap)
+        found = probe_factors(self.seen, self.targets, coverage=coverage, bootstrap=self.bootstrap)
         training = Training(
             epochs=fitted.steps / self.epoch,
             steps=fitted.steps,
@@ -163,7 +163,7 @@ class Cell:
         ]
         return float(torch.stack(hits).sum()) / len(places)
 
-    def _readings(self, found: Readout) -> Readings:
+    def _readings(self, found: FactorProbes) -> Readings:
         """What is measured whether anything was trained or not."""
         return Readings(
             recovery=Recovery(

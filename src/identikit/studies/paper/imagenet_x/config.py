@@ -58,7 +58,7 @@ class ImageNetXConfig(StudyConfig):
     workers: int | None = None
     """Processes that load images, by default by the device and the processor's cores."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where networks run; auto: cuda where there is a device. Read-outs run on the processor."""
+    """Where networks run; auto: cuda where there is a device. Probes run on the processor."""
     listing: Annotated[str, tyro.conf.Suppress] = ""
     """Digest of the images' names and sizes, so that another set is another run; filled in by
     `with_digest`."""

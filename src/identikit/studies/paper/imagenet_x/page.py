@@ -11,7 +11,7 @@ from identikit.report.page import Page, Section, Table
 from identikit.report.style import CONTROL, CURVES
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
-from identikit.studies.paper.imagenet_x.readout import ENOUGH, SCORES
+from identikit.studies.paper.imagenet_x.linear_probes import ENOUGH, SCORES
 from identikit.studies.paper.imagenet_x.result import (
     ImageNetXResult,
     Represented,
@@ -57,7 +57,7 @@ def _figure_section(result: ImageNetXResult) -> Section:
         "target are equally frequent, so that guessing gets half of them right.",
         figures=(_figure(result),),
         notes=(
-            "Marks of “the class alone” are read-outs from the true class and nothing else. "
+            "Marks of “the class alone” are linear probes from the true class and nothing else. "
             "A network that names the class must know as much; what is above is not promised.",
             "Intervals resample images, and are stretched to those of the corrected resampled "
             "t-test where these are wider, since other images would also have been fitted to.",

@@ -1,4 +1,4 @@
-"""The read-out of the paper's code, as published, for numbers to stand beside the corrected ones.
+"""The linear probe of the paper's code, as published, to stand beside the corrected one.
 
 Source: github.com/klindtlab/csi, imagenetx/decode.py and plotting.py (arXiv:2410.21869, figure 3).
 Features whose mean is not above 0 are dropped and the others standardised over all images; ten
@@ -22,16 +22,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from identikit.studies.paper.imagenet_x.readout import Procedure
+from identikit.studies.paper.imagenet_x.linear_probes import Procedure
 from identikit.studies.paper.imagenet_x.splits import BalancedSplit, plain_p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedReadOut:
+class PublishedTargetProbe:
     """One target out of one set of features, as the paper's figure shows it."""
 
     scores: tuple[tuple[float | None, ...], ...]
-    """Of each repetition, the seven of `readout.SCORES`; correlation is None (the paper's NaN)
+    """Of each repetition, the seven of `SCORES`; correlation is None (the paper's NaN)
     where a classifier names one level only, and the precision-recall curve has straight lines
     between its points."""
     accuracy: float
@@ -46,13 +46,13 @@ class PublishedReadOut:
     """Repetitions in which 100 iterations were too few."""
 
 
-def published_read_out(
+def published_probe_targets(
     h: Float[Tensor, "n d"],
     targets: Mapping[str, Bool[Tensor, " n"]],
     *,
     procedure: Procedure,
     on_target: Callable[[str], None] | None = None,
-) -> dict[str, PublishedReadOut]:
+) -> dict[str, PublishedTargetProbe]:
     """Read every target out of h.
 
     Args:
@@ -73,7 +73,7 @@ def published_read_out(
         splits = procedure.splits(name, present)
         fits = [_fit(x, present.numpy(), split) for split in splits]
         accuracy = torch.tensor([scores[0] for scores, _ in fits], dtype=torch.float64)
-        found[name] = PublishedReadOut(
+        found[name] = PublishedTargetProbe(
             scores=tuple(scores for scores, _ in fits),
             accuracy=accuracy.mean().item(),
             standard_error=accuracy.std(correction=0).item() / len(fits) ** 0.5,

@@ -20,8 +20,8 @@ from identikit.core.linalg import centred, rounding
 from identikit.core.randomness import stream
 from identikit.core.serialization import from_plain
 from identikit.runs.study import Tell
-from identikit.studies.paper.imagenet_x.published import published_read_out
-from identikit.studies.paper.imagenet_x.readout import Procedure, read_out
+from identikit.studies.paper.imagenet_x.linear_probes import Procedure, probe_targets
+from identikit.studies.paper.imagenet_x.published import published_probe_targets
 from identikit.studies.paper.imagenet_x.result import Represented, Role
 from identikit.theory.coverage import Coverage, head_row_space
 from identikit.training.fit import Progress
@@ -92,8 +92,10 @@ class Reading:
             role=features.role,
             model=features.model,
             dim=h.shape[1],
-            corrected=read_out(h, self.targets, procedure=self.procedure, on_target=clock.tick),
-            published=published_read_out(
+            corrected=probe_targets(
+                h, self.targets, procedure=self.procedure, on_target=clock.tick
+            ),
+            published=published_probe_targets(
                 h, self.published_targets, procedure=self.procedure, on_target=clock.tick
             )
             if features.in_the_paper

@@ -17,8 +17,8 @@ from identikit.core.finding import (
     judge_factor,
 )
 from identikit.statistics.permutation import holm
-from identikit.studies.paper.imagenet_x.published import PublishedReadOut
-from identikit.studies.paper.imagenet_x.readout import ReadOut
+from identikit.studies.paper.imagenet_x.linear_probes import TargetProbe
+from identikit.studies.paper.imagenet_x.published import PublishedTargetProbe
 from identikit.worlds.imagenet_x import ANIMAL, CLASS
 
 Role = Literal[
@@ -39,8 +39,8 @@ class Represented:
     model: str = ""
     """The network that it is of."""
     dim: int
-    corrected: Mapping[str, ReadOut]
-    published: Mapping[str, PublishedReadOut]
+    corrected: Mapping[str, TargetProbe]
+    published: Mapping[str, PublishedTargetProbe]
     """By the paper's procedure; empty for what the paper does not have."""
 
 
@@ -162,7 +162,7 @@ class ImageNetXResult:
         )
 
     @staticmethod
-    def _control(own: ReadOut, each: Represented, target: str) -> Control:
+    def _control(own: TargetProbe, each: Represented, target: str) -> Control:
         other = each.corrected[target]
         return Control(name=each.name, recovered=other.accuracy, lead=own.lead_over(other))
 
@@ -204,7 +204,7 @@ class ImageNetXResult:
 
 
 def accuracy(each: Represented | None, target: str) -> Estimate | None:
-    """Of the corrected read-out, where there is one."""
+    """Of the corrected linear probe, where there is one."""
     return None if each is None or target not in each.corrected else each.corrected[target].accuracy
 
 

@@ -1,4 +1,4 @@
-"""From images to features to read-outs: one pass over the images per network, kept as shards.
+"""From images to features to linear probes: one pass over the images per network, kept as shards.
 
 Features lie beside the runs, in `features/`, under a name that says what they are of, and
 are shared by runs that read them out in other ways.
@@ -29,6 +29,7 @@ from identikit.studies.extract.plan import PIXELS, UNTRAINED
 from identikit.studies.extract.run import extract
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.images import annotated_images
+from identikit.studies.paper.imagenet_x.linear_probes import Procedure
 from identikit.studies.paper.imagenet_x.reading import (
     Features,
     Reading,
@@ -38,7 +39,6 @@ from identikit.studies.paper.imagenet_x.reading import (
     network_features,
     projected,
 )
-from identikit.studies.paper.imagenet_x.readout import Procedure
 from identikit.studies.paper.imagenet_x.result import ImageNetXResult
 from identikit.studies.paper.imagenet_x.splits import FEWEST
 from identikit.worlds.imagenet_x import ImageNetX, load_imagenet_x

@@ -1,4 +1,4 @@
-"""Read-outs by kind of factor against scikit-learn and known answers."""
+"""Linear probes by kind of factor against scikit-learn and known answers."""
 
 import math
 
@@ -13,7 +13,13 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
-from identikit.probing.readouts import EvaluationPlan, gather, read_each, targets, with_p_values
+from identikit.probing.linear_probes import (
+    EvaluationPlan,
+    gather,
+    read_each,
+    targets,
+    with_p_values,
+)
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.permutation import Permutations
@@ -86,7 +92,7 @@ def test_an_angle_is_read_as_two_numbers_on_a_circle() -> None:
 
 
 def test_the_error_of_an_angle_is_in_its_unit_and_goes_the_short_way_round() -> None:
-    """An unbiased read-out with errors of one sixth of a day either way: four hours."""
+    """An unbiased linear probe with errors of one sixth of a day either way: four hours."""
     hours = 24 * torch.rand(4000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     off = hours + 4 * normal(4000, seed=1).sign()
     angle = off * math.tau / 24

@@ -48,7 +48,7 @@ _DEAD = 1e6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
-    """How a read-out is made. Each switch brings back one flaw of the published code."""
+    """How a linear probe is made. Each switch brings back one flaw of the published code."""
 
     repetitions: int = 10
     test_share: float = 0.3
@@ -89,7 +89,7 @@ class Procedure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOut:
+class TargetProbe:
     """One target out of one set of features."""
 
     scores: tuple[tuple[float, ...], ...]
@@ -114,7 +114,7 @@ class ReadOut:
         """The score of the figure."""
         return self.estimates[0]
 
-    def lead_over(self, other: "ReadOut") -> Estimate:
+    def lead_over(self, other: "TargetProbe") -> Estimate:
         """Accuracy less another's on the same splits, paired, corrected for shared images."""
         each = torch.tensor([[a[0] - b[0]] for a, b in zip(self.scores, other.scores, strict=True)])
         half = corrected_half_width(each, ratio=self.n_test / self.n_train).item()
@@ -127,13 +127,13 @@ class ReadOut:
         return self.n_test >= ENOUGH
 
 
-def read_out(
+def probe_targets(
     h: Float[Tensor, "n d"],
     targets: Mapping[str, Bool[Tensor, " n"]],
     *,
     procedure: Procedure,
     on_target: Callable[[str], None] | None = None,
-) -> dict[str, ReadOut]:
+) -> dict[str, TargetProbe]:
     """Read every target out of h.
 
     Args:
@@ -149,7 +149,9 @@ def read_out(
     correlations = Correlations.of(x)
     found = {}
     for name, present in targets.items():
-        found[name] = _read_out(x, present, name, procedure=procedure, correlations=correlations)
+        found[name] = _probe_target(
+            x, present, name, procedure=procedure, correlations=correlations
+        )
         if on_target is not None:
             on_target(name)
     return found
@@ -169,9 +171,9 @@ def _standardised(h: Tensor, procedure: Procedure) -> Tensor:
     return x
 
 
-def _read_out(
+def _probe_target(
     x: Tensor, present: Tensor, name: str, *, procedure: Procedure, correlations: Correlations
-) -> ReadOut:
+) -> TargetProbe:
     splits = procedure.splits(name, present)
     ratio = len(splits[0].test) / len(splits[0].train)
     fits = [_fit(x[split.train], present[split.train], procedure, correlations) for split in splits]
@@ -183,7 +185,7 @@ def _read_out(
         name=name,
     )
     estimates, stretched = _stretched(over_images, each, ratio=ratio)
-    return ReadOut(
+    return TargetProbe(
         scores=tuple(map(tuple, each.tolist())),
         estimates=estimates,
         stretched=stretched,

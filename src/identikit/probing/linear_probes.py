@@ -1,4 +1,4 @@
-"""The linear read-out and the score that fit each kind of factor, on held-out samples.
+"""The linear probe and the score that fit each kind of factor, on held-out samples.
 
 continuous   regress z on h                            R²; r
 circular     regress (cos, sin) of the angle together  pooled R²; cosine, median of the error
@@ -60,7 +60,7 @@ class EvaluationPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStatistics:
-    """One set of features with the statistics that every linear read-out of it needs."""
+    """One set of features with the statistics that every linear probe of it needs."""
 
     features: CompressedFeatures
     statistics: FoldMoments

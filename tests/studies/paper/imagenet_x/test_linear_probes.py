@@ -1,4 +1,4 @@
-"""The read-outs against scikit-learn, split by split, and on features whose truth is known."""
+"""The linear probes against scikit-learn, split by split, and on features whose truth is known."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
 from identikit.core.randomness import stream
-from identikit.studies.paper.imagenet_x import readout
-from identikit.studies.paper.imagenet_x.published import published_read_out
-from identikit.studies.paper.imagenet_x.readout import Procedure, read_out, seven_scores
+from identikit.studies.paper.imagenet_x import linear_probes
+from identikit.studies.paper.imagenet_x.linear_probes import Procedure, probe_targets, seven_scores
+from identikit.studies.paper.imagenet_x.published import published_probe_targets
 from identikit.studies.paper.imagenet_x.splits import balanced_splits, corrected_p, plain_p
 
 QUICK = Procedure(repetitions=3, resamples=100)
@@ -51,7 +51,7 @@ def test_too_few_images_are_refused() -> None:
     present = torch.zeros(100, dtype=torch.bool)
     present[:9] = True
     with pytest.raises(InputError, match="9 images that show it"):
-        read_out(torch.randn(100, 2), {"rare": present}, procedure=QUICK)
+        probe_targets(torch.randn(100, 2), {"rare": present}, procedure=QUICK)
 
 
 def reference(h: Tensor, present: Tensor, procedure: Procedure, strength: list[float]) -> Tensor:
@@ -77,7 +77,7 @@ def reference(h: Tensor, present: Tensor, procedure: Procedure, strength: list[f
 def test_accuracies_are_scikit_learns_with_a_scaler_in_the_training_part(scale: float) -> None:
     h, present = features(2000, 12)
     h = h * torch.logspace(0, 2, 12) * scale + 3 * scale
-    own = read_out(h, {"target": present}, procedure=QUICK)["target"]
+    own = probe_targets(h, {"target": present}, procedure=QUICK)["target"]
     theirs = reference(h, present, QUICK, list(own.penalties))
     np.testing.assert_allclose([s[0] for s in own.scores], theirs, atol=0.009)  # one image in 240
     assert own.converged
@@ -86,17 +86,19 @@ def test_accuracies_are_scikit_learns_with_a_scaler_in_the_training_part(scale: 
 
 def test_features_that_never_vary_or_not_in_the_training_part_do_no_harm() -> None:
     h, present = features(1000, 4)
-    plain = read_out(h, {"target": present}, procedure=QUICK)["target"]
+    plain = probe_targets(h, {"target": present}, procedure=QUICK)["target"]
     dead = torch.full((1000, 1), 7.3)
     rare = torch.zeros(1000, 1)
     rare[0] = 5.0
-    more = read_out(torch.cat([h, dead, rare], 1), {"target": present}, procedure=QUICK)["target"]
+    more = probe_targets(torch.cat([h, dead, rare], 1), {"target": present}, procedure=QUICK)[
+        "target"
+    ]
     np.testing.assert_allclose(more.scores, plain.scores, atol=0.02)
 
 
 def test_the_accuracy_is_that_of_the_best_line_and_chance_without_signal() -> None:
     h, present = features(20_000, 5, shift=1.5)
-    found = read_out(h, {"y": present, "z": torch.rand(20_000) < 0.5}, procedure=QUICK)
+    found = probe_targets(h, {"y": present, "z": torch.rand(20_000) < 0.5}, procedure=QUICK)
     truth = stats.norm.cdf(0.75)
     assert found["y"].accuracy.low < truth < found["y"].accuracy.high
     assert found["y"].p_value < 1e-4
@@ -107,11 +109,11 @@ def test_the_accuracy_is_that_of_the_best_line_and_chance_without_signal() -> No
 def test_penalties_follow_the_signal() -> None:
     """Many features and few images want a strong one; few features and many images, none."""
     h, present = features(300, 200, share=0.5)
-    weak = read_out(h, {"y": present}, procedure=QUICK)["y"]
+    weak = probe_targets(h, {"y": present}, procedure=QUICK)["y"]
     h, present = features(5000, 3, share=0.5, shift=3.0)
-    strong = read_out(h, {"y": present}, procedure=QUICK)["y"]
+    strong = probe_targets(h, {"y": present}, procedure=QUICK)["y"]
     assert min(weak.penalties) > max(strong.penalties)
-    one = read_out(h, {"y": present}, procedure=Procedure(repetitions=2, penalty="one"))["y"]
+    one = probe_targets(h, {"y": present}, procedure=Procedure(repetitions=2, penalty="one"))["y"]
     assert one.penalties == pytest.approx([1 / one.n_train] * 2)
 
 
@@ -139,7 +141,7 @@ def test_seven_scores_are_scikit_learns() -> None:
 def test_the_published_procedure_is_the_papers_code() -> None:
     """Its lines, on our splits: drop, standardise over everything, fit as it comes."""
     h, present = features(1500, 40)
-    found = published_read_out(h, {"target": present}, procedure=QUICK)["target"]
+    found = published_probe_targets(h, {"target": present}, procedure=QUICK)["target"]
     outputs = h.numpy()
     outputs = outputs[:, outputs.mean(0) > 0]
     outputs = (outputs - outputs.mean(0)) / outputs.std(0)
@@ -158,13 +160,13 @@ def test_the_published_procedure_is_the_papers_code() -> None:
 
 def test_switches_bring_back_one_flaw_each() -> None:
     h, present = features(1500, 40)
-    whole = read_out(h, {"target": present}, procedure=QUICK)["target"]
+    whole = probe_targets(h, {"target": present}, procedure=QUICK)["target"]
     for changed in (
         {"positive_mean_only": True},
         {"standardise_on": "all"},
         {"penalty": "one"},
     ):
-        other = read_out(
+        other = probe_targets(
             h, {"target": present}, procedure=Procedure(repetitions=3, resamples=100, **changed)
         )["target"]
         assert other.scores != whole.scores or changed == {"standardise_on": "all"}
@@ -190,11 +192,11 @@ def test_intervals_are_no_narrower_than_those_of_the_corrected_test() -> None:
     value = scores.mean().item()
     narrow = Estimate(value, value - 0.01, value + 0.03)
     wide = Estimate(value, value - 0.2, value + 0.2)
-    found, factors = readout._stretched((narrow, wide) * 3 + (narrow,), scores, ratio=3 / 7)
+    found, factors = linear_probes._stretched((narrow, wide) * 3 + (narrow,), scores, ratio=3 / 7)
     assert factors[0] == pytest.approx(least / 0.02)
     assert (found[0].high - found[0].low) / 2 == pytest.approx(least)
     assert found[0].high - value == pytest.approx(3 * (value - found[0].low))
     assert (found[1], factors[1]) == (wide, 1.0)
-    (sure, *_), _ = readout._stretched((Estimate(0.99, 0.98, 1.0),) * 7, scores, ratio=9.0)
+    (sure, *_), _ = linear_probes._stretched((Estimate(0.99, 0.98, 1.0),) * 7, scores, ratio=9.0)
     assert sure.low < 0.95
     assert sure.high == 1

@@ -1,4 +1,4 @@
-"""Read-outs of COIL-20 on azimuths that neither encoder nor read-out has seen.
+"""Linear probes of COIL-20 on azimuths that neither encoder nor linear probe has seen.
 
 (cos a, sin a) is regressed on h, object by object and for all at once, and so are the 20
 object indicators. Ridge penalties (and least squares, where it does as well) are chosen by
@@ -82,20 +82,20 @@ class Parts:
 
 
 @dataclass(slots=True, kw_only=True)
-class Readouts:
-    """What linear read-outs of one set of features say of every image, held out once."""
+class ProbePredictions:
+    """What linear probes of one set of features say of every image, held out once."""
 
     azimuth: Float[Tensor, "seeds 1440 2"]
-    """Cosine and sine, by one read-out per object."""
+    """Cosine and sine, by one linear probe per object."""
     pooled: Float[Tensor, "seeds 1440 2"]
-    """Cosine and sine, by one read-out for all objects."""
+    """Cosine and sine, by one linear probe for all objects."""
     object: Int[Tensor, "seeds 1440"]
     """The object named."""
     within_share: Float[Tensor, "seeds folds"]
     """Share of the features' variance, over held-out images, that lies within objects."""
 
     @classmethod
-    def empty(cls, *, seeds: int, folds: int) -> "Readouts":
+    def empty(cls, *, seeds: int, folds: int) -> "ProbePredictions":
         """To be filled fold by fold."""
         n = OBJECTS * AZIMUTHS
         return cls(

@@ -22,8 +22,8 @@ from torch import Tensor
 from identikit.core.factors import Kind
 from identikit.probing import linear
 from identikit.probing.discriminant import Discriminant, discriminant
+from identikit.probing.linear_probes import CLASSES
 from identikit.probing.moments import FoldMoments, PartMoments
-from identikit.probing.readouts import CLASSES
 from identikit.probing.regression import fit_each
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
@@ -153,7 +153,7 @@ def predict(seen: Seen, maps: Maps) -> Float[Tensor, "n_test maps_columns"]:
 
 
 @dataclass(frozen=True, slots=True)
-class Readout:
+class FactorProbes:
     """Every factor from one encoder."""
 
     scores: tuple[FactorScore, ...]
@@ -162,7 +162,7 @@ class Readout:
     rank: int
     """Directions of the training features above the cut-off."""
 
-    def above(self, control: "Readout", name: str, bootstrap: Bootstrap) -> "Readout":
+    def above(self, control: "FactorProbes", name: str, bootstrap: Bootstrap) -> "FactorProbes":
         """The same with each score less that of a control, paired by test image.
 
         Args:
@@ -182,9 +182,9 @@ def _difference(one: Statistic, other: Statistic) -> Statistic:
     return lambda weights: one(weights) - other(weights)
 
 
-def read_out(
+def probe_factors(
     seen: Seen, targets: Targets, *, coverage: Coverage | None, bootstrap: Bootstrap
-) -> Readout:
+) -> FactorProbes:
     """Score every factor, with Pearson's r of the paper's protocol among the extras."""
     maps = fit_maps(gather(seen, targets), targets, coverage=coverage)
     index = seen.pictures.index[seen.pictures.parts[2]]
@@ -212,7 +212,7 @@ def read_out(
                 extras={"r": r[own].mean().item()},
             )
         )
-    return Readout(tuple(scores), tuple(statistics), maps.rank)
+    return FactorProbes(tuple(scores), tuple(statistics), maps.rank)
 
 
 def _statistic(
