@@ -24,7 +24,7 @@ from torch import Tensor
 from identikit.core.linalg import least_squares, procrustes, r2_score
 from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
-from identikit.objectives.staged import build_head
+from identikit.objectives.curriculum import build_head
 from identikit.runs.provenance import machine, versions
 from identikit.training.fit import Fit, fit
 from identikit.training.recipes import RECIPES, Recipe, recipe

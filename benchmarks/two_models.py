@@ -25,7 +25,7 @@ from identikit.core.randomness import stream
 from identikit.encoders.config import EncoderConfig
 from identikit.encoders.mlp import MLP
 from identikit.objectives.config import HeadConfig
-from identikit.objectives.staged import build_head
+from identikit.objectives.curriculum import build_head
 from identikit.runs.provenance import machine, versions
 from identikit.similarity.comparison import Comparison
 from identikit.training.config import TrainingConfig

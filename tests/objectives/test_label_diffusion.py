@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.objectives.config import HeadConfig
+from identikit.objectives.curriculum import FOLD, LONG_WALKS, MEET, WALKS, Curriculum, build_head
 from identikit.objectives.label_diffusion import LabelDiffusion
-from identikit.objectives.staged import FOLD, LONG_WALKS, MEET, WALKS, build_head
 
 LABELS = 6
 
@@ -67,7 +67,7 @@ def test_a_walk_lowers_the_concentration_of_a_world_on_the_circle() -> None:
         assert found == pytest.approx(kappa / (2 * steps), rel=0.25)
 
 
-def test_a_staged_head_takes_long_walks_single_steps_and_none() -> None:
+def test_a_curriculum_takes_long_walks_single_steps_and_none() -> None:
     generator = torch.Generator().manual_seed(3)
     config = HeadConfig(negatives=None, extra_dimensions=2, label_diffusion=3)
     head = build_head(config, LABELS, 3, generator=generator)
@@ -93,6 +93,8 @@ def test_folding_approximates_the_logits_of_long_walks() -> None:
     generator = torch.Generator().manual_seed(4)
     config = HeadConfig(negatives=None, extra_dimensions=2, label_diffusion=2)
     head = build_head(config, LABELS, 3, generator=generator).double()
+    assert isinstance(head, Curriculum)
+    assert head.wide is not None
     with torch.no_grad():
         head.wide.mul_(6)  # as if it had learned something
     y = torch.randn(400, 5, generator=generator, dtype=torch.float64)

@@ -16,9 +16,9 @@ from identikit.core.errors import InputError
 from identikit.encoders.config import EncoderConfig
 from identikit.encoders.mlp import MLP
 from identikit.objectives.config import HeadConfig
-from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.curriculum import build_head
+from identikit.objectives.head import Head, SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
-from identikit.objectives.staged import StagedHead
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import CHUNK, Fit, Progress, TrainingError, fit
@@ -170,10 +170,10 @@ def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Pat
 
 @pytest.mark.parametrize("label_diffusion", [0, 2])
 @pytest.mark.parametrize("stop", [4, 14, 24, 38])  # before folding, after it, with rows untied
-def test_a_staged_head_resumes_to_the_same_bits(
+def test_a_curriculum_resumes_to_the_same_bits(
     stop: int, label_diffusion: int, tmp_path: Path
 ) -> None:
-    def model(seed: int = 0) -> tuple[MLP, StagedHead]:
+    def model(seed: int = 0) -> tuple[MLP, Head]:
         generator = torch.Generator().manual_seed(seed)
         encoder = MLP(EncoderConfig(width=8), DIM, DIM + 2, generator=generator)
         clusters = LabelClusters(
@@ -187,7 +187,7 @@ def test_a_staged_head_resumes_to_the_same_bits(
             tied_rows=not label_diffusion,
         )
         groups = None if label_diffusion else clusters
-        return encoder, StagedHead(config, LABELS, DIM, generator=generator, label_clusters=groups)
+        return encoder, build_head(config, LABELS, DIM, generator=generator, label_clusters=groups)
 
     whole, part, again = model(), model(), model(seed=5)
     train(*whole)

@@ -15,7 +15,8 @@ subtracted from the logits during training.
 """
 
 import math
-from typing import Any, cast
+from abc import abstractmethod
+from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +28,27 @@ from identikit.objectives.config import HeadConfig
 from identikit.objectives.objective import Objective
 
 
-class SoftmaxHead(Objective):
+class Head(Objective):
+    """A linear classifier: logits scale (W h), with h the features and W the rows."""
+
+    config: HeadConfig
+
+    @property
+    @abstractmethod
+    def scale(self) -> Float[Tensor, ""]:
+        """The inverse temperature: learned where features and rows have unit norm, else 1."""
+
+    @abstractmethod
+    def rows(self) -> Float[Tensor, "labels d_h"]:
+        """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
+
+    def logits(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n labels"]:
+        """Logits over all labels, of features as `features` gives them."""
+        return self.scale * h @ self.rows().T
+
+
+@final
+class SoftmaxHead(Head):
     """Rows w_i, one per label, and the cross-entropy of their logits."""
 
     log_inclusion: Tensor
@@ -51,26 +72,17 @@ class SoftmaxHead(Objective):
         self.register_buffer("log_inclusion", _log_inclusion(config, n_labels, label_prior))
 
     @property
-    def on_sphere(self) -> bool:
-        """Whether features and rows have unit norm at this point of training."""
-        return self.config.normalized
-
-    @property
     def scale(self) -> Float[Tensor, ""]:
         """The inverse temperature: learned on the sphere, else 1."""
-        return self.log_scale.exp() if self.on_sphere else self.weight.new_ones(())
+        return self.log_scale.exp() if self.config.normalized else self.weight.new_ones(())
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
-        return self._normalise(self.weight)
+        return F.normalize(self.weight, dim=1) if self.config.normalized else self.weight
 
     def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
         """The representation h that the logits are made of; unit-norm if normalised."""
-        return F.normalize(y, dim=1) if self.on_sphere else y
-
-    def logits(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n labels"]:
-        """Logits over all labels, of features as `features` gives them."""
-        return self.scale * h @ self.rows().T
+        return F.normalize(y, dim=1) if self.config.normalized else y
 
     def loss(
         self,
@@ -89,15 +101,34 @@ class SoftmaxHead(Objective):
                 where labels are unequal.
         """
         del progress
-        return self._cross_entropy(self.features(y), self.weight, label, generator=generator)
+        scale = self.scale if self.config.normalized else None
+        return self.cross_entropy(
+            self.features(y), self.weight, label, scale=scale, generator=generator
+        )
 
-    def _cross_entropy(
-        self, h: Tensor, weight: Tensor, label: Tensor, *, generator: torch.Generator
-    ) -> Tensor:
-        """Of features h and any rows, before these are normalised; full or sampled."""
+    def cross_entropy(
+        self,
+        h: Float[Tensor, "n d_h"],
+        weight: Float[Tensor, "labels d_h"],
+        label: Int[Tensor, " n"],
+        *,
+        scale: Float[Tensor, ""] | None,
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy of features with any rows in place of the head's, full or sampled.
+
+        Args:
+            h: Features.
+            weight: Rows before they are normalised.
+            label: Of each sample.
+            scale: Inverse temperature of unit-norm rows; None: free rows.
+            generator: Draws negatives.
+
+        Raises:
+            InputError: as `loss`.
+        """
         if not _is_sampled(self.config, len(weight)):
-            return self._full_cross_entropy(h, weight, label)
-        h = self._scaled(h)
+            return full_cross_entropy(h, weight, label, scale=scale)
         if len(self.log_inclusion) and len(label) < self.config.group:
             raise InputError(
                 f"batch of {len(label)} is smaller than the head's group ({self.config.group}), "
@@ -107,20 +138,8 @@ class SoftmaxHead(Objective):
         candidates, offset = self._candidates(grouped, generator)
         position = torch.searchsorted(candidates, grouped)
         rows = weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
-        return _cross_entropy(h.view(*grouped.shape, -1), self._normalise(rows), offset, position)
-
-    def _full_cross_entropy(
-        self, h: Tensor, weight: Tensor, label: Tensor, offset: Tensor | None = None
-    ) -> Tensor:
-        """With an offset to each label's logit, if given."""
-        rows, added = self._normalise(weight)[None], None if offset is None else offset[None]
-        return _cross_entropy(self._scaled(h)[None], rows, added, label[None])
-
-    def _scaled(self, h: Tensor) -> Tensor:
-        return self.scale * h if self.on_sphere else h
-
-    def _normalise(self, rows: Tensor) -> Tensor:
-        return F.normalize(rows, dim=-1) if self.on_sphere else rows
+        h, rows = _scaled(h, rows, scale)
+        return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training a unit-norm head; zero for a free one.
@@ -128,7 +147,7 @@ class SoftmaxHead(Objective):
         A unit-norm loss does not depend on |y|, so this moves no optimum. Without it |y|
         grows a thousandfold in training, and the encoder slows down by as much.
         """
-        if not self.on_sphere:
+        if not self.config.normalized:
             return y.new_zeros(())
         return (y.square().sum(1) - 1).square().mean()
 
@@ -149,6 +168,25 @@ class SoftmaxHead(Objective):
             offset = self.weight.new_zeros(candidates.shape)
         offset[:, 1:].masked_fill_(candidates[:, 1:] == candidates[:, :-1], -math.inf)
         return candidates, offset
+
+
+def full_cross_entropy(
+    h: Float[Tensor, "n d_h"],
+    weight: Float[Tensor, "labels d_h"],
+    label: Int[Tensor, " n"],
+    *,
+    scale: Float[Tensor, ""] | None,
+    offset: Float[Tensor, " labels"] | None = None,
+) -> Float[Tensor, ""]:
+    """As `SoftmaxHead.cross_entropy`, over all labels, with what is added to the logit of each."""
+    h, rows = _scaled(h, weight, scale)
+    added = None if offset is None else offset[None]
+    return _cross_entropy(h[None], rows[None], added, label[None])
+
+
+def _scaled(h: Tensor, rows: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Features and rows whose products are the logits."""
+    return (h, rows) if scale is None else (scale * h, F.normalize(rows, dim=-1))
 
 
 def _is_sampled(config: HeadConfig, n_labels: int) -> bool:

@@ -12,7 +12,7 @@ from identikit.core.errors import InputError
 from identikit.core.randomness import stream
 from identikit.features.inputs import as_features
 from identikit.objectives.config import HeadConfig
-from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.head import Head
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Evaluation
@@ -34,7 +34,7 @@ class Fitted:
 
     encoder: nn.Module
     """In evaluation mode: observations to the head's inputs."""
-    head: SoftmaxHead
+    head: Head
     """`head.features(encoder(x))` is the representation h, `head.rows()` are W."""
     history: tuple[dict[str, int | float], ...]
     """A record for each of 20 points of training: step, seconds, loss, R², excess loss."""
@@ -93,7 +93,7 @@ def fit(
     with processor_threads(threads):
         test = world.sample(samples, generator=stream(seed, "test", device=world.device))
         trained = train(config, world, test, on_progress=on_progress)
-    assert isinstance(trained.objective, SoftmaxHead)
+    assert isinstance(trained.objective, Head)
     return Fitted(
         encoder=trained.encoder,
         head=trained.objective,
@@ -132,7 +132,7 @@ def explain(
     """
     test = world.sample(samples, generator=stream(seed, "test", device=world.device))
     h = _outputs(encoder, test.x).to(world.device)
-    if isinstance(head, SoftmaxHead):
+    if isinstance(head, Head):
         normalized = head.config.normalized
         with torch.no_grad():
             h, rows, scale = head.features(h), head.rows(), float(head.scale)

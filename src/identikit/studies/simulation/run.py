@@ -23,7 +23,8 @@ from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.encoders.build import build_encoder
-from identikit.objectives.head import SoftmaxHead
+from identikit.objectives.curriculum import Curriculum, build_head
+from identikit.objectives.head import Head
 from identikit.objectives.label_clustering import (
     LabelClusters,
     cluster_labels,
@@ -31,7 +32,6 @@ from identikit.objectives.label_clustering import (
 )
 from identikit.objectives.objective import Objective
 from identikit.objectives.oracle import LatentRegression
-from identikit.objectives.staged import StagedHead, build_head
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
@@ -174,7 +174,7 @@ def train(
     def evaluate() -> dict[str, float]:
         h = objective.features(encoder(test.x[:LIVE_SAMPLES]))
         scores = {"r2": _live_r2(h, live_z)}
-        if isinstance(objective, SoftmaxHead):
+        if isinstance(objective, Head):
             scores["excess_loss"] = _excess(world, live_posterior, h, objective).value
         return scores
 
@@ -203,13 +203,13 @@ def _result(
     test: WorldSample,
 ) -> Simulation:
     objective = trained.objective
-    head = objective if isinstance(objective, SoftmaxHead) else None
+    head = objective if isinstance(objective, Head) else None
     rows = None if head is None else head.rows().detach()
     with torch.no_grad():
         h = objective.features(trained.encoder(test.x))
         posterior = world.log_posterior(test.z[:LIVE_SAMPLES])
         excess = None if head is None else _excess(world, posterior, h, head)
-    clusters = objective.label_clusters if isinstance(objective, StagedHead) else None
+    clusters = objective.label_clusters if isinstance(objective, Curriculum) else None
     drawn = config.training.samples(trained.fit.steps)
     drawn += 0 if clusters is None else clusters.observations
     tied = clusters is not None and clusters.found
@@ -434,7 +434,7 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Ob
     return encoder.to(config.device), objective.to(config.device)
 
 
-def _head(config: SimulationConfig, world: ClusterWorld) -> SoftmaxHead:
+def _head(config: SimulationConfig, world: ClusterWorld) -> Head:
     diet = config.objective == "diet"
     share = config.head.tied_rows and diet  # classes all differ
     return build_head(
@@ -464,7 +464,7 @@ def _draw(config: SimulationConfig, world: ClusterWorld) -> Draw:
     return draw
 
 
-def _excess(world: ClusterWorld, log_posterior: Tensor, h: Tensor, head: SoftmaxHead) -> ExcessLoss:
+def _excess(world: ClusterWorld, log_posterior: Tensor, h: Tensor, head: Head) -> ExcessLoss:
     """Excess loss on the first samples of h, as many as have a posterior."""
     n = len(log_posterior)
     return excess_loss(world, log_posterior, h=head.scale * h[:n], head=head.rows())

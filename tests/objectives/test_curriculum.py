@@ -1,4 +1,4 @@
-"""A staged head: exact at every stage, and nothing but a softmax over all labels at the end."""
+"""A curriculum: exact at every stage, and nothing but its head's loss at the end."""
 
 import numpy as np
 import pytest
@@ -8,24 +8,25 @@ from torch.nn import functional as F
 
 from identikit.core.errors import InputError
 from identikit.objectives.config import HeadConfig
+from identikit.objectives.curriculum import FOLD, MAP, OWN, Curriculum, build_head
 from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
-from identikit.objectives.sphere import MAP, LateSphereHead
-from identikit.objectives.staged import FOLD, OWN, StagedHead, build_head
 
 LABELS, DIM = 12, 3
 GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
 
 
-def build(*, tied: bool = False, **options: object) -> StagedHead:
+def build(*, tied: bool = False, folds: bool = True, **options: object) -> Curriculum:
+    """With no groups found among the labels if it is neither tied nor to have fewer dimensions."""
     config = HeadConfig(**({"negatives": None, "extra_dimensions": 2} | options))  # type: ignore[arg-type]
+    group = GROUP if tied else None
     label_clusters = (
-        LabelClusters(group=GROUP, groups=4, separation=3.0, observations=0) if tied else None
+        LabelClusters(group=group, groups=4, separation=3.0, observations=0) if folds else None
     )
     generator = torch.Generator().manual_seed(0)
-    return StagedHead(
-        config, LABELS, DIM, generator=generator, label_clusters=label_clusters
-    ).double()
+    head = build_head(config, LABELS, DIM, generator=generator, label_clusters=label_clusters)
+    assert isinstance(head, Curriculum)
+    return head.double()
 
 
 def batch(n: int = 200) -> tuple[Tensor, Tensor]:
@@ -35,12 +36,12 @@ def batch(n: int = 200) -> tuple[Tensor, Tensor]:
     return y @ mix + 1, torch.randint(LABELS, (n,), generator=generator)
 
 
-def loss(head: StagedHead, progress: float) -> Tensor:
+def loss(head: Curriculum, progress: float) -> Tensor:
     y, label = batch()
     return head.loss(y, label, generator=torch.Generator(), progress=progress)
 
 
-def plain(head: StagedHead) -> Tensor:
+def plain(head: Curriculum) -> Tensor:
     y, label = batch()
     return F.cross_entropy(head.scale * head.features(y) @ head.rows().T, label)
 
@@ -58,7 +59,7 @@ def test_every_stage_is_the_cross_entropy_over_all_labels(
     assert head.features(batch()[0]).shape[1] == head.rows().shape[1] == dims
 
 
-def centred_logits(head: StagedHead) -> Tensor:
+def centred_logits(head: Curriculum) -> Tensor:
     """Logits less what is the same for all labels or for all samples."""
     y, _ = batch()
     logits = head.features(y) @ head.rows().T
@@ -78,13 +79,14 @@ def test_folding_is_the_best_approximation_of_its_rank() -> None:
 def test_folding_loses_nothing_that_fits() -> None:
     head = build(tied=True)
     with torch.no_grad():
+        assert head.wide is not None
         head.wide[:, 3:] = head.wide[:, :2]
     before = centred_logits(head)
     loss(head, FOLD)
     torch.testing.assert_close(centred_logits(head), before)
 
 
-def moved(head: StagedHead, progress: float) -> set[str]:
+def moved(head: Curriculum, progress: float) -> set[str]:
     head.zero_grad()
     loss(head, progress).backward()  # type: ignore[no-untyped-call]
     return {name for name, p in head.named_parameters() if p.grad is not None}
@@ -94,9 +96,9 @@ def test_each_stage_moves_its_own_rows() -> None:
     head = build(tied=True)
     assert moved(head, 0.0) == {"wide"}
     assert moved(head, FOLD) == {"shared"}
-    assert moved(head, 0.9) == {"shared", "weight"}
+    assert moved(head, 0.9) == {"shared", "head.weight"}
     free = build()
-    assert [moved(free, progress) for progress in (0.0, FOLD)] == [{"wide"}, {"weight"}]
+    assert [moved(free, progress) for progress in (0.0, FOLD)] == [{"wide"}, {"head.weight"}]
 
 
 def test_rows_stay_tied_if_told_so() -> None:
@@ -112,7 +114,7 @@ def test_own_parts_of_rows_start_at_nothing_and_are_slow() -> None:
     shared = head.rows().detach()
     torch.testing.assert_close(shared, shared[:4][GROUP])
     with torch.no_grad():
-        head.weight[5] += 1
+        head.head.weight[5] += 1
     assert head.rows()[5].sub(shared[5]).detach().numpy() == pytest.approx([OWN] * DIM)
 
 
@@ -138,16 +140,11 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
         HeadConfig(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("staged", [False, True])
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(("tied", "folds"), [(False, False), (False, True), (True, True)])
 def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
-    tied: bool, staged: bool
+    tied: bool, folds: bool
 ) -> None:
-    head: SoftmaxHead = build(tied=tied, extra_dimensions=0, normalized=True)
-    if not staged:
-        config = HeadConfig(negatives=None, normalized=True)
-        head = build_head(config, LABELS, DIM, generator=torch.Generator()).double()
-        assert type(head) is LateSphereHead
+    head = build(tied=tied, folds=folds, extra_dimensions=0, normalized=True)
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
@@ -157,8 +154,8 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
     y = F.normalize(normal(500, DIM)) @ linear.T
     label = torch.randint(LABELS, (500,), generator=generator)
     head.loss(y, label, generator=generator, progress=FOLD)  # folds, with nothing to lose
-    fold = head.fold if isinstance(head, StagedHead) else torch.eye(DIM, dtype=torch.float64)
-    trained = head.shared if isinstance(head, StagedHead) and tied else head.weight
+    assert bool(head.folded) is folds
+    fold, trained = head.fold, head.shared if tied else head.head.weight
     rows = kappa * F.normalize(normal(len(trained), DIM)) @ torch.linalg.inv(linear) + shift
     with torch.no_grad():
         trained.copy_(rows @ fold)
@@ -173,11 +170,25 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
     assert float(head.scale.detach()) == pytest.approx(kappa)
 
 
-def test_a_head_is_as_plain_as_its_config() -> None:
+def test_a_head_has_a_curriculum_if_its_config_asks_for_one() -> None:
     def kind(**options: object) -> type:
         config = HeadConfig(**options)  # type: ignore[arg-type]
         return type(build_head(config, LABELS, DIM, generator=torch.Generator()))
 
     assert kind() is kind(normalized=True, late_sphere=False) is SoftmaxHead
-    assert kind(normalized=True) is LateSphereHead
-    assert kind(extra_dimensions=1) is kind(label_diffusion=1) is StagedHead
+    assert kind(normalized=True) is Curriculum
+    assert kind(extra_dimensions=1) is kind(label_diffusion=1) is Curriculum
+
+
+@pytest.mark.parametrize("negatives", [None, 2])
+def test_it_ends_with_the_loss_of_its_head(negatives: int | None) -> None:
+    head = build(negatives=negatives, group=4, normalized=True)
+    loss(head, FOLD)
+    loss(head, MAP)
+    y, label = batch()
+    found = head.loss(y, label, generator=torch.Generator().manual_seed(2), progress=1.0)
+    y = y @ head.fold
+    expected = head.head.loss(y, label, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(found, expected)
+    assert torch.equal(head.length_penalty(batch()[0]), head.head.length_penalty(y))
+    assert float(head.head.length_penalty(y).detach()) > 0
