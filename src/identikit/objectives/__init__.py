@@ -1,1 +1,1 @@
-"""Objectives: cross-entropy over classes or instances with its heads, and an oracle's loss."""
+"""Objectives: what training minimises, one file each; none knows another."""
