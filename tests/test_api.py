@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import identikit as ik
-from identikit.runs.registry import ENTRIES, imported, study_for
+from identikit.core.lazy import imported
+from identikit.runs.registry import ENTRIES, study_for
 from identikit.worlds.config import ConditionalKind, WorldConfig, WorldOptions
 
 DOORS = {

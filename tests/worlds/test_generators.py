@@ -90,7 +90,7 @@ def test_the_orthogonal_variant_prefers_no_direction() -> None:
 
 def test_identity() -> None:
     z = torch.randn(3, 2, generator=torch.Generator())
-    g = IdentityGenerator()
+    g = IdentityGenerator(2)
     assert torch.equal(g(z), z)
     assert torch.equal(g.inverse(z), z)
 

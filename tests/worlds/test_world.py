@@ -180,7 +180,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"label_exponent": -1.0}, "label_exponent must be from 0"),
     ({"generator_layers": 0}, "generator_layers must be at least 1"),
     ({"generator": "mlp", "observation_dim": 2}, r"observation_dim must be at least dim \(3\)"),
-    ({"observation_dim": 4}, "the identity generator has observation_dim = dim"),
+    ({"observation_dim": 4}, "no effect here; got 4. It belongs to generator mlp, o"),
     ({"conditional": "vmff"}, r"unknown conditional 'vmff'\. Did you mean 'vmf'\?"),
     ({"clusters": "unifrom"}, r"unknown clusters 'unifrom'\. Did you mean 'uniform'\?"),
     ({"generator": "MLP"}, "unknown generator 'MLP'"),

@@ -14,7 +14,8 @@ import tyro
 from identikit.cli.commands import other, reproducible
 from identikit.cli.options import Execution, Output, run_and_show
 from identikit.core.errors import InputError, printable, unknown_name
-from identikit.runs.registry import Entry, entry_of, imported
+from identikit.core.lazy import imported
+from identikit.runs.registry import Entry, entry_of
 
 FLAGS = ("--list", "--json", "--no-list", "--no-json")
 """Options of `reproduce` that take no value, so that a name may follow them."""

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when first used (PEP 562)."""
+"""What is imported when first used: public names of a package (PEP 562), places by name."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -22,3 +22,9 @@ def first_used(
         return module if homes[name] == name else getattr(module, name)
 
     return find, lambda: sorted({"__all__", "__doc__", "__file__", "__name__", *homes})
+
+
+def imported(place: str) -> Any:
+    """What stands at module:NAME below identikit."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"identikit.{module}"), name)

@@ -6,10 +6,10 @@ study itself, which computes, is imported when it is first used.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from identikit.core.errors import InputError, unknown_name
+from identikit.core.lazy import imported
 
 if TYPE_CHECKING:
     from identikit.report.page import Page
@@ -174,9 +174,3 @@ def page_of(run: "Run") -> "Page":
         InputError: a run of no known study, of another version, or a damaged one.
     """
     return study_of(run.command).page_of(run)
-
-
-def imported(place: str) -> Any:
-    """What stands at module:NAME below identikit."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(f"identikit.{module}"), name)

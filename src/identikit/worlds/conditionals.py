@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.core.errors import InputError
+from identikit.worlds.config import CovarianceKind
 
 
 class Conditional(ABC):
@@ -177,6 +178,25 @@ class Gaussian(Conditional):
         shift = torch.einsum("...ij,...j->...i", white, self.centres.double())
         log_p: Tensor = -0.5 * (at - shift).square().sum(-1) - constant
         return log_p
+
+
+def random_gaussian(
+    centres: Float[Tensor, "K d"],
+    *,
+    scale: float,
+    covariance: CovarianceKind,
+    classes: int,
+    generator: torch.Generator,
+) -> Gaussian:
+    """Gaussians of random covariances, one for all or one for each of `classes`.
+
+    The centres are of class 0 first, as many for each class.
+    """
+    k, d = centres.shape
+    count = 1 if covariance == "shared" else classes
+    drawn = scale**2 * random_covariances(count, dim=d, generator=generator)
+    each = drawn.repeat_interleave(k // classes, dim=0)
+    return Gaussian(centres, covariance=drawn[0] if covariance == "shared" else each)
 
 
 def random_covariances(

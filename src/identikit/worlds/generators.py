@@ -47,6 +47,9 @@ class InvertibleGenerator(Protocol):
 class IdentityGenerator:
     """x = z: what is left when nothing has to be undone."""
 
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
     def __call__(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """The latents themselves."""
         return z

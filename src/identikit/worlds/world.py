@@ -19,26 +19,9 @@ from torch.nn.functional import normalize, pad
 from identikit.core.errors import InputError, unknown_name
 from identikit.core.randomness import stream
 from identikit.worlds.clusters import draw_cluster_vectors
-from identikit.worlds.conditionals import (
-    Conditional,
-    Gaussian,
-    TruncatedLaplace,
-    random_covariances,
-)
-from identikit.worlds.config import RENDERED, WorldConfig
-from identikit.worlds.generators import (
-    Generator,
-    IdentityGenerator,
-    build_invertible_mlp,
-    build_orthogonal_mlp,
-)
-from identikit.worlds.projected import (
-    ProjectedGeneralizedNormal,
-    ProjectedLaplace,
-    ProjectedNormal,
-)
-from identikit.worlds.rendered.generator import ImageGenerator
-from identikit.worlds.von_mises_fisher import VonMisesFisher
+from identikit.worlds.conditionals import Conditional
+from identikit.worlds.config import CONDITIONALS, GENERATORS, WorldConfig
+from identikit.worlds.generators import Generator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +75,7 @@ class ClusterWorld:
         self.class_prior: Float[Tensor, " C"] = prior.index_add(
             0, self.class_of_label, self.label_prior
         )
-        centres = draw_cluster_vectors(
-            config.clusters,
-            config.classes * config.components,
-            dim=config.dim,
-            scale=config.cluster_scale,
-            exponent=config.exponent,
-            generator=stream(seed, "cluster vectors"),
-        )
+        centres = draw_cluster_vectors(config, generator=stream(seed, "cluster vectors"))
         self.conditional = _conditional(config, centres, generator=stream(seed, "covariance"))
         mean = centres.reshape(config.classes, config.components, config.dim).mean(1)
         several = config.components > 1 and self.conditional.spherical
@@ -250,40 +226,18 @@ class ClusterWorld:
 def _conditional(
     config: WorldConfig, centres: Float[Tensor, "K d"], *, generator: torch.Generator
 ) -> Conditional:
-    match config.conditional:
-        case "vmf":
-            return VonMisesFisher(centres, concentration=config.kappa)
-        case "normal":
-            return ProjectedNormal(centres, scale=config.scale)
-        case "laplace":
-            return ProjectedLaplace(centres, scale=config.scale)
-        case "generalized-normal":
-            return ProjectedGeneralizedNormal(centres, scale=config.scale, exponent=config.exponent)
-        case "truncated-laplace":
-            return TruncatedLaplace(centres, scale=config.scale)
-        case "gaussian":
-            count = 1 if config.covariance == "shared" else config.classes
-            covariance = config.scale**2 * random_covariances(
-                count, dim=config.dim, generator=generator
-            )
-            if config.covariance == "shared":
-                return Gaussian(centres, covariance=covariance[0])
-            each = covariance.repeat_interleave(config.components, dim=0)
-            return Gaussian(centres, covariance=each)
+    choice = CONDITIONALS[config.conditional]
+    drawn = {"classes": config.classes, "generator": generator} if choice.drawn else {}
+    made: Conditional = choice.make(config, centres, **drawn)
+    return made
 
 
 def _generator(config: WorldConfig, *, generator: torch.Generator) -> Generator:
-    if config.generator == "identity":
-        return IdentityGenerator()
-    if config.generator in RENDERED:
-        return ImageGenerator(config.generator, dim=config.dim)
-    build = build_invertible_mlp if config.generator == "mlp" else build_orthogonal_mlp
-    return build(
-        config.dim,
-        observation_dim=config.observation_dim,
-        layers=config.generator_layers,
-        generator=generator,
+    choice = GENERATORS[config.generator]
+    made: Generator = choice.make(
+        config, config.dim, **({"generator": generator} if choice.drawn else {})
     )
+    return made
 
 
 def _swapped_classes(config: WorldConfig, generator: torch.Generator) -> Int[Tensor, " S"]:

@@ -80,9 +80,15 @@ def test_a_generator_that_loses_a_factor_is_found_out(monkeypatch: pytest.Monkey
     ("options", "words"),
     [
         ({"generator": "rooms", "dim": 6}, "at most 5; got 6"),
-        ({"generator": "sprites", "observation_dim": 9}, "as many observed dimensions as pixels"),
+        (
+            {"generator": "sprites", "observation_dim": 9},
+            "belongs to generator mlp, orthogonal-mlp",
+        ),
         ({"generator": "rooms", "conditional": "gaussian"}, "latents on the unit sphere"),
-        ({"generator": "sprites", "generator_layers": 2}, "Only mlp generators have layers"),
+        (
+            {"generator": "sprites", "generator_layers": 2},
+            "belongs to generator mlp, orthogonal-mlp",
+        ),
     ],
 )
 def test_options_that_images_do_not_have_are_refused(options: dict, words: str) -> None:

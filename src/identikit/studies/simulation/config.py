@@ -10,7 +10,7 @@ from identikit.runs.config import StudyConfig
 from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
 from identikit.training.recipes import recipe
-from identikit.worlds.config import RENDERED, WorldConfig
+from identikit.worlds.config import GENERATORS, WorldConfig
 
 STARTS = 1_000_000
 """Seeds from one start to the next."""
@@ -84,10 +84,11 @@ class SimulationConfig(StudyConfig):
                 "tied_rows is for labels that come equally often, or one row would not do for "
                 "labels that look alike; leave it or label_exponent out."
             )
-        if self.encoder.architecture == "cnn" and self.world.generator not in RENDERED:
+        if self.encoder.architecture == "cnn" and not self.world.images:
             raise InputError(
                 f"a cnn encodes images; got the generator {self.world.generator}, which makes "
-                f"none. Choose {' or '.join(RENDERED)}, or another architecture."
+                f"none. Choose {' or '.join(name for name, g in GENERATORS.items() if g.images)}, "
+                "or another architecture."
             )
         require_device(self.device)
 

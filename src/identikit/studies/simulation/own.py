@@ -21,7 +21,6 @@ from identikit.theory.bayes import excess_loss
 from identikit.training.fit import Progress
 from identikit.training.recipes import Recipe
 from identikit.training.recipes import recipe as recipe_named
-from identikit.worlds.config import RENDERED
 from identikit.worlds.world import ClusterWorld
 
 BATCH = 1024
@@ -80,7 +79,7 @@ def fit(
         TrainingError: the loss is not finite.
     """
     if recipe is None:
-        recipe = "pixels" if world.config.generator in RENDERED else "fast"
+        recipe = "pixels" if world.config.images else "fast"
     chosen = recipe_named(recipe) if isinstance(recipe, str) else recipe
     training = chosen.training if steps is None else replace(chosen.training, steps=steps)
     config = replace(

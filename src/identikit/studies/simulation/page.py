@@ -25,15 +25,7 @@ from identikit.studies.pages import provenance
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import DiagnosisResult, SimulationResult
 from identikit.theory.assumptions import AssumptionCheck
-from identikit.worlds.config import OFF_THE_SPHERE, WorldConfig
-
-GENERATORS = {
-    "identity": "x = z",
-    "orthogonal-mlp": "an orthogonal generator",
-    "sprites": "rendered sprites",
-    "rooms": "rendered rooms",
-}
-"""In words, but for the paper's own."""
+from identikit.worlds.config import CONDITIONALS, GENERATORS, WorldConfig
 
 
 def simulation_page(run: Run, result: SimulationResult) -> Page:
@@ -117,8 +109,6 @@ def _training_section(result: SimulationResult) -> Section:
 def _violations(world: WorldConfig) -> str:
     """What sets this world apart from the paper's, in a few words each."""
     words = []
-    if world.conditional == "gaussian" and world.covariance == "per-class":
-        words.append("a covariance per class")
     if world.components > 1:
         words.append(f"{world.components} clusters per class")
     if world.swapped_share:
@@ -128,21 +118,18 @@ def _violations(world: WorldConfig) -> str:
     if world.clusters != "uniform":
         words.append(f"{world.clusters} clusters")
     if world.generator != "mlp":
-        words.append(GENERATORS[world.generator])
+        words.append(f"x by {GENERATORS[world.generator].help}")
     return "".join(f", {word}" for word in words)
 
 
 def _sphere(world: WorldConfig) -> str:
-    return "the sphere" if world.conditional not in OFF_THE_SPHERE else f"R^{world.dim}"
+    return "the sphere" if world.spherical else f"R^{world.dim}"
 
 
 def _conditional(world: WorldConfig) -> str:
-    name: str = world.conditional
-    if name == "vmf":
-        return f"von Mises-Fisher of concentration {world.kappa:g}"
-    if name in ("normal", "laplace", "generalized-normal"):
-        name = f"projected {name.replace('generalized', 'generalised')}"
-    return f"{name} of scale {world.scale:g}"
+    chosen = CONDITIONALS[world.conditional]
+    values = [(name, getattr(world, name)) for name in chosen.options]
+    return f"{chosen.help} ({', '.join(f'{name} {value}' for name, value in values)})"
 
 
 def _latent_figures(arrays: dict[str, NDArray[Any]], names: list[str]) -> tuple[Figure, ...]:

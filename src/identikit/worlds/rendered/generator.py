@@ -89,3 +89,13 @@ class ImageGenerator:
         """The same: images are drawn where the latents are."""
         del device
         return self
+
+
+def sprites(dim: int) -> ImageGenerator:
+    """Hearts that move, grow and turn."""
+    return ImageGenerator("sprites", dim=dim)
+
+
+def rooms(dim: int) -> ImageGenerator:
+    """A capsule in a room, of at most five latents."""
+    return ImageGenerator("rooms", dim=dim)
