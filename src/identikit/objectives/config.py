@@ -1,8 +1,39 @@
-"""What the linear classifier on top of an encoder is told."""
+"""What an encoder can be taught, and what the linear classifier on top of it is told."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from identikit.core.choice import Choice, by_name
 from identikit.core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveChoice(Choice):
+    """An objective; made as `objectives.curriculum.build_head` is."""
+
+    target: Literal["instances", "classes", "latents"] = "classes"
+    """What each sample is told by: its label, an instance's or a class's, or its true latents."""
+
+
+OBJECTIVES = by_name(
+    ObjectiveChoice(
+        "diet",
+        "labels are instances (DIET)",
+        "objectives.curriculum:build_head",
+        target="instances",
+    ),
+    ObjectiveChoice("supervised", "labels are classes", "objectives.curriculum:build_head"),
+    ObjectiveChoice(
+        "oracle",
+        "told the true latents, for what could be learned at best",
+        "objectives.oracle:latent_regression",
+        target="latents",
+    ),
+)
+if TYPE_CHECKING:
+    ObjectiveName: TypeAlias = str
+else:
+    ObjectiveName = Literal[tuple(OBJECTIVES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

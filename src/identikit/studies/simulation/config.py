@@ -1,11 +1,12 @@
 """What a simulation is told: world, objective, encoder, head, training."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from identikit.core.choice import Range, check_choices, check_ranges, described
 from identikit.core.errors import InputError
 from identikit.encoders.config import EncoderConfig
-from identikit.objectives.config import HeadConfig
+from identikit.objectives.config import OBJECTIVES, HeadConfig, ObjectiveName
 from identikit.runs.config import StudyConfig
 from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
@@ -26,16 +27,15 @@ class SimulationConfig(StudyConfig):
         InputError: a value outside its range, or options that exclude each other.
     """
 
-    objective: Literal["diet", "supervised", "oracle"] = "diet"
-    """What the labels are: instances (DIET) or classes (supervised); oracle: none, the encoder
-    is told the true latents, for what it could learn at best."""
-    instances: int = 10_240
+    objective: Annotated[ObjectiveName, described("What is taught", OBJECTIVES)] = "diet"
+    """What the encoder is taught."""
+    instances: Annotated[int, Range(1)] = 10_240
     """Number of instances, the labels of DIET; instance i is of class i mod classes."""
     seed: int = 0
     """Names every random stream: world, initial weights, batches, scores."""
-    start: int = 0
+    start: Annotated[int, Range(0)] = 0
     """Another start in the same world: other initial weights and batches."""
-    threads: int = 1
+    threads: Annotated[int, Range(1)] = 1
     """Processor threads; part of what the bits of a run depend on."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to train."""
@@ -51,10 +51,9 @@ class SimulationConfig(StudyConfig):
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        for name, least in (("threads", 1), ("instances", 1), ("start", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}; got {getattr(self, name)}.")
-        if self.objective == "diet" and self.instances < self.world.classes:
+        check_ranges(self)
+        check_choices(self, {"objective": OBJECTIVES})
+        if self.target == "instances" and self.instances < self.world.classes:
             raise InputError(
                 f"instances must be at least as many as classes; got {self.instances} instances "
                 f"of {self.world.classes} classes. Raise --instances or lower --classes."
@@ -74,7 +73,7 @@ class SimulationConfig(StudyConfig):
                 f"test_samples must be at least 16 per dimension of h ({16 * self.dim}); "
                 f"got {self.test_samples}."
             )
-        if self.objective == "oracle" and (self.dim != self.world.dim or self.head.normalized):
+        if self.target == "latents" and (self.dim != self.world.dim or self.head.normalized):
             raise InputError(
                 "the oracle regresses on the latents, so its h has their number of dimensions "
                 "and no norm of its own; leave representation_dim and head normalized out."
@@ -95,7 +94,12 @@ class SimulationConfig(StudyConfig):
     @property
     def n_labels(self) -> int:
         """How many labels the head tells apart."""
-        return self.instances if self.objective == "diet" else self.world.classes
+        return self.instances if self.target == "instances" else self.world.classes
+
+    @property
+    def target(self) -> Literal["instances", "classes", "latents"]:
+        """What each sample is told by."""
+        return OBJECTIVES[self.objective].target
 
     @property
     def dim(self) -> int:

@@ -77,7 +77,7 @@ def _changes(
 ) -> Iterator[tuple[Variation, str, Callable[[], SimulationConfig]]]:
     training, width = config.training, config.encoder.width
     yield Variation.ORACLE, "the true latents as targets", config.as_oracle
-    if config.objective == "diet":
+    if config.target == "instances":
         head = replace(config.head, tied_rows=False)
         yield (
             Variation.CLASS_LABELS,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from identikit.core.config import from_dict
 from identikit.core.estimate import Scores
+from identikit.objectives.config import OBJECTIVES
 from identikit.probing.plot import recovery_bars
 from identikit.probing.recovery import Recovery
 from identikit.probing.result import MapScores
@@ -36,8 +37,8 @@ def simulation_page(run: Run, result: SimulationResult) -> Page:
         result.recovery,
     )
     names = [score.name for score in recovery.factors]
-    world, oracle = config.world, config.objective == "oracle"
-    words = {"diet": "DIET", "oracle": "told the latents"}.get(config.objective, config.objective)
+    world, oracle = config.world, config.target == "latents"
+    words = OBJECTIVES[config.objective].help
     learner = "an oracle" if oracle else "cross-entropy"
     return Page(
         title=f"What {learner} recovered of a simulated world",

@@ -23,7 +23,8 @@ from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.encoders.build import build_encoder
-from identikit.objectives.curriculum import Curriculum, build_head
+from identikit.objectives.config import OBJECTIVES
+from identikit.objectives.curriculum import Curriculum
 from identikit.objectives.head import Head
 from identikit.objectives.label_clustering import (
     LabelClusters,
@@ -31,7 +32,6 @@ from identikit.objectives.label_clustering import (
     observations_needed,
 )
 from identikit.objectives.objective import Objective
-from identikit.objectives.oracle import LatentRegression
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
@@ -282,10 +282,10 @@ def evaluate(
             class_vectors=None if rows is None else world.class_vectors.cpu(),
             x=_identity(test.x).cpu(),
         ),
-        ceiling=1.0 if config.objective == "oracle" else prediction.ceiling,
+        ceiling=1.0 if config.target == "latents" else prediction.ceiling,
         seed=config.seed,
     )
-    if config.objective == "oracle":
+    if config.target == "latents":
         recovery = replace(recovery, objective="regression on the latents themselves")
     rank = None if rows is None else head_row_space(class_rows(rows, world.class_of_label)).rank
     measured = _measure(recovery, excess, seen=seen, interrupted=interrupted)
@@ -333,7 +333,7 @@ def _identity(x: Tensor) -> Tensor:
 
 def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:
     """Affine R² of the latents at the optimum; an oracle's knows no world."""
-    return 1.0 if config.objective == "oracle" else prediction.ceiling.r2_latents
+    return 1.0 if config.target == "latents" else prediction.ceiling.r2_latents
 
 
 def _untied(config: SimulationConfig) -> str:
@@ -415,7 +415,7 @@ def expected_seconds(config: SimulationConfig) -> float:
     width = max(config.encoder.width, config.world.dim)
     per_sample = 2.4e-6 * float((width / 64) ** 1.5) + 1e-6
     drawn = config.training.samples(config.training.steps)
-    if config.objective == "diet" and config.head.tied_rows:
+    if config.target == "instances" and config.head.tied_rows:
         drawn += observations_needed(config.n_labels)
     return 3.0 + drawn * per_sample
 
@@ -423,28 +423,30 @@ def expected_seconds(config: SimulationConfig) -> float:
 def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
     """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
-    oracle = config.objective == "oracle"
+    extra = 0 if config.target == "latents" else config.head.extra_dimensions
     encoder = build_encoder(
         config.encoder,
         whitening.x,
-        out_dim=config.dim if oracle else config.dim + config.head.extra_dimensions,
+        out_dim=config.dim + extra,
         generator=stream(config.start_seed, "encoder"),
     )
-    objective = LatentRegression() if oracle else _head(config, world)
-    return encoder.to(config.device), objective.to(config.device)
+    return encoder.to(config.device), _objective(config, world).to(config.device)
 
 
-def _head(config: SimulationConfig, world: ClusterWorld) -> Head:
-    diet = config.objective == "diet"
-    share = config.head.tied_rows and diet  # classes all differ
-    return build_head(
-        replace(config.head, label_diffusion=0) if diet else config.head,  # too many labels to meet
+def _objective(config: SimulationConfig, world: ClusterWorld) -> Objective:
+    instances = config.target == "instances"
+    share = config.head.tied_rows and instances  # classes all differ
+    made: Objective = OBJECTIVES[config.objective].make(
+        config,
+        # instances are too many labels to meet
+        replace(config.head, label_diffusion=0) if instances else config.head,
         config.n_labels,
         config.dim,
         generator=stream(config.start_seed, "head"),
         label_prior=world.label_prior.cpu(),
         label_clusters=_alike(config, world) if share else None,
     )
+    return made
 
 
 def _alike(config: SimulationConfig, world: ClusterWorld) -> LabelClusters:
@@ -459,7 +461,7 @@ def _stream(config: SimulationConfig, purpose: str) -> torch.Generator:
 def _draw(config: SimulationConfig, world: ClusterWorld) -> Draw:
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         sample = world.sample(n, generator=generator)
-        return sample.x, sample.z if config.objective == "oracle" else sample.label
+        return sample.x, sample.z if config.target == "latents" else sample.label
 
     return draw
 

@@ -77,7 +77,7 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
 def _oracle(row: Row, board: SweepProgress) -> Job | None:
     """The same encoder trained on the true latents, where a row stayed below its ceiling."""
     line = summarise(board.row(row))
-    if line.gap is None or line.gap <= CLOSE or row.config.objective == "oracle":
+    if line.gap is None or line.gap <= CLOSE or row.config.target == "latents":
         return None
     config = with_seed(row.config, typical_run(line.row.done).seed).as_oracle()
     return _job(oracle_key(row), config)
