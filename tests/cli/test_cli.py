@@ -3,7 +3,6 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ from tests.commands import refused
 
 from identikit import cli
 from identikit.cli.commands import helps, reproducible
-from identikit.cli.simulate import RecipeName
-from identikit.training.recipes import RECIPES
 
 FAST = ["--instances", "200", "--classes", "20", "--dim", "3", "--steps", "40"]
 FAST += ["--batch-size", "256", "--test-samples", "512"]
@@ -194,10 +191,6 @@ def test_a_full_disk_loses_nothing(
     assert not Path("mine").exists()
     cli.main(["probe", str(path), "--out", "mine", "--json"])
     assert json.loads(capsys.readouterr().out)["status"] == "completed"
-
-
-def test_every_recipe_can_be_asked_for() -> None:
-    assert set(get_args(RecipeName)) == set(RECIPES)
 
 
 def test_a_recipe_for_images_brings_a_world_of_images(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from identikit.cli.options import Output, run_and_show
 from identikit.cli.terminal import OUT
+from identikit.core.choice import described
 from identikit.core.estimate import format_cell
 from identikit.core.serialization import plain_table
 from identikit.runs.registry import entry_of
@@ -20,11 +21,10 @@ from identikit.studies.simulation.config import (
     SimulationConfig,
     from_recipe,
 )
+from identikit.training.recipes import RECIPES, RecipeName
 
 if TYPE_CHECKING:
     from identikit.studies.simulation.result import Prediction
-
-RecipeName = Literal["fast", "flat", "wide", "crowded", "pixels", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,12 @@ class Simulate:
     when the same command is given again.
     """
 
-    recipe: RecipeName = "fast"
-    """Named settings of encoder, head and training, which other options then change. flat: for few
-    or far-apart classes; wide: for some twenty latents; pixels: for rendered images; paper: the
-    protocol of arXiv:2410.21869, hours long."""
+    recipe: Annotated[
+        RecipeName,
+        described(
+            "Named settings of encoder, head and training, which others then change", RECIPES
+        ),
+    ] = "fast"
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
     )

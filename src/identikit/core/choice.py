@@ -49,8 +49,8 @@ def by_name(*choices: C) -> dict[str, C]:
     return {choice.name: choice for choice in choices}
 
 
-def described(option: str, choices: Mapping[str, Choice]) -> Doc:
-    """Annotates an option with its help: a few words on it, and those of each choice."""
+def described(option: str, choices: Mapping[str, Any]) -> Doc:
+    """Annotates an option with its help: a few words on it, and the `help` of each choice."""
     return Doc(f"{option} ({'; '.join(f'{name}: {c.help}' for name, c in choices.items())}).")
 
 

@@ -15,6 +15,7 @@ Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from identikit.core.errors import unknown_name
 from identikit.encoders.config import EncoderConfig
@@ -26,28 +27,34 @@ from identikit.training.config import TrainingConfig
 class Recipe:
     """Encoder, head and training of one named way to train."""
 
+    help: str = field(default="", compare=False)
+    """What it is for, in a few words."""
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 RECIPES = {
-    "fast": Recipe(),
+    "fast": Recipe(help="for the base row and all like it"),
     "flat": Recipe(
+        help="for few or far-apart classes",
         encoder=EncoderConfig(width=32),
         head=HeadConfig(extra_dimensions=5, tied_rows=True),
         training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
     ),
     "wide": Recipe(
+        help="for some twenty latents",
         encoder=EncoderConfig(width=128),
         head=HeadConfig(tied_rows=True),
         training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
     ),
     "crowded": Recipe(
+        help="for cluster vectors that huddle together",
         head=HeadConfig(tied_rows=True),
         training=TrainingConfig(steps=2000, final_batch_size=4096),
     ),
     "pixels": Recipe(
+        help="for rendered images",
         encoder=EncoderConfig(architecture="cnn"),
         head=HeadConfig(extra_dimensions=20, label_diffusion=3),
         training=TrainingConfig(
@@ -55,6 +62,7 @@ RECIPES = {
         ),
     ),
     "paper": Recipe(
+        help="the protocol of arXiv:2410.21869, hours long",
         encoder=EncoderConfig(architecture="paper", negative_slope=0.01, whiten=False),
         head=HeadConfig(negatives=None, late_sphere=False),
         training=TrainingConfig(
@@ -68,6 +76,10 @@ RECIPES = {
         ),
     ),
 }
+if TYPE_CHECKING:
+    RecipeName: TypeAlias = str
+else:
+    RecipeName = Literal[tuple(RECIPES)]
 
 
 def recipe(name: str) -> Recipe:
