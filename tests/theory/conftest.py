@@ -16,7 +16,7 @@ def make_world(*, labels: int | None = None, seed: int = 0, **options: Any) -> C
 def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> Start:
     """A start that knows nothing."""
     generator = torch.Generator().manual_seed(0)
-    options = {"generator": generator, "dtype": torch.float64}
+    options: dict[str, Any] = {"generator": generator, "dtype": torch.float64}
     return Start(
         features=torch.zeros(len(logits), m, dtype=torch.float64),
         rows=0.5 * torch.randn(logits.shape[1], m, **options),

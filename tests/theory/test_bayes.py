@@ -11,11 +11,11 @@ from identikit.core.errors import InputError
 from identikit.theory.bayes import bayes_loss, excess_loss
 
 
-def test_bayes_loss_of_a_circle_world_is_its_integral(generator):
+def test_bayes_loss_of_a_circle_world_is_its_integral(generator: torch.Generator) -> None:
     world = make_world(dim=2, classes=4, kappa=3.0)
     v = world.class_vectors.double().numpy()
 
-    def at(angle):
+    def at(angle: float) -> tuple[float, float]:
         log_p = 3.0 * v @ [np.cos(angle), np.sin(angle)]
         density = np.exp(log_p - 3.0).mean()
         log_post = log_softmax(log_p)
@@ -28,14 +28,16 @@ def test_bayes_loss_of_a_circle_world_is_its_integral(generator):
     assert loss.label_part == pytest.approx(0, abs=1e-12)
 
 
-def test_labels_of_a_class_add_the_entropy_of_telling_them_apart(generator):
+def test_labels_of_a_class_add_the_entropy_of_telling_them_apart(
+    generator: torch.Generator,
+) -> None:
     world = make_world(labels=500, classes=10)
     loss = bayes_loss(world, samples=100, generator=generator)
     assert loss.label_part == pytest.approx(math.log(50))
     assert loss.value == pytest.approx(loss.class_part + loss.label_part)
 
 
-def test_without_concentration_nothing_is_learnt(generator):
+def test_without_concentration_nothing_is_learnt(generator: torch.Generator) -> None:
     world = make_world(labels=30, classes=10, kappa=0.0, label_exponent=1.0)
     prior = world.label_prior
     loss = bayes_loss(world, samples=50, generator=generator)
@@ -43,7 +45,7 @@ def test_without_concentration_nothing_is_learnt(generator):
     assert loss.bayes_accuracy == pytest.approx(float(world.class_prior.max()))
 
 
-def test_bayes_accuracy_is_that_of_the_best_classifier(generator):
+def test_bayes_accuracy_is_that_of_the_best_classifier(generator: torch.Generator) -> None:
     world = make_world(classes=10)
     loss = bayes_loss(world, samples=20_000, generator=generator)
     sample = world.sample(20_000, generator=generator)
@@ -51,7 +53,7 @@ def test_bayes_accuracy_is_that_of_the_best_classifier(generator):
     assert loss.bayes_accuracy == pytest.approx(float(right), abs=0.02)
 
 
-def test_true_posterior_has_no_excess(generator):
+def test_true_posterior_has_no_excess(generator: torch.Generator) -> None:
     world = make_world(labels=300, classes=20)
     z = world.sample(200, generator=generator).z
     head = 10.0 * world.class_vectors[world.class_of_label]
@@ -60,7 +62,9 @@ def test_true_posterior_has_no_excess(generator):
 
 
 @pytest.mark.parametrize("label_exponent", [0.0, 1.0])
-def test_excess_is_the_divergence_summed_over_labels(label_exponent, generator):
+def test_excess_is_the_divergence_summed_over_labels(
+    label_exponent: float, generator: torch.Generator
+) -> None:
     world = make_world(labels=70, classes=20, label_exponent=label_exponent)
     z = world.sample(50, generator=generator).z
     head = torch.randn(70, 3, generator=generator, dtype=torch.float64)
@@ -75,7 +79,9 @@ def test_excess_is_the_divergence_summed_over_labels(label_exponent, generator):
 
 
 @pytest.mark.parametrize("labels", [20, 70])
-def test_row_noise_is_what_equal_rows_within_each_class_would_save(labels, generator):
+def test_row_noise_is_what_equal_rows_within_each_class_would_save(
+    labels: int, generator: torch.Generator
+) -> None:
     world = make_world(labels=labels, classes=20)
     log_class = world.log_posterior(world.sample(50, generator=generator).z)
     h = torch.randn(50, 3, generator=generator, dtype=torch.float64)
@@ -88,7 +94,7 @@ def test_row_noise_is_what_equal_rows_within_each_class_would_save(labels, gener
     assert smooth.row_noise == pytest.approx(0, abs=1e-9)
 
 
-def test_excess_is_cross_entropy_less_bayes_loss(generator):
+def test_excess_is_cross_entropy_less_bayes_loss(generator: torch.Generator) -> None:
     world = make_world(labels=100, classes=20)
     n = 40_000
     sample = world.sample(n, generator=generator)
@@ -103,7 +109,9 @@ def test_excess_is_cross_entropy_less_bayes_loss(generator):
     assert abs(float(cross_entropy.mean()) - bayes.value - excess.value) < 4 * error
 
 
-def test_chunks_do_not_change_the_numbers(generator, monkeypatch):
+def test_chunks_do_not_change_the_numbers(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(labels=60, classes=20)
     z = world.sample(40, generator=generator).z
     head = torch.randn(60, 5, generator=generator)
@@ -115,7 +123,7 @@ def test_chunks_do_not_change_the_numbers(generator, monkeypatch):
     assert bayes_loss(world, samples=17, generator=generator).samples == 17
 
 
-def test_wrong_input_is_named(generator):
+def test_wrong_input_is_named(generator: torch.Generator) -> None:
     world = make_world(labels=60, classes=20)
     z = world.sample(40, generator=generator).z
     log_p = world.log_posterior(z)

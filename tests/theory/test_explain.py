@@ -212,7 +212,7 @@ def test_noise_in_rows_is_no_fault_of_h() -> None:
 
 
 def test_the_optimum_s_own_excess_is_not_held_against_the_run() -> None:
-    given = {"r2": 0.8, "ceiling_r2": 0.85, "excess": 0.08, "sensitivity": FAR}
+    given: Given = {"r2": 0.8, "ceiling_r2": 0.85, "excess": 0.08, "sensitivity": FAR}
     flat = dataclasses.replace(FAR, ceiling_excess=0.079)
     assert explain(**given).possible[0] is Cause.OPTIMISER
     assert explain(**given | {"sensitivity": flat}).possible[0] is Cause.FLAT_LOSS
@@ -225,7 +225,7 @@ def test_a_soft_ceiling_leaves_room() -> None:
 
 
 def test_noise_in_the_excess_is_allowed_for() -> None:
-    given = {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.015, "sensitivity": BASE}
+    given: Given = {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.015, "sensitivity": BASE}
     assert explain(**given).cause is Cause.UNKNOWN
     assert explain(**given, excess_standard_error=0.01).cause is Cause.UNDECIDED
 

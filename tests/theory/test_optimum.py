@@ -1,6 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tests.theory.conftest import make_world
 
@@ -9,14 +12,16 @@ from identikit.theory import optimum as module
 from identikit.theory.optimum import draw, make_task, rank_optimum, solve_features
 
 
-def random_problem(generator, *, n=20, k=12, m=3):
+def random_problem(
+    generator: torch.Generator, *, n: int = 20, k: int = 12, m: int = 3
+) -> tuple[torch.Tensor, torch.Tensor]:
     rows = torch.randn(k, m, generator=generator, dtype=torch.float64)
     p = torch.softmax(2 * torch.randn(n, k, generator=generator, dtype=torch.float64), dim=1)
     return rows, p
 
 
 @pytest.mark.parametrize("unit", [False, True])
-def test_features_are_those_that_scipy_finds(unit, generator):
+def test_features_are_those_that_scipy_finds(unit: bool, generator: torch.Generator) -> None:
     rows, p = random_problem(generator)
     rows = 4 * torch.nn.functional.normalize(rows) if unit else rows
     count = torch.rand(len(rows), generator=generator, dtype=torch.float64)
@@ -24,10 +29,10 @@ def test_features_are_those_that_scipy_finds(unit, generator):
     start = torch.nn.functional.normalize(start) if unit else start
     h = solve_features(rows, count, target=p @ rows, start=start, unit=unit)
 
-    def loss(f, i):
+    def loss(f: NDArray[np.float64], i: int) -> float:
         f = f / np.linalg.norm(f) if unit else f
         logits = rows.numpy() @ f
-        return np.log(np.exp(logits + count.numpy()).sum()) - p[i].numpy() @ logits
+        return float(np.log(np.exp(logits + count.numpy()).sum()) - p[i].numpy() @ logits)
 
     for i in range(20):
         # on the sphere there may be several minima: h is in one of them
@@ -36,20 +41,20 @@ def test_features_are_those_that_scipy_finds(unit, generator):
         assert loss(h[i].numpy(), i) <= best + 1e-7
 
 
-def test_features_match_the_mean_row(generator):
+def test_features_match_the_mean_row(generator: torch.Generator) -> None:
     rows, p = random_problem(generator)
     zero = torch.zeros(20, 3, dtype=torch.float64)
     h = solve_features(rows, torch.zeros(12).double(), target=p @ rows, start=zero, unit=False)
     torch.testing.assert_close(torch.softmax(h @ rows.T, dim=1) @ rows, p @ rows)
 
 
-def test_rows_of_the_optimum_cannot_be_improved(generator):
+def test_rows_of_the_optimum_cannot_be_improved(generator: torch.Generator) -> None:
     world = make_world(classes=12, conditional="laplace", scale=0.5, dim=3)
     best = rank_optimum(world, dim=2, normalized=False, samples=300, generator=generator)
     assert best.converged
     p = best.log_posterior.exp()
 
-    def loss(rows, features):
+    def loss(rows: torch.Tensor, features: torch.Tensor) -> float:
         log_q = torch.log_softmax(features @ rows.T + best.task.log_count, dim=1)
         return float((p * (best.log_posterior - log_q)).sum(dim=1).mean())
 
@@ -63,22 +68,22 @@ def test_rows_of_the_optimum_cannot_be_improved(generator):
         assert loss(rows, features) > best.excess
 
 
-def test_a_second_start_finds_the_same_loss(request):
+def test_a_second_start_finds_the_same_loss(request: pytest.FixtureRequest) -> None:
     world = make_world(conditional="gaussian", covariance="per-class", dim=3, classes=12)
-    options = {"dim": 3, "normalized": False, "samples": 500}
+    options: dict[str, Any] = {"dim": 3, "normalized": False, "samples": 500}
     first = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
     request.getfixturevalue("ignorant")
     second = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
     assert second.excess == pytest.approx(first.excess, abs=0.01)
 
 
-def test_labels_of_one_class_and_prior_share_a_row(generator):
+def test_labels_of_one_class_and_prior_share_a_row(generator: torch.Generator) -> None:
     task = make_task(make_world(labels=250, classes=20), generator=generator)
     assert len(task.of_class) == 20
     assert task.log_count.exp().sum() == pytest.approx(250)
 
 
-def test_unequal_labels_have_rows_of_their_own_up_to_a_bound(generator):
+def test_unequal_labels_have_rows_of_their_own_up_to_a_bound(generator: torch.Generator) -> None:
     few = make_task(make_world(labels=60, classes=20, label_exponent=1.0), generator=generator)
     assert len(few.of_class) == 60
     world = make_world(labels=5000, classes=20, label_exponent=1.0)
@@ -89,7 +94,9 @@ def test_unequal_labels_have_rows_of_their_own_up_to_a_bound(generator):
     torch.testing.assert_close(shares, torch.ones(20, dtype=torch.float64))
 
 
-def test_more_classes_than_fit_are_thinned(generator, monkeypatch):
+def test_more_classes_than_fit_are_thinned(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_CLASSES", 30)
     world = make_world(classes=100)
     task = make_task(world, generator=generator)
@@ -99,7 +106,9 @@ def test_more_classes_than_fit_are_thinned(generator, monkeypatch):
     torch.testing.assert_close(log_p, exact, atol=1e-5, rtol=1e-5)
 
 
-def test_where_logits_are_affine_in_z_nothing_is_searched(generator, monkeypatch):
+def test_where_logits_are_affine_in_z_nothing_is_searched(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "solve_features", None)  # no Newton step is needed
     world = make_world(classes=50, kappa=20.0)
     for normalized in (False, True):
@@ -112,13 +121,15 @@ def test_where_logits_are_affine_in_z_nothing_is_searched(generator, monkeypatch
         )
 
 
-def test_many_dimensions_keep_classes_enough_to_see_them(generator, monkeypatch):
+def test_many_dimensions_keep_classes_enough_to_see_them(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_CLASSES", 10)
     task = make_task(make_world(dim=20, classes=60), generator=generator)
     assert len(task.classes) == 40
 
 
-def test_unit_norm_optimum_freed_costs_less(generator):
+def test_unit_norm_optimum_freed_costs_less(generator: torch.Generator) -> None:
     world = make_world(dim=3, classes=12, conditional="laplace", scale=0.5)
     unit = rank_optimum(world, dim=3, normalized=True, samples=300, generator=generator)
     free = unit.freed()
@@ -127,7 +138,7 @@ def test_unit_norm_optimum_freed_costs_less(generator):
     torch.testing.assert_close(free.z, unit.z)
 
 
-def test_wrong_input_is_named(generator):
+def test_wrong_input_is_named(generator: torch.Generator) -> None:
     world = make_world(classes=10)
     with pytest.raises(InputError, match="dim must be"):
         rank_optimum(world, dim=0, normalized=False, samples=500, generator=generator)

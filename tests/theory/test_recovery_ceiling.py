@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -6,11 +7,18 @@ from tests.theory.conftest import make_world
 
 from identikit.theory import optimum
 from identikit.theory import recovery_ceiling as ceiling_module
-from identikit.theory.optimum import rank_optimum
-from identikit.theory.recovery_ceiling import recovery_ceiling
+from identikit.theory.optimum import Optimum, rank_optimum
+from identikit.theory.recovery_ceiling import Ceiling, recovery_ceiling
 
 
-def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **options):
+def ceiling_of(
+    generator: torch.Generator,
+    *,
+    samples: int = 2048,
+    width: int | None = None,
+    normalized: bool = False,
+    **options: Any,
+) -> Ceiling:
     world = make_world(**options)
     return recovery_ceiling(
         world, dim=width, normalized=normalized, samples=samples, generator=generator
@@ -18,13 +26,13 @@ def ceiling_of(generator, *, samples=2048, width=None, normalized=False, **optio
 
 
 @pytest.fixture
-def once(monkeypatch):
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search once where the spread is not in question."""
     monkeypatch.setattr(ceiling_module, "SEARCHES", 1)
 
 
 @pytest.fixture
-def quick(monkeypatch, once):
+def quick(monkeypatch: pytest.MonkeyPatch, once: None) -> None:
     """Leave out random starts where the singular vectors are known to lead to the optimum."""
     monkeypatch.setattr(optimum, "RANDOM_STARTS", 0)
 
@@ -44,7 +52,9 @@ def quick(monkeypatch, once):
     ],
     ids=str,
 )
-def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
+def test_von_mises_fisher_has_ceiling_one(
+    options: dict[str, Any], normalized: bool, generator: torch.Generator
+) -> None:
     got = ceiling_of(generator, normalized=normalized, **options)
     assert got.converged
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
@@ -56,20 +66,22 @@ def test_von_mises_fisher_has_ceiling_one(options, normalized, generator):
         assert got.r2_head == pytest.approx(1, abs=1e-3)
 
 
-def test_an_exact_ceiling_has_no_spread(generator):
+def test_an_exact_ceiling_has_no_spread(generator: torch.Generator) -> None:
     got = ceiling_of(generator, dim=3, classes=20, samples=1024)
     assert (got.spread, got.r2_lowest, got.r2_highest) == (0, got.r2_latents, got.r2_latents)
     assert ceiling_of(generator, dim=3, classes=20, width=5, samples=1024).rank == 3
 
 
-def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(generator, monkeypatch):
+def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The three searches end at a poor place, near the best one, and at the best one."""
     world = make_world(dim=2, classes=6, conditional="laplace")
     best = rank_optimum(world, dim=2, normalized=False, samples=1024, generator=generator)
     noise = torch.randn(best.rows.shape, generator=generator).double()
     poor, near = (dataclasses.replace(best, rows=best.rows + by * noise) for by in (1.0, 0.01))
 
-    def judged(first, *others):
+    def judged(first: Optimum, *others: Optimum) -> Ceiling:
         further = list(others)
         monkeypatch.setattr(ceiling_module, "SEARCHES", 1 + len(others))
         monkeypatch.setattr(ceiling_module, "rank_optimum", lambda *_, **__: further.pop())
@@ -87,7 +99,7 @@ def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(gener
 
 
 @pytest.mark.usefixtures("ignorant")
-def test_the_search_finds_one_from_a_random_start(generator):
+def test_the_search_finds_one_from_a_random_start(generator: torch.Generator) -> None:
     got = ceiling_of(generator, dim=2, classes=8, kappa=5.0, samples=512)
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
     assert got.r2_head == pytest.approx(1, abs=1e-3)
@@ -104,7 +116,9 @@ def test_the_search_finds_one_from_a_random_start(generator):
     ],
     ids=str,
 )
-def test_projected_worlds_have_the_known_ceilings(options, r2, excess, generator):
+def test_projected_worlds_have_the_known_ceilings(
+    options: dict[str, Any], r2: float, excess: float, generator: torch.Generator
+) -> None:
     got = ceiling_of(generator, **options)
     assert got.r2_latents == pytest.approx(r2, abs=0.0004 if r2 > 0.99 else 0.015)
     assert got.excess == pytest.approx(excess, rel=0.2)
@@ -119,7 +133,9 @@ def test_projected_worlds_have_the_known_ceilings(options, r2, excess, generator
     [{"label_exponent": 1.0}, {"conditional": "gaussian", "scale": 0.5}],
     ids=str,
 )
-def test_class_constants_take_one_dimension_more(options, generator):
+def test_class_constants_take_one_dimension_more(
+    options: dict[str, Any], generator: torch.Generator
+) -> None:
     as_many = ceiling_of(generator, dim=3, classes=20, **options)
     one_more = ceiling_of(generator, dim=3, classes=20, width=4, **options)
     assert as_many.excess > 3e-4
@@ -129,19 +145,19 @@ def test_class_constants_take_one_dimension_more(options, generator):
 
 
 @pytest.mark.usefixtures("quick")
-def test_unit_norm_promises_no_rotation_where_constants_differ(generator):
+def test_unit_norm_promises_no_rotation_where_constants_differ(generator: torch.Generator) -> None:
     got = ceiling_of(generator, dim=3, classes=20, normalized=True, label_exponent=1.0)
     assert got.procrustes_r2 < got.r2_latents - 0.02
 
 
 @pytest.mark.usefixtures("quick")
-def test_swapped_labels_lower_the_ceiling(generator):
+def test_swapped_labels_lower_the_ceiling(generator: torch.Generator) -> None:
     got = ceiling_of(generator, classes=30, samples=4096, swapped_share=0.1)
     assert got.r2_latents == pytest.approx(0.931, abs=0.015)
     assert got.excess == pytest.approx(0.119, abs=0.015)
 
 
-def test_few_classes_see_few_directions(generator):
+def test_few_classes_see_few_directions(generator: torch.Generator) -> None:
     got = ceiling_of(generator, classes=3)
     world = make_world(classes=3)
     z = world.sample(20_000, generator=generator).z.double()
@@ -156,19 +172,19 @@ def test_few_classes_see_few_directions(generator):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick")
-def test_too_narrow_an_encoder_loses_latents(generator):
+def test_too_narrow_an_encoder_loses_latents(generator: torch.Generator) -> None:
     got = ceiling_of(generator, dim=3, width=2, classes=10, samples=512)
     assert got.r2_latents < 0.8
     assert got.r2_wide == pytest.approx(1, abs=1e-3)
     assert got.excess > 0.05
 
 
-def test_no_concentration_nothing_recovered(generator):
+def test_no_concentration_nothing_recovered(generator: torch.Generator) -> None:
     got = ceiling_of(generator, kappa=0.0)
     assert got.r2_latents == pytest.approx(0, abs=0.01)
 
 
-def test_the_same_generator_gives_the_same_ceiling():
+def test_the_same_generator_gives_the_same_ceiling() -> None:
     first, second = (
         ceiling_of(torch.Generator().manual_seed(3), classes=10, conditional="normal", samples=512)
         for _ in range(2)

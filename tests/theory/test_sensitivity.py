@@ -1,10 +1,14 @@
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tests.theory.conftest import make_world
 
 from identikit.core.linalg import least_squares, r2_score
-from identikit.theory.optimum import rank_optimum
+from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.theory.sensitivity import (
     distortion_features,
     distortion_forms,
@@ -16,22 +20,22 @@ from identikit.theory.sensitivity import (
 
 
 @pytest.fixture
-def optimum(generator):
+def optimum(generator: torch.Generator) -> Optimum:
     world = make_world(dim=3, classes=12, kappa=6.0)
     return rank_optimum(world, dim=3, normalized=False, samples=800, generator=generator)
 
 
-def divergence(optimum, features, rows):
+def divergence(optimum: Optimum, features: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     p = optimum.log_posterior.exp()
     log_q = torch.log_softmax(features @ rows.T + optimum.task.log_count, dim=1)
     return (p * (optimum.log_posterior - log_q)).sum(dim=1).mean()
 
 
-def after_the_head_has_answered(optimum, delta):
+def after_the_head_has_answered(optimum: Optimum, delta: torch.Tensor) -> float:
     """Least divergence of distorted features over rows and a shift, by scipy."""
     k, m = optimum.rows.shape
 
-    def value(flat):
+    def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         theta = torch.tensor(flat, requires_grad=True)
         rows, shift = theta[:-m].reshape(k, m), theta[-m:]
         loss = divergence(optimum, optimum.features + delta + shift, rows)
@@ -39,17 +43,17 @@ def after_the_head_has_answered(optimum, delta):
         return float(loss.detach()), gradient.numpy()
 
     start = torch.cat([optimum.rows.flatten(), torch.zeros(m).double()]).numpy()
-    options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 20_000}
-    return minimize(value, start, jac=True, method="L-BFGS-B", options=options).fun
+    options: Any = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 20_000}
+    return float(minimize(value, start, jac=True, method="L-BFGS-B", options=options).fun)
 
 
-def lost_r2(optimum, delta):
+def lost_r2(optimum: Optimum, delta: torch.Tensor) -> float:
     h = optimum.features + delta
     prediction = least_squares(h, optimum.z).predict(h)
     return 1 - float(r2_score(prediction, optimum.z).mean())
 
 
-def test_features_are_white_and_nothing_an_affine_map_makes(optimum):
+def test_features_are_white_and_nothing_an_affine_map_makes(optimum: Optimum) -> None:
     phi = distortion_features(optimum.features, degree=3)
     assert phi.shape[1] == 5 + 7  # spherical harmonics of degrees 2 and 3 in three dimensions
     torch.testing.assert_close(phi.T @ phi / len(phi), torch.eye(12, dtype=torch.float64))
@@ -57,7 +61,9 @@ def test_features_are_white_and_nothing_an_affine_map_makes(optimum):
     assert fit.predict(optimum.features).abs().max() < 1e-9
 
 
-def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(optimum, generator):
+def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(
+    optimum: Optimum, generator: torch.Generator
+) -> None:
     forms = distortion_forms(optimum, degree=2)
     size = (forms.phi.shape[1], 3)
     for _ in range(3):
@@ -69,7 +75,7 @@ def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(optimum, gener
         assert lost_r2(optimum, delta) == pytest.approx(predicted, rel=0.05)
 
 
-def test_the_cheapest_distortion_costs_what_it_says(optimum):
+def test_the_cheapest_distortion_costs_what_it_says(optimum: Optimum) -> None:
     forms = distortion_forms(optimum, degree=2)
     p = forms.phi.shape[1]
     weight = torch.kron(torch.eye(p, dtype=torch.float64), forms.weight)
@@ -82,7 +88,7 @@ def test_the_cheapest_distortion_costs_what_it_says(optimum):
     assert measured == pytest.approx(float(rate), rel=0.1)
 
 
-def test_typical_is_the_cost_of_noise(optimum, generator):
+def test_typical_is_the_cost_of_noise(optimum: Optimum, generator: torch.Generator) -> None:
     forms = distortion_forms(optimum, degree=2)
     root = torch.linalg.inv(torch.linalg.cholesky(forms.weight))
     costs, losses = [], []
@@ -95,7 +101,7 @@ def test_typical_is_the_cost_of_noise(optimum, generator):
     assert sum(costs) / sum(losses) == pytest.approx(expected, rel=0.05)
 
 
-def test_few_or_far_classes_make_the_loss_flat(generator):
+def test_few_or_far_classes_make_the_loss_flat(generator: torch.Generator) -> None:
     base, far, few = (
         loss_sensitivity(make_world(**options), samples=1024, generator=generator)
         for options in ({}, {"kappa": 50.0}, {"classes": 10})
@@ -106,7 +112,7 @@ def test_few_or_far_classes_make_the_loss_flat(generator):
     assert few.cheapest < base.cheapest / 5
 
 
-def test_at_a_ceiling_of_one_nothing_changes_to_first_order(generator):
+def test_at_a_ceiling_of_one_nothing_changes_to_first_order(generator: torch.Generator) -> None:
     sensitivity = loss_sensitivity(make_world(), samples=1024, generator=generator)
     assert sensitivity.slope < 1e-9
     assert sensitivity.steepest < 1e-9
@@ -116,27 +122,27 @@ def test_at_a_ceiling_of_one_nothing_changes_to_first_order(generator):
     assert sensitivity.r2_range(10.0, ceiling_r2=1.0)[0] == 0
 
 
-LAPLACE = {"dim": 3, "classes": 12, "conditional": "laplace", "scale": 1.0}
+LAPLACE: dict[str, Any] = {"dim": 3, "classes": 12, "conditional": "laplace", "scale": 1.0}
 
 
 @pytest.fixture
-def bent(generator):
+def bent(generator: torch.Generator) -> Optimum:
     world = make_world(**LAPLACE)
     return rank_optimum(world, dim=3, normalized=False, samples=400, generator=generator)
 
 
-def traded(optimum, weight):
+def traded(optimum: Optimum, weight: float) -> tuple[float, float]:
     """(excess, R²) at the minimum of the divergence plus weight times R², by scipy."""
     (k, m), n = optimum.rows.shape, len(optimum.z)
 
-    def scores(theta):
+    def scores(theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         rows, h = theta[: k * m].reshape(k, m), theta[k * m :].reshape(n, m)
         x = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
         missed = optimum.z - x @ torch.linalg.solve(x.T @ x, x.T @ optimum.z)
         share = missed.square().sum(0) / (optimum.z - optimum.z.mean(0)).square().sum(0)
         return divergence(optimum, h, rows), 1 - share.mean()
 
-    def value(flat):
+    def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         theta = torch.tensor(flat, requires_grad=True)
         excess, r2 = scores(theta)
         loss = n * (excess + weight * r2)
@@ -144,12 +150,13 @@ def traded(optimum, weight):
         return float(loss.detach()), gradient.numpy()
 
     start = torch.cat([optimum.rows.flatten(), optimum.features.flatten()]).numpy()
-    options = {"ftol": 1e-15, "gtol": 1e-8, "maxiter": 5000, "maxfun": 20_000, "maxcor": 30}
+    options: Any = {"ftol": 1e-15, "gtol": 1e-8, "maxiter": 5000, "maxfun": 20_000, "maxcor": 30}
     end = minimize(value, start, jac=True, method="L-BFGS-B", options=options).x
-    return tuple(float(score) for score in scores(torch.tensor(end)))
+    excess, r2 = scores(torch.tensor(end))
+    return float(excess), float(r2)
 
 
-def test_below_a_ceiling_of_one_r2_moves_either_way_at_the_steepest_rate(bent):
+def test_below_a_ceiling_of_one_r2_moves_either_way_at_the_steepest_rate(bent: Optimum) -> None:
     steepest = steepest_slope(bent, degree=3)
     assert steepest > 0.3
     excess, r2 = traded(bent, 0.0)
@@ -159,7 +166,9 @@ def test_below_a_ceiling_of_one_r2_moves_either_way_at_the_steepest_rate(bent):
         assert slope == pytest.approx(-steepest if weight > 0 else steepest, rel=0.05)
 
 
-def test_polynomials_change_r2_as_their_gain_says(bent, generator):
+def test_polynomials_change_r2_as_their_gain_says(
+    bent: Optimum, generator: torch.Generator
+) -> None:
     forms = distortion_forms(bent, degree=3)
     b = torch.randn(forms.phi.shape[1], 3, generator=generator, dtype=torch.float64)
     gained = [-lost_r2(bent, step * forms.phi @ b) for step in (1e-4, -1e-4)]
@@ -167,7 +176,9 @@ def test_polynomials_change_r2_as_their_gain_says(bent, generator):
     assert slope == pytest.approx(float(forms.gain @ b.flatten()), rel=1e-3)
 
 
-def test_a_distortion_of_a_bent_optimum_costs_what_the_form_says(bent, generator):
+def test_a_distortion_of_a_bent_optimum_costs_what_the_form_says(
+    bent: Optimum, generator: torch.Generator
+) -> None:
     """Where the model is not the true posterior, rows that answer cost more than their variance."""
     forms = distortion_forms(bent, degree=2)
     for _ in range(3):
@@ -178,7 +189,9 @@ def test_a_distortion_of_a_bent_optimum_costs_what_the_form_says(bent, generator
         assert cost == pytest.approx(predicted, rel=0.1)
 
 
-def test_no_polynomial_is_steeper_than_what_is_free_at_each_sample(generator):
+def test_no_polynomial_is_steeper_than_what_is_free_at_each_sample(
+    generator: torch.Generator,
+) -> None:
     sensitivity = loss_sensitivity(make_world(**LAPLACE), samples=1024, generator=generator)
     assert 0 < sensitivity.slope < sensitivity.steepest
     above = 1e-4
@@ -190,13 +203,17 @@ def test_no_polynomial_is_steeper_than_what_is_free_at_each_sample(generator):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scale", "slope"), [(1.0, 0.93), (0.5, 0.42)])
-def test_projected_laplace_worlds_have_the_known_slopes(scale, slope, generator):
+def test_projected_laplace_worlds_have_the_known_slopes(
+    scale: float, slope: float, generator: torch.Generator
+) -> None:
     world = make_world(conditional="laplace", scale=scale)
     found = loss_sensitivity(world, generator=generator)
     assert found.slope == pytest.approx(slope, rel=0.05)
 
 
-def test_many_rows_answer_through_polynomials(generator, monkeypatch):
+def test_many_rows_answer_through_polynomials(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(dim=3, classes=60)
     full = loss_sensitivity(world, samples=1024, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr("identikit.theory.sensitivity.MAX_UNKNOWNS", 150)
@@ -205,7 +222,9 @@ def test_many_rows_answer_through_polynomials(generator, monkeypatch):
     assert thin.equipartition == pytest.approx(full.equipartition, rel=0.15)
 
 
-def test_of_many_dimensions_the_strongest_are_distorted(generator, monkeypatch):
+def test_of_many_dimensions_the_strongest_are_distorted(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(dim=4, classes=40)
     full = loss_sensitivity(world, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr("identikit.theory.sensitivity.MAX_DIRECTIONS", 3)
@@ -215,7 +234,7 @@ def test_of_many_dimensions_the_strongest_are_distorted(generator, monkeypatch):
     assert part.equipartition == pytest.approx(full.equipartition, rel=0.5)
 
 
-def test_directions_that_nothing_is_read_from_do_not_count(generator):
+def test_directions_that_nothing_is_read_from_do_not_count(generator: torch.Generator) -> None:
     as_many, more = (
         loss_sensitivity(make_world(classes=40), dim=dim, samples=1024, generator=generator)
         for dim in (5, 8)
@@ -227,6 +246,6 @@ def test_directions_that_nothing_is_read_from_do_not_count(generator):
     assert 0 < constant.cheapest < constant.typical
 
 
-def test_a_world_without_information_costs_nothing(generator):
+def test_a_world_without_information_costs_nothing(generator: torch.Generator) -> None:
     sensitivity = loss_sensitivity(make_world(kappa=0.0), samples=512, generator=generator)
     assert sensitivity.r2_range(0.01, ceiling_r2=0.0) == (0, 1)
