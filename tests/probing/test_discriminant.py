@@ -30,7 +30,7 @@ def moments(h: Tensor, label: Tensor, *, classes: int = CLASSES) -> Moments:
 
 
 def fitted(found: Moments) -> tuple[Discriminant, Tensor, Tensor]:
-    fit = linear.least_squares(found)
+    fit = linear.least_squares_from_moments(found)
     columns = slice(0, found.hy.shape[1])
     own = discriminant(found, fit.coefficient, fit.intercept, columns=columns)
     return own, fit.coefficient, fit.intercept

@@ -34,7 +34,7 @@ def moments(h: Tensor, y: Tensor) -> Moments:
 @pytest.mark.parametrize("intercept", [True, False])
 def test_least_squares_agrees_with_scikit_learn(intercept: bool) -> None:
     h, y = case()
-    fit = linear.least_squares(moments(h, y), intercept=intercept)
+    fit = linear.least_squares_from_moments(moments(h, y), intercept=intercept)
     wanted = LinearRegression(fit_intercept=intercept).fit(h.numpy(), y.numpy())
     np.testing.assert_allclose(fit.coefficient.T, wanted.coef_, rtol=1e-8)
     np.testing.assert_allclose(fit.intercept, wanted.intercept_, rtol=1e-8)
@@ -114,7 +114,7 @@ def test_errors_of_ridge_are_those_of_its_predictions(k: int) -> None:
 def test_procrustes_agrees_with_scipy() -> None:
     h, y = normal(200, 4) + 2, normal(200, 4, seed=1) - 1
     turn, size = orthogonal_procrustes(h.numpy(), y.numpy())
-    found = linear.procrustes(moments(h, y))
+    found = linear.procrustes_from_moments(moments(h, y))
     np.testing.assert_allclose(found.rotation, turn, rtol=1e-8)
     assert found.scale == pytest.approx(size / h.square().sum().item(), rel=1e-9)
 
@@ -122,7 +122,7 @@ def test_procrustes_agrees_with_scipy() -> None:
 def test_a_feature_equal_to_the_factor_is_found_although_its_mean_is_far_from_zero() -> None:
     """A closed form that centred the target alone scored R² 0.00 here."""
     z = 5 + 0.3 * normal(400, 1)
-    fit = linear.least_squares(moments(z, z))
+    fit = linear.least_squares_from_moments(moments(z, z))
     torch.testing.assert_close(fit.coefficient, torch.ones(1, 1, dtype=torch.float64))
     assert linear.r2(moments(z, z), fit.coefficient, fit.intercept).item() == pytest.approx(1)
 
@@ -135,7 +135,7 @@ def test_tiny_float32_pixels_are_no_matter_of_rounding() -> None:
     row, column = ((-(g - z[:, i, None]).square() / 0.02).exp() for i, g in enumerate([grid] * 2))
     h = ((row[:, :, None] * column[:, None, :]).flatten(1) / 255).float()
     train, test = moments(h[:1000], z[:1000].double()), moments(h[1000:], z[1000:].double())
-    fit = linear.least_squares(train)
+    fit = linear.least_squares_from_moments(train)
     assert linear.r2(test, fit.coefficient, fit.intercept).min() > 0.99
 
 
@@ -144,7 +144,7 @@ def test_dead_and_duplicated_columns_have_their_rank_and_move_no_prediction() ->
     live = normal(500, 3)
     y = live @ normal(3, 1, seed=1) + normal(500, 1, seed=2)
     h = torch.cat([torch.zeros(500, 2), live, live[:, :1], torch.full((500, 1), 0.1)], dim=1)
-    plain, fit = (linear.least_squares(moments(m, y)) for m in (live, h))
+    plain, fit = (linear.least_squares_from_moments(moments(m, y)) for m in (live, h))
     assert (plain.rank, fit.rank) == (3, 3)
     torch.testing.assert_close(fit.predict(h), plain.predict(live))
 
@@ -152,7 +152,7 @@ def test_dead_and_duplicated_columns_have_their_rank_and_move_no_prediction() ->
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_collapsed_features_have_the_rank_that_rounding_leaves_them(dtype: torch.dtype) -> None:
     h = (normal(600, 3) @ normal(3, 64, seed=1)).to(dtype)
-    fit = linear.least_squares(moments(h, normal(600, 1, seed=2)))
+    fit = linear.least_squares_from_moments(moments(h, normal(600, 1, seed=2)))
     assert fit.rank == 3
     assert fit.condition_number < 30
 
@@ -162,7 +162,7 @@ def test_ill_conditioned_features_lose_digits_and_no_more(condition: float) -> N
     sizes = torch.logspace(0, -np.log10(condition), 6, dtype=torch.float64)
     h = normal(400, 6) * sizes @ rotation(6, torch.Generator().manual_seed(0))
     y = h @ normal(6, 1, seed=1)
-    fit = linear.least_squares(moments(h, y))
+    fit = linear.least_squares_from_moments(moments(h, y))
     assert fit.rank == 6
     error = (fit.predict(h) - y).square().mean() / y.var()
     assert error < (1e-16 * condition**2) ** 2 * 1e4 + 1e-24
@@ -172,7 +172,7 @@ def test_columns_of_very_different_units_count_alike() -> None:
     units = torch.tensor([1e-9, 1.0, 1e9], dtype=torch.float64)
     h = normal(300, 3)
     y = h.sum(1, keepdim=True)
-    fit = linear.least_squares(moments(h * units, y))
+    fit = linear.least_squares_from_moments(moments(h * units, y))
     assert fit.rank == 3
     torch.testing.assert_close(fit.predict(h * units), y)
 
@@ -181,7 +181,7 @@ def test_features_that_know_nothing_score_on_the_points_they_were_fitted_to_only
     """Fitted and scored on the same 1,024 points, a random encoder of 100 columns has R² 0.1."""
     h, y = normal(1024, 100), normal(1024, 3, seed=1)
     m = moments(h, y)
-    fit = linear.least_squares(m)
+    fit = linear.least_squares_from_moments(m)
     assert linear.r2(m, fit.coefficient, fit.intercept).mean() > 0.08
     plain, ridged = cross_validated(h, y)
     assert (1 - plain / m.yy).max() < -0.05
@@ -192,7 +192,7 @@ def test_errors_of_a_perfect_map_are_not_negative() -> None:
     h = normal(300, 5) + 1e4
     y = h @ normal(5, 2, seed=1)
     m = moments(h, y)
-    fit = linear.least_squares(m)
+    fit = linear.least_squares_from_moments(m)
     error = linear.squared_error(m, fit.coefficient, fit.intercept)
     assert (error >= 0).all()
     assert (error < 1e-10 * m.yy).all()

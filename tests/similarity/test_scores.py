@@ -178,7 +178,7 @@ def test_procrustes_is_that_of_scipy() -> None:
     (a, b), (c, d) = related(80, 5, 5), related(50, 5, 5, seed=9)
     train, test = joint(a, b), joint(c, d)
     turn, scale = orthogonal_procrustes((a - a.mean(0)).numpy(), (b - b.mean(0)).numpy())
-    found = similarity.procrustes(train)
+    found = similarity.scaled_rotation(train)
     np.testing.assert_allclose(found.rotation, turn, atol=1e-12)
     assert found.scale == pytest.approx(scale / (a - a.mean(0)).square().sum().item())
     off = (d - b.mean(0)) - (c - a.mean(0)) @ found.rotation * found.scale
@@ -188,7 +188,7 @@ def test_procrustes_is_that_of_scipy() -> None:
 
 def turned_both_ways(pair: Pair) -> tuple[float, float]:
     forth, back = (
-        similarity.explained_by_turning(p, p, similarity.procrustes(p))
+        similarity.explained_by_turning(p, p, similarity.scaled_rotation(p))
         for p in (pair, pair.turned())
     )
     return forth, back

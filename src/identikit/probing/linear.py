@@ -31,7 +31,7 @@ WELL_POSED = 1e-6
 """Share of its variance that a column must have beside the others for Cholesky to do."""
 
 
-def least_squares(moments: Moments, *, intercept: bool = True) -> LeastSquares:
+def least_squares_from_moments(moments: Moments, *, intercept: bool = True) -> LeastSquares:
     """The affine map, or the linear one without a constant, of least squared error."""
     gram, hy, unit, worst = equal_norm(moments, intercept=intercept)
     values, vectors = torch.linalg.eigh(gram)
@@ -51,7 +51,7 @@ def _plain_map(moments: Moments) -> tuple[Tensor, Tensor]:
     gram, hy, unit, _ = equal_norm(moments, intercept=True)
     factor, failed = torch.linalg.cholesky_ex(gram)
     if int(failed) or factor.diagonal().square().min() < WELL_POSED * moments.n:
-        fit = least_squares(moments)
+        fit = least_squares_from_moments(moments)
         return fit.coefficient, fit.intercept
     coefficient = unit * torch.cholesky_solve(hy, factor)
     return coefficient, _intercept(moments, coefficient)
@@ -170,7 +170,7 @@ def _shrunk(values: Tensor, penalties: Tensor) -> Tensor:
     return 1 / (values + penalties.to(values)[:, None])[:, :, None]
 
 
-def procrustes(moments: Moments) -> Procrustes:
+def procrustes_from_moments(moments: Moments) -> Procrustes:
     """The scaled rotation, without a shift, of least squared error."""
     hh, hy = _about_zero(moments)
     return Procrustes.of(hy, norm=hh.trace().item())

@@ -15,11 +15,16 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.estimate import Estimate
-from identikit.core.linalg import LeastSquares, Procrustes, centred, principal_axes
-from identikit.core.linalg import least_squares as fit_rows
-from identikit.core.linalg import procrustes as turn_rows
+from identikit.core.linalg import (
+    LeastSquares,
+    Procrustes,
+    centred,
+    least_squares,
+    principal_axes,
+    procrustes,
+)
 from identikit.core.memory_mapped import blocks, rows_at_once
-from identikit.probing.linear import least_squares, procrustes
+from identikit.probing.linear import least_squares_from_moments, procrustes_from_moments
 from identikit.probing.moments import FoldMoments, Moments
 from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
@@ -61,7 +66,7 @@ def map_scores(
     test = torch.cat([fold.test for fold in folds])
     z_test = z[test]
     moments = [statistics.train(i) for i in range(len(folds))]
-    least = [least_squares(m) for m in moments]
+    least = [least_squares_from_moments(m) for m in moments]
     affine = [_together(fits)] if fits is not None else least
 
     def held_out(maps: Iterable[Map]) -> Tensor:
@@ -69,12 +74,12 @@ def map_scores(
 
     weak = held_out(affine)
     if features.basis is None:
-        plain = held_out(least_squares(m, intercept=False) for m in moments)
-        turned = held_out(procrustes(m) for m in moments)
+        plain = held_out(least_squares_from_moments(m, intercept=False) for m in moments)
+        turned = held_out(procrustes_from_moments(m) for m in moments)
     else:  # coordinates have lost the means, which these two must not
         pairs = [(raw[fold.train], z[fold.train]) for fold in folds]
-        plain = _joined([fit_rows(a, b, intercept=False) for a, b in pairs], raw, folds)
-        turned = _joined([turn_rows(a, b) for a, b in pairs], raw, folds)
+        plain = _joined([least_squares(a, b, intercept=False) for a, b in pairs], raw, folds)
+        turned = _joined([procrustes(a, b) for a, b in pairs], raw, folds)
     strong = held_out(_assigned(m, features) for m in moments)
     affine_r2, linear_r2, procrustes_r2 = bootstrap.scores(
         measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3, within=SCORE

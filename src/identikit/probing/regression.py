@@ -188,7 +188,7 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
     tried = [_ridge_in(statistics, torch.ones_like(unit), widths)]
     if bool((unit != 1).any()):
         tried.append(_ridge_in(statistics, unit, widths))
-    plain, chosen = linear.least_squares(train), tried[0].error
+    plain, chosen = linear.least_squares_from_moments(train), tried[0].error
     nearer = tried[-1].error < GAIN * chosen
     ridged = torch.where(nearer, tried[-1].error, chosen) < GAIN * tried[0].plain_error
     maps = [one.maps(widths) if bool(ridged.any()) else None for one in tried]

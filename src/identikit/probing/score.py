@@ -21,7 +21,7 @@ from identikit.core.representation import Representation
 from identikit.features.columns import as_classes, as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
 from identikit.probing.control_tasks import control_tasks, share_within
-from identikit.probing.linear import least_squares as least_squares_of
+from identikit.probing.linear import least_squares_from_moments
 from identikit.probing.linear_probes import (
     EvaluationPlan,
     FeatureStatistics,
@@ -187,7 +187,7 @@ def score(
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
         scores = _with_coverage(scores, h, _independent(rows, head_class), factors, plan)
-    fit = least_squares_of(gathered.statistics.train(0))
+    fit = least_squares_from_moments(gathered.statistics.train(0))
     return Recovery(
         factors=scores,
         latents=_latents(h, gathered, factors, group, plan),

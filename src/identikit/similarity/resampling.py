@@ -37,7 +37,7 @@ from identikit.similarity.scores import (
     explained,
     explained_by_turning,
     linear_map,
-    procrustes,
+    scaled_rotation,
     unbiased_hsic,
 )
 from identikit.statistics.bootstrap import Bootstrap, Statistic
@@ -75,7 +75,7 @@ class Fit:
                 linear_map(train, a, penalty=penalties[0]),
                 linear_map(back, b, penalty=penalties[1]),
             ),
-            turned=(procrustes(train), procrustes(back)),
+            turned=(scaled_rotation(train), scaled_rotation(back)),
             cca=canonical(train, a.whiten, b.whiten),
             svcca=canonical(train, a.whiten_top, b.whiten_top),
         )

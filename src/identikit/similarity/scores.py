@@ -226,7 +226,7 @@ def linear_map(train: Pair, space: Space, *, penalty: float = 0.0) -> Float[Tens
     return torch.cholesky_solve(train.ab, torch.linalg.cholesky(ridged))
 
 
-def procrustes(train: Pair) -> Procrustes:
+def scaled_rotation(train: Pair) -> Procrustes:
     """The scaled rotation from a to b; the narrower is filled up with zero columns."""
     return Procrustes.of(train.ab, norm=train.aa.trace().item())
 

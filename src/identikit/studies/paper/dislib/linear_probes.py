@@ -113,7 +113,7 @@ def gather(seen: Seen, targets: Targets) -> FoldMoments:
 
 def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | None) -> Maps:
     """The paper's map, ours, and ours of what a head covers and of the rest, if there is one."""
-    plain = linear.least_squares(statistics.train(0))
+    plain = linear.least_squares_from_moments(statistics.train(0))
     coefficients, intercepts, names = [plain.coefficient], [plain.intercept], [PAPER]
     discriminants: dict[tuple[str, int], Discriminant] = {}
     for name, basis in _bases(coverage):
