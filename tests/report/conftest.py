@@ -49,7 +49,7 @@ def sphere() -> tuple[np.ndarray, np.ndarray]:
 def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) -> list[Figure]:
     true, recovered = sphere
     angle = np.arctan2(true[:, 1], true[:, 0])
-    score = figures.FactorScore(
+    score = figures.FactorBar(
         name=HOSTILE,
         estimate=Estimate(0.8, 0.7, 0.9),
         ceiling=0.95,

@@ -112,7 +112,7 @@ def test_the_ball_hides_no_recovered_point_in_front() -> None:
 
 
 def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
-    score = figures.FactorScore(
+    score = figures.FactorBar(
         name="z1",
         estimate=Estimate(0.8, 0.7, 0.85),
         ceiling=0.9,
@@ -131,7 +131,7 @@ def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
 
 
 def test_bars_mention_only_what_they_show() -> None:
-    bare = figures.factor_bars([figures.FactorScore(name="z1", estimate=0.8)])
+    bare = figures.factor_bars([figures.FactorBar(name="z1", estimate=0.8)])
     assert not any(word in bare.caption for word in ("ceiling", "controls", "covers"))
 
 

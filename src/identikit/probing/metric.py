@@ -21,7 +21,7 @@ from identikit.features.inputs import parse_kind
 from identikit.probing import linear
 from identikit.probing.moments import FoldMoments, Moments, PartMoments, merge
 from identikit.probing.regression import Regression, fit_each
-from identikit.report.figures import FactorScore, Figure, factor_bars
+from identikit.report.figures import FactorBar, Figure, factor_bars
 
 MEAN = "mean"
 """What the mean over factors is called among them."""
@@ -128,7 +128,7 @@ class LinearRecovery(Metric):
             InputError: samples too few for every part to have two.
         """
         found = {name: value.item() for name, value in self.compute().items() if name != MEAN}
-        return factor_bars([FactorScore(name=n, estimate=value) for n, value in found.items()])
+        return factor_bars([FactorBar(name=n, estimate=value) for n, value in found.items()])
 
     @property
     def _widths(self) -> list[int]:

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from identikit.core.estimate import Estimate
 from identikit.probing.result import FactorScore, RecoveryScores
-from identikit.report.figures import FactorScore as Bar
-from identikit.report.figures import Figure, factor_bars
+from identikit.report.figures import FactorBar, Figure, factor_bars
 
 
 def recovery_bars(recovery: RecoveryScores, *, measure: str | None = None) -> Figure:
@@ -44,8 +43,8 @@ def _bar(
     *,
     ceiling: float | None,
     named: bool,
-) -> Bar:
-    return Bar(
+) -> FactorBar:
+    return FactorBar(
         name=f"{score.name} ({score.measure})" if named else score.name,
         estimate=score.estimate,
         ceiling=ceiling if score.measure == "R²" else None,

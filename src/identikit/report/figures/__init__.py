@@ -3,7 +3,7 @@
 Every function returns a `Figure`; change its name or words with `dataclasses.replace`.
 """
 
-from identikit.report.figures.bars import FactorScore, factor_bars
+from identikit.report.figures.bars import FactorBar, factor_bars
 from identikit.report.figures.groups import BarSeries, grouped_bars
 from identikit.report.figures.images import image_grid
 from identikit.report.figures.matrix import matrix
@@ -18,7 +18,7 @@ from identikit.report.style import Figure
 __all__ = [
     "BarSeries",
     "Curve",
-    "FactorScore",
+    "FactorBar",
     "Figure",
     "Points",
     "Spectrum",

@@ -30,7 +30,7 @@ LOWEST_SCORE = -0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FactorScore:
+class FactorBar:
     """How well one factor can be read out, and what to compare that with."""
 
     name: str
@@ -48,7 +48,7 @@ class FactorScore:
     """The same linear probe from something that did not learn: pixels, an untrained twin."""
 
 
-def factor_bars(scores: Sequence[FactorScore], *, score: str = "R²") -> Figure:
+def factor_bars(scores: Sequence[FactorBar], *, score: str = "R²") -> Figure:
     """A bar per factor with its interval, among ceiling, controls, chance and the covered part."""
     words = "; ".join(f"{s.name} {s.estimate}" for s in scores)
     caption = f"Bars: {score} on held-out samples with its 95 % interval."
@@ -97,7 +97,7 @@ class _Series:
         return values, down, up
 
 
-def _series(scores: Sequence[FactorScore]) -> list[_Series]:
+def _series(scores: Sequence[FactorBar]) -> list[_Series]:
     split = any(s.row_space is not None or s.complement is not None for s in scores)
     middle, thick = (-0.17, 0.36) if split else (0.0, 0.5)
     controls = dict.fromkeys(name for s in scores for name in s.controls)
@@ -128,7 +128,7 @@ def _limits(series: Sequence[_Series]) -> tuple[float, float]:
     return 1.05 * min(0.0, *values), 1.04 * max(1.0, *values)
 
 
-def _interactive(scores: Sequence[FactorScore], score: str) -> go.Figure:
+def _interactive(scores: Sequence[FactorBar], score: str) -> go.Figure:
     series = _series(scores)
     rows = [f"{plain(s.name)}<br>{s.estimate}" for s in scores]
     return interactive(
@@ -181,7 +181,7 @@ def _marks(series: _Series) -> go.Scatter:
     )
 
 
-def _static(scores: Sequence[FactorScore], score: str) -> Canvas:
+def _static(scores: Sequence[FactorBar], score: str) -> Canvas:
     series = _series(scores)
     with canvas(height=1.3 + 0.5 * len(scores)) as figure:
         axes = figure.subplots()

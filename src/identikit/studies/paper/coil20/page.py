@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from identikit.core.config import from_dict
 from identikit.core.estimate import Estimate, format_number
 from identikit.report.figures import (
-    FactorScore,
+    FactorBar,
     Figure,
     circle_scatter,
     factor_bars,
@@ -85,12 +85,12 @@ def _azimuth_section(result: Coil20Result, config: Coil20Config) -> Section:
 
 def _bar(
     result: Coil20Result, objective: Objective, score: str, ceiling: float | None
-) -> FactorScore:
+) -> FactorBar:
     def get(name: str) -> Estimate | None:
         scores = result.scores.get(name)
         return None if scores is None else getattr(scores, score)
 
-    return FactorScore(
+    return FactorBar(
         name=LABELS[objective],
         estimate=getattr(result.scores[objective], score),
         ceiling=ceiling,
@@ -105,7 +105,7 @@ def _by_object_section(result: Coil20Result, objective: Objective, arrays: Saved
         n: result.scores[n].azimuth_by_object for n in (*CONTROLS, *LABELS) if n in result.scores
     }
     bars = [
-        FactorScore(
+        FactorBar(
             name=f"object {o + 1}",
             estimate=by_object[objective][o],
             ceiling=result.symmetry[o] if objective == TURNED else None,

@@ -14,7 +14,7 @@ from identikit.core.estimate import Estimate, Spread
 from identikit.probing.plot import recovery_figures
 from identikit.probing.recovery import Recovery
 from identikit.report.figures import (
-    FactorScore,
+    FactorBar,
     Figure,
     Points,
     factor_bars,
@@ -156,7 +156,7 @@ def _bars(lines: list[Line]) -> Figure:
     """Bars of one encoder; what pixels reach is in the tables."""
     world, encoder = lines[0].world, lines[0].encoder
     bars = [
-        FactorScore(
+        FactorBar(
             name=f"{line.factor} ({line.measure})",
             estimate=line.score,
             row_space=line.row_space,
