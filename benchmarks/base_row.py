@@ -26,7 +26,7 @@ from identikit.core.randomness import stream
 from identikit.encoders.mlp import MLP
 from identikit.objectives.curriculum import build_head
 from identikit.runs.provenance import machine, versions
-from identikit.training.fit import Fit, fit
+from identikit.training.fit import Fit, fit_network
 from identikit.training.recipes import RECIPES, Recipe, recipe
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.world import ClusterWorld
@@ -64,7 +64,7 @@ class BaseRow:
         config = self.recipe.training
         if steps is not None:
             config = dataclasses.replace(config, steps=steps)
-        return fit(
+        return fit_network(
             self.encoder,
             self.head,
             draw=self.draw,

@@ -76,9 +76,9 @@ def one_penalty(
     penalty = (1 / weight.sum(dim=1, keepdim=True)).expand(-1, h.shape[1])
 
     start = clock()
-    found = logistic.fit(h, tasks, task=torch.arange(len(labels)), penalty=penalty)
+    found = logistic.fit_logistic(h, tasks, task=torch.arange(len(labels)), penalty=penalty)
     ours = clock() - start
-    exact = logistic.fit(
+    exact = logistic.fit_logistic(
         h,
         tasks,
         task=torch.tensor(some),
@@ -184,7 +184,7 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Fit
         correlations=correlations,
     )
     everything = Tasks(label=label[None], weight=torch.ones(1, len(x)), classes=torch.full((1,), 2))
-    fitted = logistic.fit(
+    fitted = logistic.fit_logistic(
         x,
         everything,
         task=torch.zeros(1, dtype=torch.long),

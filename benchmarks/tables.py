@@ -29,7 +29,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.run import make_world
 from identikit.studies.sweeps.result import SweepResult
 from identikit.studies.sweeps.study import SWEEP
-from identikit.training.fit import CHUNK, fit
+from identikit.training.fit import CHUNK, fit_network
 from identikit.training.recipes import recipe
 
 RESULTS = Path(__file__).parent / "results"
@@ -66,7 +66,7 @@ def seconds_per_step(config: SimulationConfig, steps: int) -> float:
 
     def seconds(count: int) -> float:
         training = replace(paper.training, steps=count)
-        return fit(encoder, head, draw=draw, config=training, seed=0).seconds
+        return fit_network(encoder, head, draw=draw, config=training, seed=0).seconds
 
     seconds(CHUNK)  # warm-up
     return seconds(steps) / steps

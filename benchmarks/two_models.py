@@ -29,7 +29,7 @@ from identikit.objectives.curriculum import build_head
 from identikit.runs.provenance import machine, versions
 from identikit.similarity.comparison import Comparison
 from identikit.training.config import TrainingConfig
-from identikit.training.fit import fit
+from identikit.training.fit import fit_network
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.world import ClusterWorld
 
@@ -96,7 +96,7 @@ def trained(model: Model, x: torch.Tensor) -> dict[str, Any]:
 
     if model.steps:
         config = replace(TrainingConfig(), steps=model.steps)
-        fit(encoder, head, draw=draw, config=config, seed=seed)
+        fit_network(encoder, head, draw=draw, config=config, seed=seed)
     with torch.no_grad():
         h = head.features(encoder(x))
     return {"h": h, "W": head.rows().detach(), "head_class": world.class_of_label}

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from identikit.probing import logistic
-from identikit.probing.logistic import Fitted, Tasks, fit, search
+from identikit.probing.logistic import Fitted, Tasks, fit_logistic, search
 
 N, P = 300, 8
 
@@ -36,7 +36,7 @@ def reference(x: Tensor, y: Tensor, weight: Tensor, penalty: float) -> tuple[flo
 
 def solve(x: Tensor, tasks: Tasks, task: list[int], penalty: list[float]) -> Fitted:
     q = torch.tensor(penalty, dtype=torch.float64)[:, None].expand(-1, x.shape[1])
-    return fit(x, tasks, task=torch.tensor(task), penalty=q)
+    return fit_logistic(x, tasks, task=torch.tensor(task), penalty=q)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 6])
@@ -112,8 +112,10 @@ def test_penalties_of_each_coordinate_are_a_change_of_units() -> None:
     x, y = normal(N, P), labels(normal(N, P), 2, seed=3)
     units = torch.logspace(-2, 2, P, dtype=torch.float64)
     tasks = Tasks(label=y[None], weight=torch.ones(1, N).double(), classes=torch.tensor([2]))
-    plain = fit(x, tasks, task=torch.zeros(1).long(), penalty=torch.full((1, P), 1e-2))
-    moved = fit(x * units, tasks, task=torch.zeros(1).long(), penalty=1e-2 * units[None].square())
+    plain = fit_logistic(x, tasks, task=torch.zeros(1).long(), penalty=torch.full((1, P), 1e-2))
+    moved = fit_logistic(
+        x * units, tasks, task=torch.zeros(1).long(), penalty=1e-2 * units[None].square()
+    )
     torch.testing.assert_close(moved.logits(x * units), plain.logits(x), rtol=0, atol=2e-3)
 
 

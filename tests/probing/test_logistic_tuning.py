@@ -56,7 +56,7 @@ def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
     losses = reference(x, tasks, judged)
     assert found.tolist() == losses.argmin(axis=1).tolist()
     assert len(set(found.tolist())) > 1
-    again = logistic.fit(
+    again = logistic.fit_logistic(
         x,
         Tasks(
             label=tasks.label[::FOLDS],
@@ -105,9 +105,9 @@ def test_a_search_that_starts_warm_ends_where_a_cold_one_does(
     """A start that suits a strong penalty promises little by the Hessian's bound."""
     x, tasks, _, grid = problem
     task, rough = torch.arange(len(tasks)), 3e-4
-    strong = logistic.fit(x, tasks, task=task, penalty=grid[5].repeat(len(tasks), 1))
+    strong = logistic.fit_logistic(x, tasks, task=task, penalty=grid[5].repeat(len(tasks), 1))
     weak = {"task": task, "penalty": grid[6].repeat(len(tasks), 1)}
     start = logistic.Start(strong.weight, strong.bias)
-    found = logistic.fit(x, tasks, **weak, start=start, tolerance=rough)
-    exact = logistic.fit(x, tasks, **weak, tolerance=1e-9)
+    found = logistic.fit_logistic(x, tasks, **weak, start=start, tolerance=rough)
+    exact = logistic.fit_logistic(x, tasks, **weak, tolerance=1e-9)
     assert (found.objective / exact.objective).max() < 1.05

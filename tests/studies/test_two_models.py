@@ -13,7 +13,7 @@ from identikit.encoders.mlp import MLP
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.curriculum import build_head
 from identikit.training.config import TrainingConfig
-from identikit.training.fit import fit
+from identikit.training.fit import fit_network
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.world import ClusterWorld
 
@@ -31,7 +31,7 @@ def trained(world: ClusterWorld, x: Tensor, *, seed: int, steps: int) -> tuple[T
         return sample.x, sample.label
 
     if steps:
-        fit(encoder, head, draw=draw, config=TrainingConfig(steps=steps), seed=seed)
+        fit_network(encoder, head, draw=draw, config=TrainingConfig(steps=steps), seed=seed)
     with torch.no_grad():
         return head.features(encoder(x)), head.rows().detach()
 

@@ -21,7 +21,7 @@ from identikit.objectives.head import Head, SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
-from identikit.training.fit import CHUNK, Fit, Progress, TrainingError, fit
+from identikit.training.fit import CHUNK, Fit, Progress, TrainingError, fit_network
 from identikit.training.optimizers import Optimizers
 
 LABELS, DIM = 40, 3
@@ -58,7 +58,7 @@ def train(
     encoder: nn.Module, head: SoftmaxHead, *, config: TrainingConfig = CONFIG, **options: Any
 ) -> Fit:
     """A fit in which no time passes unless a clock is given."""
-    return fit(
+    return fit_network(
         encoder, head, **({"draw": draw, "seed": 1, "clock": Clock()} | options), config=config
     )
 

@@ -65,7 +65,7 @@ def classify(
     best, start = _best(x, labels, classes, grid, folds, correlations)
     penalty = grid[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
-    found = logistic.fit(
+    found = logistic.fit_logistic(
         x,
         Tasks(label=labels, weight=everything, classes=classes),
         task=torch.arange(len(labels)),

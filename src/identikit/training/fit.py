@@ -105,7 +105,7 @@ class Fit:
     the last record, and scores."""
 
 
-def fit(
+def fit_network(
     encoder: nn.Module,
     head: Objective,
     *,

@@ -36,7 +36,7 @@ from identikit.studies.paper.dislib.result import DisLibResult
 from identikit.studies.paper.dislib.study import DISLIB, DISLIB_CELL
 from identikit.studies.paper.dislib.summary import finished, lines_of, over_repetitions, transfer
 from identikit.theory.coverage import head_row_space
-from identikit.training.fit import fit
+from identikit.training.fit import fit_network
 from identikit.worlds.grids.grid import Grid, GridFactor, ImageGrid, levelled
 from identikit.worlds.grids.split import split_rows
 
@@ -191,10 +191,10 @@ def test_a_cell_that_was_stopped_goes_on_where_it_was(
         def interrupt(_: Any) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-        return fit(*args, **options | {"on_progress": interrupt})
+        return fit_network(*args, **options | {"on_progress": interrupt})
 
     with monkeypatch.context() as patch:
-        patch.setattr(cell_module, "fit", stopped)
+        patch.setattr(cell_module, "fit_network", stopped)
         stopped_cell = run_and_report(DISLIB_CELL, TINY, root=tmp_path / "stopped")
     assert stopped_cell.run.interrupted
     assert stopped_cell.result.headline.word == "Undecided"

@@ -31,7 +31,7 @@ TOLERANCE = 1e-6
 """Share of the loss that the next step may still promise; what is left is a few times that."""
 
 
-def fit(
+def fit_logistic(
     x: Float[Tensor, "n p"],
     tasks: Tasks,
     *,

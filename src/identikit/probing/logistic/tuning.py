@@ -11,7 +11,7 @@ from torch import Tensor
 
 from identikit.probing.logistic.batch import BUDGET, Correlations
 from identikit.probing.logistic.problem import Start, Tasks, losses
-from identikit.probing.logistic.search import fit
+from identikit.probing.logistic.search import fit_logistic
 
 ROUGH = 3e-4
 """Tolerance of the fits."""
@@ -36,7 +36,7 @@ def chosen(
         judged: Weights of the rows that each fold holds out.
         folds: Tasks of a group.
         grid: Penalties of each coordinate.
-        correlations: As for `fit`.
+        correlations: As for `fit_logistic`.
     """
     groups, size = len(tasks) // folds, len(x) * int(tasks.classes.max())
     at_once = max(1, BUDGET // (folds * len(grid) * size))
@@ -47,7 +47,7 @@ def chosen(
     for first in range(0, groups, at_once):
         own = torch.arange(first * folds, min(first + at_once, groups) * folds)
         task = own.repeat_interleave(len(grid))
-        found = fit(
+        found = fit_logistic(
             x,
             tasks,
             task=task,

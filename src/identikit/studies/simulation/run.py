@@ -45,7 +45,7 @@ from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, expl
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import loss_sensitivity
-from identikit.training.fit import Draw, Fit, Progress, fit
+from identikit.training.fit import Draw, Fit, Progress, fit_network
 from identikit.worlds.world import ClusterWorld, WorldSample
 
 OPTIMUM_SAMPLES = 2048
@@ -178,7 +178,7 @@ def train(
             scores["excess_loss"] = _excess(world, live_posterior, h, objective).value
         return scores
 
-    trained = fit(
+    trained = fit_network(
         encoder,
         objective,
         draw=_draw(config, world),

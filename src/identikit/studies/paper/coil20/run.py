@@ -30,7 +30,7 @@ from identikit.studies.paper.coil20.linear_probes import (
 )
 from identikit.studies.paper.coil20.result import Coil20Measured, Training
 from identikit.theory.coverage import head_row_space
-from identikit.training.fit import Progress, fit
+from identikit.training.fit import Progress, fit_network
 from identikit.worlds.coil20 import Coil20, load_coil20
 from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
@@ -154,7 +154,7 @@ class _Cell:
             named = head.logits(encoder(self.data.images[held_out])).argmax(1)
             return {"accuracy": float((named == self.data.object[held_out]).double().mean())}
 
-        fitted = fit(
+        fitted = fit_network(
             encoder,
             head,
             draw=draw,

@@ -30,7 +30,7 @@ from identikit.studies.paper.dislib.result import CellResult
 from identikit.studies.paper.dislib.sources import image_grid
 from identikit.studies.paper.dislib.summary import UNTRAINED
 from identikit.theory.coverage import head_row_space
-from identikit.training.fit import Fit, fit
+from identikit.training.fit import Fit, fit_network
 from identikit.worlds.grids.grid import ImageGrid
 from identikit.worlds.grids.split import split_rows
 
@@ -132,7 +132,7 @@ class Cell:
             self.seen.encoder.dim,
             generator=self.stream("head"),
         ).to(device)
-        fitted = fit(
+        fitted = fit_network(
             self.seen,
             head,
             draw=self._draw,

@@ -208,7 +208,7 @@ def _fit(
         penalty, start = _chosen(
             x, present, units, folds=procedure.folds, correlations=correlations
         )
-    fitted = logistic.fit(
+    fitted = logistic.fit_logistic(
         x,
         _tasks(present, torch.ones(1, len(x))),
         task=torch.zeros(1, dtype=torch.long),
