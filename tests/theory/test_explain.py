@@ -10,7 +10,7 @@ import pytest
 
 from identikit.core.errors import InputError
 from identikit.theory.assumptions import AssumptionCheck
-from identikit.theory.explain import Cause, Experiment, Explanation, Variation, explain
+from identikit.theory.explain import Cause, Experiment, Explanation, Variation, explain_gap
 from identikit.theory.sensitivity import Sensitivity
 
 BASE = Sensitivity(
@@ -126,7 +126,7 @@ PLANTED: list[tuple[Given, Cause]] = [
 
 @pytest.mark.parametrize(("given", "cause"), PLANTED)
 def test_a_planted_cause_is_named(given: Given, cause: Cause) -> None:
-    assert explain(**given).cause is cause
+    assert explain_gap(**given).cause is cause
 
 
 LOOK_ALIKES: list[tuple[Given, tuple[Cause, ...]]] = [
@@ -164,75 +164,75 @@ LOOK_ALIKES: list[tuple[Given, tuple[Cause, ...]]] = [
 def test_a_look_alike_stays_undecided_and_lists_what_is_possible(
     given: Given, possible: tuple[Cause, ...]
 ) -> None:
-    got = explain(**given, command=COMMAND)
+    got = explain_gap(**given, command=COMMAND)
     assert got.cause is Cause.UNDECIDED
     assert got.possible == possible
     assert got.next_command == f"{COMMAND} --diagnose"
-    assert explain(**given).next_command is None
+    assert explain_gap(**given).next_command is None
 
 
 def test_an_oracle_that_gets_there_leaves_the_optimiser() -> None:
-    got = explain(**NARROW, experiments=(tried(ORACLE, 0.999),))
+    got = explain_gap(**NARROW, experiments=(tried(ORACLE, 0.999),))
     assert got.cause is Cause.OPTIMISER
     assert "The encoder is not in the way" in got.sentence
     ways = (tried(ORACLE, 0.999), tried(LONGER, 0.9, 0.18), tried(WIDER, 0.99, 0.02))
-    assert "does not find that from labels" in explain(**NARROW, experiments=ways).sentence
+    assert "does not find that from labels" in explain_gap(**NARROW, experiments=ways).sentence
 
 
 def test_what_nothing_helps_is_unknown() -> None:
     ways = (tried(ORACLE, 0.999), tried(LONGER, 0.9, 0.18), tried(RESTART, 0.9, 0.19))
-    got = explain(**NARROW, experiments=ways)
+    got = explain_gap(**NARROW, experiments=ways)
     assert got.cause is Cause.UNKNOWN
     assert "a longer run ((a longer run)): R² is 0.900, excess 0.18" in got.sentence
 
 
 def test_where_the_optimum_is_below_one_the_world_is_named_beside_the_cause() -> None:
-    got = explain(**LAPLACE_WORLD, r2=0.8, excess=0.3)
+    got = explain_gap(**LAPLACE_WORLD, r2=0.8, excess=0.3)
     assert got.cause is Cause.UNDECIDED
     assert "from 1 to 0.940 (not so here: labels are uniform: 7 : 1)" in got.sentence
 
 
 def test_whether_the_loss_has_arrived_is_decided_before_the_score() -> None:
     def arrived(excess: float | None, **given: Any) -> bool | None:
-        found: Explanation = explain(**(LAPLACE_WORLD | given), excess=excess)
+        found: Explanation = explain_gap(**(LAPLACE_WORLD | given), excess=excess)
         return found.arrived
 
     assert arrived(0.066, r2=0.94) is True
     assert arrived(0.13, r2=0.94) is False
     assert arrived(None, r2=0.94) is None
-    full = explain(**PAPER, r2=0.99, excess=0.05)
+    full = explain_gap(**PAPER, r2=0.99, excess=0.05)
     assert (full.cause, full.arrived) == (Cause.NONE, False)
     assert "still 0.05 nats above the optimum" in full.sentence
 
 
 def test_noise_in_rows_is_no_fault_of_h() -> None:
     given = LAPLACE_WORLD | {"r2": 0.94, "excess": 0.1}
-    assert explain(**given).cause is Cause.UNDECIDED
-    assert explain(**given, row_noise=0.035).cause is Cause.WORLD
+    assert explain_gap(**given).cause is Cause.UNDECIDED
+    assert explain_gap(**given, row_noise=0.035).cause is Cause.WORLD
 
 
 def test_the_optimum_s_own_excess_is_not_held_against_the_run() -> None:
     given: Given = {"r2": 0.8, "ceiling_r2": 0.85, "excess": 0.08, "sensitivity": FAR}
     flat = dataclasses.replace(FAR, ceiling_excess=0.079)
-    assert explain(**given).possible[0] is Cause.OPTIMISER
-    assert explain(**given | {"sensitivity": flat}).possible[0] is Cause.FLAT_LOSS
+    assert explain_gap(**given).possible[0] is Cause.OPTIMISER
+    assert explain_gap(**given | {"sensitivity": flat}).possible[0] is Cause.FLAT_LOSS
 
 
 def test_a_soft_ceiling_leaves_room() -> None:
     given = LAPLACE_WORLD | {"r2": 0.905, "excess": 0.066}
-    assert explain(**given).cause is Cause.UNDECIDED
-    assert explain(**given, ceiling_spread=0.02).cause is Cause.WORLD
+    assert explain_gap(**given).cause is Cause.UNDECIDED
+    assert explain_gap(**given, ceiling_spread=0.02).cause is Cause.WORLD
 
 
 def test_noise_in_the_excess_is_allowed_for() -> None:
     given: Given = {"r2": 0.9, "ceiling_r2": 1.0, "excess": 0.015, "sensitivity": BASE}
-    assert explain(**given).cause is Cause.UNKNOWN
-    assert explain(**given, excess_standard_error=0.01).cause is Cause.UNDECIDED
+    assert explain_gap(**given).cause is Cause.UNKNOWN
+    assert explain_gap(**given, excess_standard_error=0.01).cause is Cause.UNDECIDED
 
 
 def test_what_the_head_does_not_see_is_called_inductive_bias() -> None:
     given = LAPLACE_WORLD | {"ceiling_r2": 0.45, "r2": 0.45, "excess": 0.064}
-    got = explain(**given, r2_all=0.6)
+    got = explain_gap(**given, r2_all=0.6)
     assert got.cause is Cause.WORLD
     assert "all of h gives 0.600" in got.sentence
 
@@ -240,6 +240,6 @@ def test_what_the_head_does_not_see_is_called_inductive_bias() -> None:
 @pytest.mark.parametrize("value", [1.5, float("nan")])
 def test_impossible_scores_are_refused(value: float) -> None:
     with pytest.raises(InputError, match="r2 must be"):
-        explain(r2=value, ceiling_r2=1.0)
+        explain_gap(r2=value, ceiling_r2=1.0)
     with pytest.raises(InputError, match="ceiling_r2 must be"):
-        explain(r2=0.5, ceiling_r2=value)
+        explain_gap(r2=0.5, ceiling_r2=value)

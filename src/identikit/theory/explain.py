@@ -200,7 +200,7 @@ class _Context:
         return None if self.command is None else f"{self.command} --diagnose"
 
 
-def explain(
+def explain_gap(
     *,
     r2: float,
     ceiling_r2: float | None = None,

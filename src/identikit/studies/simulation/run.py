@@ -41,7 +41,7 @@ from identikit.studies.simulation.result import Evaluation, Measured, Prediction
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.coverage import class_rows, head_row_space
-from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain
+from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain_gap
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import loss_sensitivity
@@ -370,7 +370,7 @@ def explain_run(
     if measured.excess is None:
         return _explanation_of_oracle(measured)
     watched = measured.seen is not None  # else the network and its command are not the config's
-    return explain(
+    return explain_gap(
         r2=measured.r2_guaranteed,
         r2_all=None if measured.r2_row_space is None else measured.r2,
         ceiling_r2=prediction.ceiling.r2_latents,
