@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.runs.jobs import LONG, SHORT
 
-from identikit.runs.study import run
+from identikit.runs.study import run_study
 from identikit.studies.simulation.study import SIMULATE
 
 
@@ -14,5 +14,5 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the runs that a sweep makes if nothing happens to it."""
     root = tmp_path_factory.mktemp("undisturbed")
     for job in (LONG, SHORT):
-        run(SIMULATE, job.config, root=root)
+        run_study(SIMULATE, job.config, root=root)
     return root

@@ -34,7 +34,7 @@ from tests.runs.jobs import (
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, JobOutcome
 from identikit.runs.store import Run
-from identikit.runs.study import run, run_and_report
+from identikit.runs.study import run_and_report, run_study
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.study import PROBE
 
@@ -164,7 +164,7 @@ def test_a_run_of_a_sweep_is_drawn_when_its_own_command_is_given(
     tmp_path: Path, features: Path
 ) -> None:
     config = probes(features, 1)[0].config
-    made = run(PROBE, config, root=tmp_path)
+    made = run_study(PROBE, config, root=tmp_path)
     assert not made.found
     assert not (made.run.path / "report.html").exists()
     again = run_and_report(PROBE, config, root=tmp_path)

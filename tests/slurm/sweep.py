@@ -21,7 +21,7 @@ from tests.runs.jobs import (
 )
 
 from identikit.runs.slurm import slurm
-from identikit.runs.study import run
+from identikit.runs.study import run_study
 from identikit.studies.simulation.study import SIMULATE
 
 OPTIONS = ("partition=work", "time=10", "cpus=1")
@@ -59,7 +59,7 @@ def main(root: Path) -> None:
     assert {key for key, outcome in outcomes.items() if outcome.error} == {"bad"}
     assert len(submissions) == 4, "the killed job was not submitted again"
     for job in (LONG, SHORT):
-        run(SIMULATE, job.config, root=root / "serial")
+        run_study(SIMULATE, job.config, root=root / "serial")
         assert numbers_of(job, root) == numbers_of(job, root / "serial"), job.key
     print("equal to the serial runs")
 

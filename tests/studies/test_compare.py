@@ -14,7 +14,7 @@ from identikit import cli
 from identikit.core.errors import InputError
 from identikit.core.finding import Verdict
 from identikit.report.page import Page
-from identikit.runs.study import run
+from identikit.runs.study import run_study
 from identikit.studies.compare.config import CompareConfig
 from identikit.studies.compare.run import compare_files
 from identikit.studies.compare.study import COMPARE
@@ -42,7 +42,7 @@ def written(folder: Path, a: Arrays, b: Arrays) -> CompareConfig:
 
 
 def page_of(config: CompareConfig, folder: Path) -> Page:
-    return COMPARE.page_of(run(COMPARE, config, root=folder).run)
+    return COMPARE.page_of(run_study(COMPARE, config, root=folder).run)
 
 
 def test_files_with_heads_make_a_page_that_says_what_must_agree(tmp_path: Path) -> None:

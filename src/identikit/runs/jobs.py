@@ -15,7 +15,7 @@ from typing import Any
 
 from identikit.runs.registry import study_of
 from identikit.runs.store import Run
-from identikit.runs.study import run
+from identikit.runs.study import run_study
 
 TRIES = 3
 """How many workers a job may lose before it is given up."""
@@ -168,7 +168,7 @@ def _outcomes(
 def _work(job: Job, root: Path) -> JobOutcome:
     """Make one run; happens in a worker, which no failure of a job takes down."""
     try:
-        done = run(study_of(job.command), job.config, root=root, wait=True)
+        done = run_study(study_of(job.command), job.config, root=root, wait=True)
     except Exception as error:
         return _failure(_words(error))
     if done.run.interrupted:

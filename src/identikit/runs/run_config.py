@@ -6,8 +6,7 @@ from typing import Any
 from identikit.runs.config import StudyConfig
 from identikit.runs.registry import study_for
 from identikit.runs.store import DEFAULT_ROOT
-from identikit.runs.study import Done, Tell, quiet
-from identikit.runs.study import run as run_study
+from identikit.runs.study import Done, Tell, quiet, run_study
 
 
 def run(

@@ -151,7 +151,7 @@ class Done(Generic[R]):
         return one_screen(self.headline, self.findings)
 
 
-def run(
+def run_study(
     study: Study[Config, R],
     config: Config,
     *,
@@ -213,7 +213,7 @@ def run_and_report(
     open_executor: OpenExecutor = processes,
     wait: bool = False,
 ) -> Done[R]:
-    """The finished run of a config, made now unless found, with its page; takes what `run` takes.
+    """The finished run of a config, made now unless found, with its page; takes what `run_study` takes.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
@@ -222,7 +222,7 @@ def run_and_report(
     def finish(made: Run) -> None:
         draw(study.page_of(made), made)
 
-    done = run(
+    done = run_study(
         study,
         config,
         out=out,

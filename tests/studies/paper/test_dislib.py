@@ -23,7 +23,7 @@ from identikit.probing.result import FactorScore
 from identikit.report.page import render
 from identikit.runs.registry import page_of
 from identikit.runs.store import Run
-from identikit.runs.study import run, run_and_report
+from identikit.runs.study import run_and_report, run_study
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.dislib import cell as cell_module
 from identikit.studies.paper.dislib import pictures as pictures_module
@@ -97,7 +97,7 @@ TINY = CellConfig(
 
 
 def made(root: Path, config: CellConfig = TINY) -> Run:
-    return run(DISLIB_CELL, config, root=root).run
+    return run_study(DISLIB_CELL, config, root=root).run
 
 
 def readings_of(made: Run) -> Readings:
@@ -276,7 +276,7 @@ class Made:
 
 def table_of(root: Path, config: DisLibConfig = TABLE) -> Made:
     told: list[table.TableProgress] = []
-    done = run(DISLIB, config, root=root, tell=told.append, open_executor=in_a_thread)
+    done = run_study(DISLIB, config, root=root, tell=told.append, open_executor=in_a_thread)
     return Made(done.run, done.result, told)
 
 

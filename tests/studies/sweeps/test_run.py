@@ -19,7 +19,7 @@ from identikit.objectives.label_clustering import observations_needed
 from identikit.report.page import render
 from identikit.runs.jobs import JobOutcome
 from identikit.runs.store import PAGE_FILE, Run
-from identikit.runs.study import Done, Tell, run, run_and_report
+from identikit.runs.study import Done, Tell, run_and_report, run_study
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.study import SIMULATE
 from identikit.studies.sweeps import config as config_module
@@ -106,7 +106,7 @@ def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
 
     record = done.result.rows[0].runs[1]
     assert isinstance(record, RunRecord)
-    alone = run(SIMULATE, replace(TINY, seed=1), root=tmp_path)
+    alone = run_study(SIMULATE, replace(TINY, seed=1), root=tmp_path)
     assert alone.found
     assert (done.run.path.parent / record.path).samefile(alone.run.path)
     assert record.r2_latents == alone.result.r2_latents

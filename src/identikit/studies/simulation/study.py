@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from identikit.runs.provenance import command_line
-from identikit.runs.study import Arrays, Context, Done, Study, run
+from identikit.runs.study import Arrays, Context, Done, Study, run_study
 from identikit.studies.simulation.config import DiagnosisConfig, SimulationConfig
 from identikit.studies.simulation.diagnose import diagnose
 from identikit.studies.simulation.page import diagnosis_page, simulation_page
@@ -35,7 +35,7 @@ def _diagnose(config: DiagnosisConfig, context: Context) -> tuple[DiagnosisResul
     made: dict[str, Done[SimulationResult]] = {}
 
     def measure(varied: SimulationConfig) -> tuple[Prediction, Measured]:
-        done = run(SIMULATE, varied, root=context.root, tell=context.tell, wait=True)
+        done = run_study(SIMULATE, varied, root=context.root, tell=context.tell, wait=True)
         made[command_line("simulate", varied)] = done
         return done.result.prediction, done.result.measured
 

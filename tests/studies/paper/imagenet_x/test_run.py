@@ -15,8 +15,7 @@ from identikit.core.errors import InputError
 from identikit.features.shards import read_keys
 from identikit.report.page import render
 from identikit.runs.store import Run
-from identikit.runs.study import run as make_run
-from identikit.runs.study import run_and_report
+from identikit.runs.study import run_and_report, run_study
 from identikit.studies.paper.imagenet_x import run as run_module
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.reading import network_features, projected
@@ -172,9 +171,9 @@ def test_a_corrupt_image_stops_the_run_or_is_listed(
     paths[7].write_bytes(paths[7].read_bytes()[:300])
     changed = replace(config, images=tmp_path / "val").with_digest()
     with pytest.raises(InputError, match=paths[7].name):
-        make_run(IMAGENET_X, changed, root=tmp_path / "runs")
+        run_study(IMAGENET_X, changed, root=tmp_path / "runs")
     skipping = replace(changed, skip_corrupt=True)
-    result = make_run(IMAGENET_X, skipping, root=tmp_path / "runs").result
+    result = run_study(IMAGENET_X, skipping, root=tmp_path / "runs").result
     assert result.damaged == (paths[7].name,)
     assert result.images == 59
 
