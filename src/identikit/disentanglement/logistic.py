@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import softplus
 
-LEAST = -60.0
+LEAST_LOG_SHARE = -60.0
 """Log of a share below which it counts as this: arithmetic with denormal numbers is slow."""
 FEWEST = 0.05
 """Added to the covariance within levels, which may vanish, for the starting point."""
@@ -83,7 +83,7 @@ def _shares(f: Tensor, has: Tensor, levels: list[int], softmax: bool) -> tuple[T
     """Log-likelihood of each level (t,) and the shares (t, n), in the place of f."""
     if softmax:
         f = log_softmax(f, levels)
-        return (has * f).sum(dim=1), f.clamp_(min=LEAST).exp_()
+        return (has * f).sum(dim=1), f.clamp_(min=LEAST_LOG_SHARE).exp_()
     return (has * f - softplus(f)).sum(dim=1), f.sigmoid_()
 
 

@@ -20,7 +20,7 @@ from identikit.core.linalg import whitening
 
 CLEAR = 1.5
 """Least separation at which groups are taken for real."""
-LEAST = 5
+LEAST_GROUP_SIZE = 5
 """Labels in a group on average, at least; fewer, and little is won by sharing."""
 SAMPLES = 1000
 """Observations per label for the means; a tenth of them for the covariances."""
@@ -77,7 +77,10 @@ def cluster_labels(
     group = _leaders(means, covariances)
     if group is None:
         return LabelClusters(
-            group=None, groups=n_labels // LEAST, separation=0.0, observations=observations
+            group=None,
+            groups=n_labels // LEAST_GROUP_SIZE,
+            separation=0.0,
+            observations=observations,
         )
     for _ in range(3):
         distance = _distances(means, covariances, group)
@@ -132,7 +135,7 @@ def _leaders(mean: Tensor, covariance: Tensor) -> Tensor | None:
     group, free = torch.full_like(mean[:, 0], -1).long(), torch.ones_like(mean[:, 0]).bool()
     groups = 0
     while bool(free.any()):
-        if groups > 20 and LEAST * groups > n_labels - int(free.sum()):
+        if groups > 20 and LEAST_GROUP_SIZE * groups > n_labels - int(free.sum()):
             return None
         first = int(free.nonzero()[0])
         near = free & (_distance(mean, mean[first], covariance[first]) < 2 * chance)

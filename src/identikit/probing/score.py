@@ -50,7 +50,7 @@ from identikit.statistics.split import (
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.recovery_ceiling import Ceiling
 
-LEAST = 8
+LEAST_SAMPLES = 8
 LEAST_REFITS = 5
 FEW_GROUPS = 30
 """Held-out groups below which the status says that intervals are not quite sure."""
@@ -129,8 +129,8 @@ def score(
     _require_length("Z", factors.n_samples, len(h))
     for name, other in others.items():
         _require_length(f"control {name!r}", len(other), len(h))
-    if len(h) < LEAST:
-        raise InputError(f"H has {len(h)} samples; at least {LEAST} are needed to split.")
+    if len(h) < LEAST_SAMPLES:
+        raise InputError(f"H has {len(h)} samples; at least {LEAST_SAMPLES} are needed to split.")
 
     shown = None if items is None else as_labels(items, name="items", n=len(h))
     if shown is not None and len(torch.unique(shown)) < 2:

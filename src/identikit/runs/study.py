@@ -213,7 +213,7 @@ def run_and_report(
     open_executor: OpenExecutor = processes,
     wait: bool = False,
 ) -> Done[R]:
-    """The finished run of a config, made now unless found, with its page; takes what `run_study` takes.
+    """The finished run of a config, made now unless found, with its page; as for `run_study`.
 
     Raises:
         InputError: the output folder exists or is being written by another process.

@@ -26,7 +26,7 @@ from identikit.similarity.scores import Pair, Space
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
-LEAST = 16
+LEAST_COMMON_SAMPLES = 16
 FEW_GROUPS = 50
 """Fewer held-out groups leave intervals too narrow (`benchmarks/compare_calibration.py`)."""
 UNIT_NORM = 1e-3
@@ -78,10 +78,10 @@ def compare(
     A, W_a = _opened(A, head_a, head_class_a, "A")
     B, W_b = _opened(B, head_b, head_class_b, "B")
     matched = match_rows(len(A), len(B), keys_a=keys_a, keys_b=keys_b)
-    if len(matched.a) < LEAST:
+    if len(matched.a) < LEAST_COMMON_SAMPLES:
         raise InputError(
-            f"A and B have {len(matched.a)} samples in common; at least {LEAST} are needed to "
-            "fit maps on some and score them on others."
+            f"A and B have {len(matched.a)} samples in common; at least "
+            f"{LEAST_COMMON_SAMPLES} are needed to fit maps on some and score them on others."
         )
     rows = PairedRows.of(A, B, matched=matched)
     every = torch.arange(len(A)) if groups is None else as_labels(groups, name="groups", n=len(A))

@@ -14,7 +14,7 @@ from identikit.core.estimate import fixed
 from identikit.core.finding import Verdict, judge_interval
 from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
 
-CLOSE = 0.02
+PREDICTION_MARGIN = 0.02
 """Of the prediction, within which the interval of a score that has met it must lie."""
 FEW = 10
 """Training samples for each direction of a map, below which a shortfall may be theirs."""
@@ -45,7 +45,7 @@ def judge_similarity(comparison: Comparison, space: SpaceScores, score: Similari
     if target is None:
         return Verdict.MEASURED
     enough = space.rank_a != space.rank_b or not _few(comparison, space)
-    return judge_interval(score.estimate, target, within=CLOSE, enough=enough)
+    return judge_interval(score.estimate, target, within=PREDICTION_MARGIN, enough=enough)
 
 
 def explain_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
@@ -56,7 +56,7 @@ def explain_similarity(comparison: Comparison, space: SpaceScores, score: Simila
     silence = _silence(score.measure, space, comparison)
     if score.chance is not None and score.estimate.low <= score.chance:
         return "The interval reaches chance. " + silence
-    if score.ceiling is None or score.ceiling >= 1 - CLOSE:
+    if score.ceiling is None or score.ceiling >= 1 - PREDICTION_MARGIN:
         return silence
     return f"{silence} {_reason(score.measure)} allow {fixed(score.ceiling, 3)} at most."
 
@@ -65,7 +65,7 @@ def _against(target: float, comparison: Comparison, space: SpaceScores, score: S
     verdict = judge_similarity(comparison, space, score)
     if verdict is Verdict.AS_PREDICTED:
         return "As two optima on the same labels must."
-    if verdict is Verdict.UNDECIDED and score.estimate.high >= target - CLOSE:
+    if verdict is Verdict.UNDECIDED and score.estimate.high >= target - PREDICTION_MARGIN:
         return (
             "The interval leaves open whether this is what two optima on the same labels reach; "
             "more samples would tell."

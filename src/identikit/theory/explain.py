@@ -1,10 +1,10 @@
 """Why a run recovered what it did: a rule over measured numbers, in plain words.
 
 First the loss: a run has arrived where its excess, less that of the optimum and less the noise
-of single head rows, is no more than an error usually costs that moves R² by CLOSE. Only then is
-R² compared with its value at the optimum, and only a run that has arrived shows what the world
-allows. A gap is put down to the optimiser, a basin, the encoder, noise in rows or a flat loss
-where an experiment separates that cause from the others; else the others are named too.
+of single head rows, is no more than an error usually costs that moves R² by CEILING_MARGIN. Only
+then is R² compared with its value at the optimum, and only a run that has arrived shows what the
+world allows. A gap is put down to the optimiser, a basin, the encoder, noise in rows or a flat
+loss where an experiment separates that cause from the others; else the others are named too.
 The rules are ours; the quantities are those of `ceiling`, `bayes` and `sensitivity`.
 """
 
@@ -18,7 +18,7 @@ from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.recovery_ceiling import AS_GOOD
 from identikit.theory.sensitivity import Sensitivity
 
-CLOSE = 0.02
+CEILING_MARGIN = 0.02
 """R² within which a run counts as having reached its ceiling."""
 FLAT = 1 / 3
 """A gap that costs at most this share of an unstructured error of its size may lie where the
@@ -115,10 +115,10 @@ class Standing:
 
     @property
     def tolerance(self) -> float | None:
-        """Nats that usually go with an R² changed by CLOSE, or count as nothing."""
+        """Nats that usually go with an R² changed by CEILING_MARGIN, or count as nothing."""
         if self.sensitivity is None:
             return None
-        return max(AS_GOOD, CLOSE * self.sensitivity.equipartition)
+        return max(AS_GOOD, CEILING_MARGIN * self.sensitivity.equipartition)
 
     @property
     def arrived(self) -> bool | None:
@@ -135,7 +135,7 @@ class Standing:
     @property
     def full(self) -> bool:
         """Whether the optimum recovers all of the latents."""
-        return self.ceiling_r2 >= 1 - CLOSE
+        return self.ceiling_r2 >= 1 - CEILING_MARGIN
 
     def distance(self, r2: float, excess: float | None) -> float | None:
         """What is left to explain of another run, in the unit in which this one falls short."""
@@ -269,7 +269,7 @@ def explain_gap(
         excess=None if excess is None else excess - max(0.0, row_noise),
         standard_error=excess_standard_error,
         sensitivity=sensitivity,
-        margin=max(CLOSE, 2 * ceiling_spread),
+        margin=max(CEILING_MARGIN, 2 * ceiling_spread),
     )
     context = _Context(
         standing=standing,
@@ -315,7 +315,7 @@ def _at_the_ceiling(context: _Context) -> Explanation:
     standing = context.standing
     if standing.full:
         sentence = (
-            f"Recovered {fixed(standing.r2, 3)}, within {CLOSE} of the "
+            f"Recovered {fixed(standing.r2, 3)}, within {CEILING_MARGIN} of the "
             f"{fixed(standing.ceiling_r2, 3)} that "
             "theory predicts."
         )
@@ -335,7 +335,7 @@ def _at_the_ceiling(context: _Context) -> Explanation:
 def _nats_left(standing: Standing) -> str:
     return (
         f"The loss is still {standing.above:.2g} nats above the optimum (an error that moves R² by "
-        f"{CLOSE} usually costs {standing.tolerance:.2g})"
+        f"{CEILING_MARGIN} usually costs {standing.tolerance:.2g})"
     )
 
 

@@ -25,7 +25,7 @@ LEADING = 96
 """Eigenvectors of the shared correlations."""
 SAMPLE = 2
 """Rows for each column, from which they are found."""
-LEAST = 1e-3
+LEAST_REST = 1e-3
 """Of the other eigenvalues, where hardly anything varies along them."""
 NEVER = -1e9
 """Logit of a class that a task lacks, while it is searched for."""
@@ -118,7 +118,7 @@ class Batch:
             bound=bound,
             axes=correlations.axes,
             along=1 / (1 - t + t * correlations.values),
-            beside=1 / (1 - t + t * correlations.rest).clamp(min=LEAST),
+            beside=1 / (1 - t + t * correlations.rest).clamp(min=LEAST_REST),
         )
 
     def only(self, kept: Tensor) -> "Batch":

@@ -19,7 +19,7 @@ from identikit.disentanglement.table import cut
 
 BINS = 20
 """Levels of equal mass that factors of numbers are cut into."""
-MOST, LEAST, NUMBERS = 10_000, 1_000, 1 << 20
+MOST_ROWS, LEAST_ROWS, NUMBERS = 10_000, 1_000, 1 << 20
 """Rows at most, rows at least, and numbers in between: boosted trees take seconds for each
 million."""
 SEEDED: dict[str, Callable[..., Any]] = {
@@ -54,7 +54,7 @@ def classic_scores(
 ) -> tuple[ClassicScore, ...]:
     """All of them, from a random part of the samples where these are many."""
     n, d = h.shape
-    rows = min(n, MOST, max(LEAST, NUMBERS // d))
+    rows = min(n, MOST_ROWS, max(LEAST_ROWS, NUMBERS // d))
     chosen = torch.randperm(n, generator=stream(seed, "classic rows"))[:rows].sort().values
     codes = h[chosen].double().numpy()
     levels = np.stack([_levels(f.kind, f.values[chosen].numpy()) for f in factors.values()], axis=1)

@@ -12,7 +12,7 @@ from identikit.runs.provenance import command_line
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Measured, Prediction
 from identikit.studies.simulation.run import expected_seconds, explain_run
-from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, Variation
+from identikit.theory.explain import CEILING_MARGIN, Cause, Experiment, Explanation, Variation
 
 LONGER = 4
 """Times as many steps."""
@@ -117,7 +117,7 @@ def diagnose(config: SimulationConfig, *, measure: Measure, budget: float) -> Di
     """
     prediction, measured = measure(config)
     found = explain_run(config, prediction, measured)
-    short = prediction.ceiling.r2_latents - measured.r2_guaranteed > CLOSE
+    short = prediction.ceiling.r2_latents - measured.r2_guaranteed > CEILING_MARGIN
     experiments: list[Experiment] = []
     made: list[Plan] = []
     left_out: list[Plan] = []

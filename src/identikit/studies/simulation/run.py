@@ -41,7 +41,7 @@ from identikit.studies.simulation.result import Evaluation, Measured, Prediction
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.coverage import class_rows, head_row_space
-from identikit.theory.explain import CLOSE, Cause, Experiment, Explanation, explain_gap
+from identikit.theory.explain import CEILING_MARGIN, Cause, Experiment, Explanation, explain_gap
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import loss_sensitivity
@@ -395,7 +395,7 @@ def explain_run(
 
 def _explanation_of_oracle(measured: Measured) -> Explanation:
     r2, stopped = measured.r2, measured.interrupted
-    if r2 >= 1 - CLOSE:
+    if r2 >= 1 - CEILING_MARGIN:
         sentence = (
             f"Told the true latents, the encoder learns to find them (R² {fixed(r2, 3)}): "
             "neither it "

@@ -14,7 +14,7 @@ from identikit.studies.sweeps.records import RunRecord
 from identikit.studies.sweeps.result import SweepResult
 from identikit.studies.sweeps.summary import RowSummary, word_for
 from identikit.studies.sweeps.sweep import Axis
-from identikit.theory.explain import CLOSE
+from identikit.theory.explain import CEILING_MARGIN
 
 
 def sweep_page(run: Run, result: SweepResult) -> Page:
@@ -41,8 +41,8 @@ def sweep_page(run: Run, result: SweepResult) -> Page:
                     "The ceiling is the mean over the seeds' worlds of what a perfect learner of "
                     "this width would score.",
                     "A row that stays more than "
-                    f"{CLOSE} below its ceiling is explained by the run of median gap, and by an "
-                    "oracle: the same encoder trained on the true latents.",
+                    f"{CEILING_MARGIN} below its ceiling is explained by the run of median gap, and "
+                    "by an oracle: the same encoder trained on the true latents.",
                     "`identikit report FOLDER --runs` draws the page of every run.",
                 ),
             ),

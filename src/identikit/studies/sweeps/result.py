@@ -8,7 +8,7 @@ from identikit.core.finding import Finding, Headline, Tone, Verdict, listed
 from identikit.studies.sweeps.records import RowRecord
 from identikit.studies.sweeps.summary import RowSummary, summarise
 from identikit.studies.sweeps.sweep import Axis
-from identikit.theory.explain import CLOSE
+from identikit.theory.explain import CEILING_MARGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def rows_headline(lines: Sequence[RowSummary]) -> Headline:
     n, there = len(lines), sum(line.verdict is Verdict.AS_PREDICTED for line in lines)
     decided = sum(line.verdict is not Verdict.UNDECIDED for line in lines)
     share = f"All {n}" if there == n else f"{there} of {n}"
-    parts = [f"{share} rows are within {CLOSE} of their ceiling"]
+    parts = [f"{share} rows are within {CEILING_MARGIN} of their ceiling"]
     for verdict, words in _OFF.items():
         names = [line.row.key for line in lines if line.verdict is verdict]
         parts += [f"{words}: {listed(names)}"] if names else []

@@ -22,7 +22,7 @@ from identikit.studies.sweeps.records import FailedRun, Record, RunRecord
 from identikit.studies.sweeps.result import SweepResult
 from identikit.studies.sweeps.summary import summarise, typical_run
 from identikit.studies.sweeps.sweep import Row, with_seed
-from identikit.theory.explain import CLOSE
+from identikit.theory.explain import CEILING_MARGIN
 
 
 def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]:
@@ -77,7 +77,7 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
 def _oracle(row: Row, board: SweepProgress) -> Job | None:
     """The same encoder trained on the true latents, where a row stayed below its ceiling."""
     line = summarise(board.row(row))
-    if line.gap is None or line.gap <= CLOSE or row.config.target == "latents":
+    if line.gap is None or line.gap <= CEILING_MARGIN or row.config.target == "latents":
         return None
     config = with_seed(row.config, typical_run(line.row.done).seed).as_oracle()
     return _job(oracle_key(row), config)

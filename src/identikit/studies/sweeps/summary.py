@@ -12,7 +12,7 @@ from identikit.core.estimate import Spread, fixed, with_ends
 from identikit.core.finding import Control, Finding, Verdict, judge_prediction
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.sweeps.records import RowRecord, RunRecord
-from identikit.theory.explain import CLOSE, Cause
+from identikit.theory.explain import CEILING_MARGIN, Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class RowSummary:
     def at_ceiling(self) -> bool:
         """Whether the mean counts as having reached the ceiling: in loss as well as in R²."""
         arrived = self.cause in (Cause.NONE, Cause.WORLD)
-        return arrived and self.gap is not None and abs(self.gap) <= CLOSE
+        return arrived and self.gap is not None and abs(self.gap) <= CEILING_MARGIN
 
     @property
     def verdict(self) -> Verdict:
@@ -102,7 +102,7 @@ class RowSummary:
 
 def typical_run(runs: Sequence[RunRecord]) -> RunRecord:
     """The run that speaks for its row: of (lower) median gap among those off their ceiling."""
-    off = [run for run in runs if abs(run.gap) > CLOSE] or runs
+    off = [run for run in runs if abs(run.gap) > CEILING_MARGIN] or runs
     return sorted(off, key=lambda run: run.gap)[(len(off) - 1) // 2]
 
 
@@ -150,17 +150,17 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
     gap = fmean(run.gap for run in done)
     typical = typical_run(done)
     top, got = typical.ceiling, typical.recovered
-    if abs(gap) <= CLOSE and top >= 1 - CLOSE:
+    if abs(gap) <= CEILING_MARGIN and top >= 1 - CEILING_MARGIN:
         return Cause.NONE, "At its ceiling."
-    if abs(gap) <= CLOSE and typical.at_optimum:
+    if abs(gap) <= CEILING_MARGIN and typical.at_optimum:
         return Cause.WORLD, (
             f"Recovered {fixed(got, 3)}, as much as cross-entropy identifies in this world "
             "(ceiling "
             f"{fixed(top, 3)})."
         )
     cause, words = typical.cause, typical.explanation
-    affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CLOSE
-    if typical.normalized and affine and abs(typical.gap) > CLOSE:
+    affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CEILING_MARGIN
+    if typical.normalized and affine and abs(typical.gap) > CEILING_MARGIN:
         cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {fixed(typical.r2_latents, 3)}, as predicted; a scaled "
@@ -169,7 +169,7 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
         )
     if isinstance(row.oracle, RunRecord):
         told = row.oracle.r2_latents
-        if told < top - CLOSE:
+        if told < top - CEILING_MARGIN:
             cause = Cause.ENCODER
             words += (
                 f" The same encoder, trained on the true latents, gets no further than "
@@ -184,8 +184,8 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
             )
             if set(typical.possible_causes) == {Cause.OPTIMISER, Cause.ENCODER}:
                 cause = Cause.OPTIMISER
-    below = sum(run.gap > CLOSE for run in done)
-    share = f"{below} of {len(done)} seeds stay more than {CLOSE} below. " if below else ""
+    below = sum(run.gap > CEILING_MARGIN for run in done)
+    share = f"{below} of {len(done)} seeds stay more than {CEILING_MARGIN} below. " if below else ""
     return cause, share + words
 
 

@@ -45,7 +45,7 @@ LABELS: dict[str, str] = {
 }
 TURNED: Objective = "diet-turned"
 """The objective of which theory says that the azimuth stands linearly in h."""
-CLOSE = 0.02
+ACCURACY_MARGIN = 0.02
 """Accuracy within which a prediction counts as met."""
 BLOCK_DEG = 30
 """Least length of the arcs that are resampled within an object."""
@@ -340,7 +340,7 @@ class Coil20Result:
                 controls=beside,
                 explained="What the loss asks for: no two objects share a view. What is missing "
                 f"are views far from those seen. Object: {beside_controls(whole.object, beside)}.",
-                verdict=judge_interval(whole.object, 1.0, within=CLOSE),
+                verdict=judge_interval(whole.object, 1.0, within=ACCURACY_MARGIN),
             ),
             Finding(
                 quantity=f"Dimensions of h in the head row space. {label}",
