@@ -31,7 +31,7 @@ from torch import Tensor
 
 from identikit.core.files import write_json
 from identikit.probing import logistic
-from identikit.probing.logistic import Correlations, Fitted, Start, Tasks
+from identikit.probing.logistic import Correlations, LogisticFits, Start, Tasks
 from identikit.runs.provenance import machine, versions
 
 PENALTIES = (1e2, 1e1, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)
@@ -168,7 +168,7 @@ def tuned(
     }
 
 
-def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Fitted, float]:
+def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[LogisticFits, float]:
     fold = torch.empty(len(x), dtype=torch.long)
     for level in (0, 1):
         own = (label == level).nonzero().flatten()

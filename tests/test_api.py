@@ -1,5 +1,6 @@
 """The Python door: every public name, light to import, typed, and thin."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -45,6 +46,15 @@ def test_every_public_name_is_there(module: object) -> None:
     assert set(names) <= set(dir(module))
     for name in names:
         assert getattr(module, name) is not None
+
+
+def test_a_public_name_is_no_other_functions_or_classs_too() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in Path(ik.__file__).parent.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                homes.setdefault(node.name, []).append(path.name)
+    assert {n: homes[n] for n in ik.__all__ if len(homes.get(n, [])) > 1} == {}
 
 
 def test_a_type_checker_sees_the_names_that_are_there() -> None:

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from identikit.probing import logistic
-from identikit.probing.logistic import Fitted, Tasks, fit_logistic, search
+from identikit.probing.logistic import LogisticFits, Tasks, fit_logistic, search
 
 N, P = 300, 8
 
@@ -34,7 +34,7 @@ def reference(x: Tensor, y: Tensor, weight: Tensor, penalty: float) -> tuple[flo
     return loss + penalty / 2 * (model.coef_**2).sum(), model.predict_proba(x.numpy())
 
 
-def solve(x: Tensor, tasks: Tasks, task: list[int], penalty: list[float]) -> Fitted:
+def solve(x: Tensor, tasks: Tasks, task: list[int], penalty: list[float]) -> LogisticFits:
     q = torch.tensor(penalty, dtype=torch.float64)[:, None].expand(-1, x.shape[1])
     return fit_logistic(x, tasks, task=torch.tensor(task), penalty=q)
 

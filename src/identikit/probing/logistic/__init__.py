@@ -10,14 +10,14 @@ penalty with the least held-out loss.
 """
 
 from identikit.probing.logistic.batch import Correlations
-from identikit.probing.logistic.problem import Fitted, Start, Tasks, losses
+from identikit.probing.logistic.problem import LogisticFits, Start, Tasks, losses
 from identikit.probing.logistic.search import TOLERANCE, fit_logistic
 from identikit.probing.logistic.tuning import chosen
 
 __all__ = [
     "TOLERANCE",
     "Correlations",
-    "Fitted",
+    "LogisticFits",
     "Start",
     "Tasks",
     "chosen",

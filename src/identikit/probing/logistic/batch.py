@@ -165,7 +165,7 @@ class Batch:
         return value, gradient
 
     def theta(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """Parameters of solutions as `Fitted` has them; a bias of minus infinity is left at 0."""
+        """Parameters of solutions as in `LogisticFits`; a bias of minus infinity is left at 0."""
         into = slice(1, 2) if self.mask.shape[1] == 1 else slice(self.mask.shape[1])
         w, b = weight[:, :, into].mT, bias[:, into, None]
         b = b.where(b > -torch.inf, 0.0) + (w * self.mean).sum(dim=2, keepdim=True)

@@ -23,14 +23,14 @@ class Tasks:
 
 
 class Start(NamedTuple):
-    """Where the search of each problem starts, as in `Fitted`."""
+    """Where the search of each problem starts, as in `LogisticFits`."""
 
     weight: Float[Tensor, "problems p classes"]
     bias: Float[Tensor, "problems classes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class LogisticFits:
     """The solution of each problem; of two classes the first has the logit 0."""
 
     weight: Float[Tensor, "problems p classes"]

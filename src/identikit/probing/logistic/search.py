@@ -12,7 +12,7 @@ from torch import Tensor
 
 from identikit.core.memory_mapped import select_rows
 from identikit.probing.logistic.batch import BUDGET, Batch, Correlations
-from identikit.probing.logistic.problem import Fitted, Start, Tasks
+from identikit.probing.logistic.problem import LogisticFits, Start, Tasks
 
 MEMORY = 10
 PASSES = 1000
@@ -40,7 +40,7 @@ def fit_logistic(
     tolerance: float = TOLERANCE,
     start: Start | None = None,
     correlations: Correlations | None = None,
-) -> Fitted:
+) -> LogisticFits:
     """Solve all problems, those with equally many classes together, in blocks.
 
     Args:
@@ -53,7 +53,7 @@ def fit_logistic(
         correlations: Of the columns of x, if they are known from more rows or another fit.
     """
     classes, problems = int(tasks.classes.max()), len(task)
-    found = Fitted(
+    found = LogisticFits(
         weight=x.new_zeros(problems, x.shape[1], classes),
         bias=x.new_full((problems, classes), -torch.inf),
         objective=x.new_zeros(problems),
@@ -130,7 +130,7 @@ class _State:
 
 
 def _solve(
-    batch: Batch, theta: Tensor, found: Fitted, rows: Tensor, *, tolerance: float, least: int
+    batch: Batch, theta: Tensor, found: LogisticFits, rows: Tensor, *, tolerance: float, least: int
 ) -> None:
     """L-BFGS from theta; writes each problem's solution into its row of `found` and drops it."""
     columns = batch.mask.shape[1]

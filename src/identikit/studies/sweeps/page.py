@@ -40,9 +40,9 @@ def sweep_page(run: Run, result: SweepResult) -> Page:
                 notes=(
                     "The ceiling is the mean over the seeds' worlds of what a perfect learner of "
                     "this width would score.",
-                    "A row that stays more than "
-                    f"{CEILING_MARGIN} below its ceiling is explained by the run of median gap, and "
-                    "by an oracle: the same encoder trained on the true latents.",
+                    f"A row that stays more than {CEILING_MARGIN} "
+                    "below its ceiling is explained by the run of median gap, and by an "
+                    " oracle: the same encoder trained on the true latents.",
                     "`identikit report FOLDER --runs` draws the page of every run.",
                 ),
             ),

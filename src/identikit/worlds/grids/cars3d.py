@@ -19,7 +19,7 @@ import torch
 from identikit.core.files import open_regular
 from identikit.worlds.grids.area import shrunk
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
-from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
+from identikit.worlds.grids.grid import Grid, circular_axis, continuous, levelled
 from identikit.worlds.matlab import read_variables
 
 FOLDER = "data/cars"
@@ -29,7 +29,7 @@ MOST = 2**26
 GRID = Grid(
     (
         continuous("elevation", 0.0, 3.0, 4),
-        circular("azimuth", 24, period=360.0),
+        circular_axis("azimuth", 24, period=360.0),
         levelled("car", 183),
     )
 )

@@ -75,7 +75,7 @@ def continuous(name: str, low: float, high: float, size: int) -> GridFactor:
     return GridFactor(name=name, kind=Kind.CONTINUOUS, values=values)
 
 
-def circular(name: str, size: int, *, period: float) -> GridFactor:
+def circular_axis(name: str, size: int, *, period: float) -> GridFactor:
     """A factor that goes once around its circle in equal steps, from 0."""
     values = torch.arange(size, dtype=torch.float64) * (period / size)
     return GridFactor(name=name, kind=Kind.CIRCULAR, values=values, period=period)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
-from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
+from identikit.worlds.grids.grid import Grid, circular_axis, continuous, levelled
 
 BLOCK = 16 * 2**20
 """Bytes read at once, rounded to whole chunks of the file."""
@@ -28,9 +28,9 @@ TOLERANCE = 1e-3
 
 GRID = Grid(
     (
-        circular("floor_hue", 10, period=1.0),
-        circular("wall_hue", 10, period=1.0),
-        circular("object_hue", 10, period=1.0),
+        circular_axis("floor_hue", 10, period=1.0),
+        circular_axis("wall_hue", 10, period=1.0),
+        circular_axis("object_hue", 10, period=1.0),
         continuous("size", 0.75, 1.25, 8),
         levelled("shape", ("cube", "cylinder", "sphere", "capsule")),
         continuous("azimuth", -30.0, 30.0, 15),

@@ -22,7 +22,7 @@ import torch
 
 from identikit.worlds.grids.area import shrunk
 from identikit.worlds.grids.data_set import Bytes, DataSet, Original, Stream
-from identikit.worlds.grids.grid import Grid, circular, continuous, levelled
+from identikit.worlds.grids.grid import Grid, circular_axis, continuous, levelled
 
 CAMERA = 0
 BLOCK = 512
@@ -35,7 +35,7 @@ GRID = Grid(
         levelled("category", ("animal", "human", "plane", "truck", "car")),
         levelled("instance", 10),
         continuous("elevation", 30.0, 70.0, 9),
-        circular("rotation", 18, period=360.0),
+        circular_axis("rotation", 18, period=360.0),
         levelled("lighting", 6),
     )
 )

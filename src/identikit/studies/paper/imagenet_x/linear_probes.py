@@ -24,7 +24,7 @@ from identikit.core.linalg import column_means, rounding, spread
 from identikit.core.memory_mapped import blocks
 from identikit.core.randomness import stream
 from identikit.probing import logistic
-from identikit.probing.logistic import Correlations, Fitted, Start, Tasks
+from identikit.probing.logistic import Correlations, LogisticFits, Start, Tasks
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
@@ -200,7 +200,7 @@ def _probe_target(
 
 def _fit(
     x: Tensor, present: Tensor, procedure: Procedure, correlations: Correlations
-) -> tuple[Fitted, float]:
+) -> tuple[LogisticFits, float]:
     """The classifier of a training part, present half first, and its penalty."""
     units = _units(x, procedure)
     penalty, start = 1 / len(x), None
