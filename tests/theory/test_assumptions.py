@@ -53,7 +53,7 @@ def test_width_and_generator(generator: torch.Generator) -> None:
     assert broken(world, generator, dim=4) == {WIDTH}
     assert broken(world, generator, dim=512) == {WIDTH}
     assert broken(make_world(generator="mlp", observation_dim=9), generator) == set()
-    world.generator = Collapse()
+    world.generator = Collapse(world.dim)
     assert broken(world, generator) == {INJECTIVE}
 
 
