@@ -149,6 +149,8 @@ def test_a_run_by_its_config_is_found_again_and_says_what_the_command_says(tmp_p
     assert (done.found, again.found) == (False, True)
     assert [finding.quantity for finding in done.findings] == ["size"]
     assert again.findings == done.findings
+    assert done["size"] == done.result["size"] == done.findings[0]
+    assert repr(done) == repr(done.result)
     assert done.headline.sentence in " ".join(repr(done).split())
     assert "size" in done._repr_html_()
     assert "This command makes the same page again" in done.to_html()
@@ -237,7 +239,13 @@ def test_a_result_shows_itself_in_a_notebook(
     sample = world.sample(400)
     recovery = ik.score(fitted.represent(sample.x), sample.z, x=sample.x, resamples=100)
     evaluation = ik.explain(world, fitted.encoder, fitted.head, samples=2048)
-    for result in (recovery, evaluation):
+    comparison = ik.compare(sample.x, fitted.represent(sample.x), shuffles=1, resamples=100)
+    assert comparison.headline.word == "Measured"
+    for result in (recovery, evaluation, comparison):
+        for finding in result.findings:
+            assert result[finding.quantity] == finding
+        with pytest.raises(ik.InputError, match="unknown finding 'z9'"):
+            result["z9"]
         part = result._repr_html_()
         assert part.startswith('<div class="identikit"><style>@scope (.identikit) {')
         assert "<body" not in part
@@ -254,10 +262,10 @@ def test_a_result_shows_itself_in_a_notebook(
         assert lines[0].startswith(result.headline.word)
         figure = result.plot()
         assert 'src="data:image/svg+xml;base64,' in figure._repr_html_()
-        assert len(repr(figure)) < 500
+        assert len(repr(figure)) < 1000
         figure.save(tmp_path / "figure.png")
         assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-        assert {"factor", "value", "low", "high"} <= set(result.to_frame())
+        assert {"value", "low", "high"} <= set(result.to_frame())
     with pytest.raises(ik.InputError, match=r"unknown ending.*'gif'"):
         figure.save(tmp_path / "figure.gif")
 

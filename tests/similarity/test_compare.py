@@ -15,9 +15,10 @@ from identikit.core.factors import Factors
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.similarity.compare import _orders, _spaces, compare
-from identikit.similarity.comparison import MEASURES, Comparison, SpaceScores
+from identikit.similarity.comparison import Comparison
 from identikit.similarity.paired import PairedRows, PairMoments, match_rows
 from identikit.similarity.resampling import Fit, Sums, resampled
+from identikit.similarity.result import MEASURES, SpaceScores
 from identikit.similarity.scores import Pair, Products, cka, unbiased_hsic
 from identikit.statistics.split import Split, random_split, training_folds
 

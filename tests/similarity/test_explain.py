@@ -7,9 +7,10 @@ import pytest
 
 from identikit.core.estimate import Estimate
 from identikit.core.finding import Verdict
-from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
+from identikit.similarity.comparison import Comparison
 from identikit.similarity.explain import explain_similarity, judge_similarity, predicted
 from identikit.similarity.findings import similarity_findings, similarity_headline
+from identikit.similarity.result import Similarity, SpaceScores
 
 
 def similarity(

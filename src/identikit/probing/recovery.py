@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from identikit.core.errors import InputError, unknown_name
+from identikit.core.errors import InputError
 from identikit.core.files import write_json
 from identikit.core.finding import Finding, Headline, factor_headline
 from identikit.core.serialization import as_text, from_plain, to_plain
@@ -34,17 +34,6 @@ class Recovery(Shown, RecoveryScores):
     def headline(self) -> Headline:
         """What all findings say together."""
         return factor_headline(self.findings)
-
-    def __getitem__(self, name: str) -> Finding:
-        """The finding of a factor.
-
-        Raises:
-            InputError: no such factor.
-        """
-        found = {finding.quantity: finding for finding in self.findings}
-        if name not in found:
-            raise unknown_name("factor", name, found)
-        return found[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as they go into JSON."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Group
 from rich.text import Text
 
+from identikit.core.errors import unknown_name
 from identikit.core.estimate import format_brief, format_cell
 from identikit.core.finding import Finding, Headline, controls_of
 from identikit.core.serialization import as_text, plain_table
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from identikit.report.style import Figure
 
     class Says(Protocol):
-        """What is shown of a result."""
+        """A result that holds findings."""
 
         @property
         def headline(self) -> Headline:
@@ -24,29 +25,33 @@ if TYPE_CHECKING:
         def findings(self) -> tuple[Finding, ...]:
             """Predicted, recovered and explained, quantity by quantity."""
 
+    class Draws(Says, Protocol):
+        """A result that has a figure, too."""
+
         def plot(self) -> Figure:
             """The result at a glance."""
 else:  # a protocol of attributes cannot be checked at run time
-    Says = Any
+    Says = Draws = Any
 
 MOST = 20
 """Findings that one screen has room for."""
 
 
-class Shown:
-    """Base of results that hold findings."""
+class Said:
+    """Base of results that hold findings: found by name, and shown in a notebook or a terminal."""
 
     __slots__ = ()
 
-    def to_html(self: Says, path: str | Path | None = None) -> str:
-        """The result as one page that needs no other file, also written where a path is given.
+    def __getitem__(self: Says, name: str) -> Finding:
+        """The finding on a quantity: of a factor its name.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: no such finding.
         """
-        from identikit.report.page import result_page
-
-        return result_page(self.headline, self.findings, self.plot(), path=path)
+        found = {finding.quantity: finding for finding in self.findings}
+        if name not in found:
+            raise unknown_name("finding", str(name), found)
+        return found[name]
 
     def _repr_html_(self: Says) -> str:
         from identikit.report.page import findings_html
@@ -55,6 +60,22 @@ class Shown:
 
     def __repr__(self: Says) -> str:
         return one_screen(self.headline, self.findings)
+
+
+class Shown(Said):
+    """Base of results that hold findings and a figure, and make a page of these."""
+
+    __slots__ = ()
+
+    def to_html(self: Draws, path: str | Path | None = None) -> str:
+        """The result as one page that needs no other file, also written where a path is given.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        from identikit.report.page import result_page
+
+        return result_page(self.headline, self.findings, self.plot(), path=path)
 
 
 def one_screen(headline: Headline, findings: tuple[Finding, ...]) -> str:

@@ -16,13 +16,12 @@ from identikit.core.finding import Finding, Headline
 from identikit.core.serialization import from_plain, to_plain
 from identikit.report.page import (
     Page,
-    findings_html,
     render,
     save_figures,
     save_tables,
     write_page,
 )
-from identikit.report.shown import one_screen
+from identikit.report.shown import Said
 from identikit.runs.config import StudyConfig
 from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
@@ -115,7 +114,7 @@ class Study(Generic[Config, R]):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Done(Generic[R]):
+class Done(Said, Generic[R]):
     """A run that was made or found, with its result."""
 
     run: Run
@@ -143,12 +142,6 @@ class Done(Generic[R]):
         if path is not None:
             write_page(page, Path(path))
         return render(page)
-
-    def _repr_html_(self) -> str:
-        return findings_html(self.headline, self.findings)
-
-    def __repr__(self) -> str:
-        return one_screen(self.headline, self.findings)
 
 
 def run_study(

@@ -19,9 +19,10 @@ from identikit.core.representation import Representation
 from identikit.features.columns import as_labels
 from identikit.features.inputs import as_features
 from identikit.similarity import scores as similarity
-from identikit.similarity.comparison import MEASURES, Comparison, Similarity, SpaceScores
+from identikit.similarity.comparison import Comparison
 from identikit.similarity.paired import PairedRows, PairMoments, match_rows
 from identikit.similarity.resampling import Fit, Sums, resampled
+from identikit.similarity.result import MEASURES, Similarity, SpaceScores
 from identikit.similarity.scores import Pair, Space
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space

@@ -12,7 +12,7 @@ posterior needs fewer, and training leaves noise in the others.
 
 from identikit.core.estimate import fixed
 from identikit.core.finding import Verdict, judge_interval
-from identikit.similarity.comparison import Comparison, Similarity, SpaceScores
+from identikit.similarity.result import ComparisonScores, Similarity, SpaceScores
 
 PREDICTION_MARGIN = 0.02
 """Of the prediction, within which the interval of a score that has met it must lie."""
@@ -22,7 +22,7 @@ LINEAR = ("r2_ab", "r2_ba")
 ROTATION = ("procrustes_ab", "procrustes_ba", "cka", "cka_biased")
 
 
-def predicted(comparison: Comparison, space: SpaceScores, measure: str) -> float | None:
+def predicted(comparison: ComparisonScores, space: SpaceScores, measure: str) -> float | None:
     """The score of two optima on the same labels; None where theory is silent.
 
     Args:
@@ -39,7 +39,9 @@ def predicted(comparison: Comparison, space: SpaceScores, measure: str) -> float
     return 1.0 if measure in allowed else None
 
 
-def judge_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> Verdict:
+def judge_similarity(
+    comparison: ComparisonScores, space: SpaceScores, score: Similarity
+) -> Verdict:
     """The verdict on a score; measured, where theory is silent."""
     target = predicted(comparison, space, score.measure)
     if target is None:
@@ -48,7 +50,7 @@ def judge_similarity(comparison: Comparison, space: SpaceScores, score: Similari
     return judge_interval(score.estimate, target, within=PREDICTION_MARGIN, enough=enough)
 
 
-def explain_similarity(comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
+def explain_similarity(comparison: ComparisonScores, space: SpaceScores, score: Similarity) -> str:
     """One or two sentences."""
     target = predicted(comparison, space, score.measure)
     if target is not None:
@@ -61,7 +63,9 @@ def explain_similarity(comparison: Comparison, space: SpaceScores, score: Simila
     return f"{silence} {_reason(score.measure)} allow {fixed(score.ceiling, 3)} at most."
 
 
-def _against(target: float, comparison: Comparison, space: SpaceScores, score: Similarity) -> str:
+def _against(
+    target: float, comparison: ComparisonScores, space: SpaceScores, score: Similarity
+) -> str:
     verdict = judge_similarity(comparison, space, score)
     if verdict is Verdict.AS_PREDICTED:
         return "As two optima on the same labels must."
@@ -87,11 +91,11 @@ def _against(target: float, comparison: Comparison, space: SpaceScores, score: S
     )
 
 
-def _few(comparison: Comparison, space: SpaceScores) -> bool:
+def _few(comparison: ComparisonScores, space: SpaceScores) -> bool:
     return comparison.n_train < FEW * space.rank_a
 
 
-def _silence(measure: str, space: SpaceScores, comparison: Comparison) -> str:
+def _silence(measure: str, space: SpaceScores, comparison: ComparisonScores) -> str:
     if space.name == "complement":
         return "Theory is silent: what agrees outside the heads is not the loss's doing."
     if comparison.space("head row space") is None:
@@ -103,7 +107,7 @@ def _silence(measure: str, space: SpaceScores, comparison: Comparison) -> str:
     return "Mixes what the heads cover with what they do not; theory is silent."
 
 
-def no_parts(comparison: Comparison) -> str:
+def no_parts(comparison: ComparisonScores) -> str:
     """Why the parts that heads cover could not be compared."""
     if comparison.unit_norm is None:
         return "Without both heads theory cannot say which part must agree"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from identikit.core.finding import Finding, Headline, Verdict
-from identikit.similarity.comparison import Comparison, SpaceScores
 from identikit.similarity.explain import (
     LINEAR,
     ROTATION,
@@ -12,6 +11,7 @@ from identikit.similarity.explain import (
     no_parts,
     predicted,
 )
+from identikit.similarity.result import ComparisonScores, SpaceScores
 
 SHOWN = {
     "head row space": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
@@ -21,7 +21,7 @@ SHOWN = {
 """Scores with a finding of their own, space by space; first the only one of which theory speaks."""
 
 
-def similarity_findings(comparison: Comparison) -> tuple[Finding, ...]:
+def similarity_findings(comparison: ComparisonScores) -> tuple[Finding, ...]:
     """A finding for each score that is shown."""
     order = sorted(comparison.spaces, key=lambda space: list(SHOWN).index(space.name))
     return tuple(
@@ -39,7 +39,7 @@ def similarity_findings(comparison: Comparison) -> tuple[Finding, ...]:
     )
 
 
-def similarity_headline(comparison: Comparison) -> Headline:
+def similarity_headline(comparison: ComparisonScores) -> Headline:
     """Whether the two agree where theory says that they must."""
     part = comparison.space("head row space")
     if part is None:
@@ -66,7 +66,7 @@ def similarity_headline(comparison: Comparison) -> Headline:
     )
 
 
-def _judge(comparison: Comparison, space: SpaceScores, measures: Iterable[str]) -> Verdict:
+def _judge(comparison: ComparisonScores, space: SpaceScores, measures: Iterable[str]) -> Verdict:
     """The worst verdict on the shown scores among these, all of which theory predicts."""
     shown = [score for m in measures if m in SHOWN[space.name] and (score := space.get(m))]
     found = {judge_similarity(comparison, space, score) for score in shown}

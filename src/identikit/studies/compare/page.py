@@ -5,17 +5,13 @@ from dataclasses import replace
 
 import pandas as pd
 
-from identikit.core.estimate import Estimate
-from identikit.report.figures import BarSeries, Figure, Spectrum, grouped_bars, spectrum
+from identikit.report.figures import Figure, Spectrum, spectrum
 from identikit.report.page import Page, Section, Table
-from identikit.report.style import COVERED, RECOVERED, REST
 from identikit.runs.store import Run
-from identikit.similarity.comparison import MEASURES, Comparison, SpaceScores
-from identikit.similarity.explain import predicted
+from identikit.similarity.comparison import Comparison
+from identikit.similarity.result import SpaceScores
 from identikit.studies.compare.result import CompareResult
 from identikit.studies.pages import provenance
-
-COLOURS = {"whole": RECOVERED, "head row space": COVERED, "complement": REST}
 
 
 def compare_page(run: Run, result: CompareResult) -> Page:
@@ -34,7 +30,7 @@ def compare_page(run: Run, result: CompareResult) -> Page:
                 lead="Linear R² forgives any linear map, Procrustes R² and CKA only rotations and "
                 "one scale. Maps are fitted on one part of the samples and scored on the other; "
                 "CKA is the unbiased estimate over all.",
-                figures=(_bars(comparison),),
+                figures=(comparison.plot(),),
             ),
             Section(
                 heading="Direction by direction",
@@ -53,35 +49,6 @@ def compare_page(run: Run, result: CompareResult) -> Page:
         ),
         provenance=provenance(run),
     )
-
-
-def _bars(comparison: Comparison) -> Figure:
-    measures = [m for m in MEASURES if any(s.get(m) is not None for s in comparison.spaces)]
-    covered = comparison.space("head row space")
-    marks = [
-        None if covered is None else predicted(comparison, covered, measure) for measure in measures
-    ]
-    figure = grouped_bars(
-        [MEASURES[measure] for measure in measures],
-        [
-            BarSeries(
-                label=space.name,
-                values=tuple(_estimate(space, measure) for measure in measures),
-                colour=COLOURS[space.name],
-            )
-            for space in comparison.spaces
-        ],
-        score="Similarity",
-        chance=0.0,
-        predicted=marks if any(mark is not None for mark in marks) else None,
-        predicted_label="what theory predicts of the covered parts",
-    )
-    return replace(figure, title="Similarity of the two models")
-
-
-def _estimate(space: SpaceScores, measure: str) -> Estimate | None:
-    score = space.get(measure)
-    return None if score is None else score.estimate
 
 
 def _spectra(comparison: Comparison) -> Iterator[Figure]:

@@ -4,27 +4,33 @@ from dataclasses import dataclass
 from typing import Literal
 
 from identikit.core.finding import Finding, Headline
+from identikit.report.shown import Said
 from identikit.similarity.comparison import Comparison
-from identikit.similarity.findings import similarity_findings, similarity_headline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareResult:
-    """What came out, and what it says."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CompareResult(Said):
+    """What came out."""
 
     status: Literal["completed"] = "completed"
-    headline: Headline
-    findings: tuple[Finding, ...]
     scores: dict[str, dict[str, float]]
     """The numbers a script asks for, by space and measure."""
     comparison: Comparison
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the comparison."""
+        return self.comparison.findings
+
+    @property
+    def headline(self) -> Headline:
+        """That of the comparison."""
+        return self.comparison.headline
+
     @classmethod
     def of(cls, comparison: Comparison) -> "CompareResult":
-        """The result with what it says."""
+        """The result with the numbers that a script asks for."""
         return cls(
-            headline=similarity_headline(comparison),
-            findings=similarity_findings(comparison),
             scores={
                 space.name: {score.measure: score.estimate.value for score in space.scores}
                 for space in comparison.spaces

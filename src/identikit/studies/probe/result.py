@@ -3,19 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from identikit.core.finding import Finding, Headline, factor_headline
-from identikit.probing.findings import factor_findings
+from identikit.core.finding import Finding, Headline
 from identikit.probing.recovery import Recovery
+from identikit.report.shown import Said
 from identikit.studies.probe.classic import ClassicScore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeStudyResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ProbeStudyResult(Said):
     """What came out, and what went in."""
 
     status: Literal["completed"] = "completed"
-    headline: Headline
-    findings: tuple[Finding, ...]
     scores: dict[str, float]
     """Of each factor, for scripts."""
     recovery: Recovery
@@ -24,6 +22,16 @@ class ProbeStudyResult:
     notes: tuple[str, ...]
     """What was left out, and what else a reader should know of the data."""
     classic: tuple[ClassicScore, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the recovery."""
+        return self.recovery.findings
+
+    @property
+    def headline(self) -> Headline:
+        """That of the recovery."""
+        return self.recovery.headline
 
     @classmethod
     def of(
@@ -34,11 +42,8 @@ class ProbeStudyResult:
         notes: tuple[str, ...],
         classic: tuple[ClassicScore, ...] = (),
     ) -> "ProbeStudyResult":
-        """The result with what it says."""
-        findings = factor_findings(recovery)
+        """The result with the numbers that a script asks for."""
         return cls(
-            headline=factor_headline(findings),
-            findings=findings,
             scores={score.name: score.estimate.value for score in recovery.factors},
             recovery=recovery,
             kinds=kinds,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from identikit.core.estimate import Estimate, format_number
 from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, judge_prediction
 from identikit.probing.recovery import Recovery
-from identikit.report.shown import Shown
+from identikit.report.shown import Said, Shown
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
 from identikit.theory.explain import Cause, Variation
@@ -301,8 +301,8 @@ class MadeExperiment:
     """Its folder, beside that of the diagnosis."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiagnosisResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DiagnosisResult(Said):
     """A simulation with the cause that experiments single out."""
 
     status: Literal["completed", "interrupted"]

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from identikit.core.finding import Finding, Headline, Tone, Verdict, listed
+from identikit.report.shown import Said
 from identikit.studies.sweeps.records import RowRecord
 from identikit.studies.sweeps.summary import RowSummary, summarise
 from identikit.studies.sweeps.sweep import Axis
 from identikit.theory.explain import CEILING_MARGIN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SweepResult(Said):
     """The rows with the numbers of their runs, and the words of the sweep."""
 
     status: Literal["completed", "incomplete"]

@@ -30,6 +30,7 @@ from identikit.core.finding import (
     judge_prediction,
 )
 from identikit.core.randomness import stream
+from identikit.report.shown import Said
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.linear_probes import ProbePredictions
@@ -201,8 +202,8 @@ class Coil20Measured:
 _PREDICTION_FIELDS = ("azimuth", "pooled", "object", "within_share")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coil20Result:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Coil20Result(Said):
     """What the run says of object and azimuth."""
 
     status: Literal["completed"] = "completed"

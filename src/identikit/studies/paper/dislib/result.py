@@ -16,6 +16,7 @@ from identikit.core.finding import (
     judge_factor,
     judge_prediction,
 )
+from identikit.report.shown import Said
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell, Readings
 from identikit.studies.paper.dislib.summary import (
     PIXELS,
@@ -32,8 +33,8 @@ from identikit.studies.paper.dislib.summary import (
 NAMES = {"pixels": "pixels", "linear": "linear", "mlp": "MLP", "resnet18": "ResNet-18"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CellResult(Said):
     """One cell of the table."""
 
     status: Literal["completed", "interrupted"]
@@ -74,8 +75,8 @@ class WorldDescription:
     factors: tuple[AxisDescription, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisLibResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DisLibResult(Said):
     """The table: its cells, and what they say together."""
 
     status: Literal["completed", "incomplete"]

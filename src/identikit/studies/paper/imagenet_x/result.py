@@ -16,6 +16,7 @@ from identikit.core.finding import (
     factor_headline,
     judge_factor,
 )
+from identikit.report.shown import Said
 from identikit.statistics.permutation import holm
 from identikit.studies.paper.imagenet_x.linear_probes import TargetProbe
 from identikit.studies.paper.imagenet_x.published import PublishedTargetProbe
@@ -44,8 +45,8 @@ class Represented:
     """By the paper's procedure; empty for what the paper does not have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageNetXResult:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ImageNetXResult(Said):
     """A whole run."""
 
     status: Literal["completed"] = "completed"
