@@ -156,6 +156,9 @@ def test_a_run_by_its_config_is_found_again_and_says_what_the_command_says(tmp_p
     assert "This command makes the same page again" in done.to_html()
     saved = json.loads((done.run.path / "result.json").read_text())
     assert saved["headline"]["sentence"] == done.headline.sentence
+    (done.run.path / "result.json").write_text("{}")
+    with pytest.warns(match=r"result\.json is not as it was written.*kept as .*\.damaged"):
+        assert ik.run(config, root=tmp_path / "runs").findings == done.findings
 
 
 @pytest.fixture(scope="module")

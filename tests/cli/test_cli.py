@@ -163,13 +163,28 @@ def test_damage_is_said_where_a_run_is_found_and_in_report(
     (folder / "result.json").write_text(json.dumps(whole))
     assert "result.json is not as it was written" in refused(capsys, "report", str(folder))
     cli.main(["probe", "f.npz"])
-    assert "result.json is not as it was written" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "result.json is not as it was written" in said
+    assert f"It is kept as {folder}.damaged" in said
     assert {path.name for path in Path("runs").iterdir()} == {
         folder.name,
         f"{folder.name}.damaged",
     }
     cli.main(["probe", "f.npz"])
     assert "found: this run was made before" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_used_need_not_be_deleted_by_hand(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = Path(".mine.partial/checkpoint")
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "state.pt").write_bytes(b"of another version")
+    words = ("simulate", *FAST, "--out", "mine")
+    assert "Give --restart to begin without it" in refused(capsys, *words)
+    cli.main([*words, "--restart", "--json"])
+    assert json.loads(capsys.readouterr().out)["status"] == "completed"
+    assert [path.name for path in Path().iterdir()] == ["mine"]
 
 
 def test_an_unwritable_place_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ NUMBERS = [3, 1, 2, 1, 3, 0]
         pd.Series(pd.arrays.SparseArray(NUMBERS)),
         pd.Categorical(NUMBERS),
         pa.array(NUMBERS),
-        pa.chunked_array([NUMBERS[:2], NUMBERS[2:]], pa.float16()),
+        pa.chunked_array([np.array(part, "f2") for part in (NUMBERS[:2], NUMBERS[2:])]),
         pa.array([Decimal(v) for v in NUMBERS], pa.decimal128(9, 2)),
         [Decimal(v) for v in NUMBERS],
         [Fraction(v) for v in NUMBERS],

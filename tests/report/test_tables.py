@@ -31,9 +31,9 @@ def test_a_table_in_three_formats(tmp_path: Path) -> None:
 
 HARD = pd.DataFrame(
     {
-        "score R²": ["a_b & 50 % $x$ #1 {y} ~ ^ \\", "κ = 5 − β"],
-        "value": [Estimate(-0.5, -0.6, -0.4), 2.1e-5],
-        "spread": [Spread(0.99, 0.01, 5), None],
+        "score R²": ["a_b & 50 % $x$ #1 {y} ~ ^ \\", "κ = 5 − β", "λ|θ\n\n\x1b[31m\u202eΣ"],
+        "value": [Estimate(-0.5, -0.6, -0.4), 2.1e-5, "\\input{/etc/passwd} \\write18{touch ran}"],
+        "spread": [Spread(0.99, 0.01, 5), None, "\\end{tabular} %"],
     }
 )
 
@@ -43,6 +43,13 @@ def test_latex_has_signs_and_powers_that_any_latex_knows(tmp_path: Path) -> None
     assert text.isascii()
     for part in (r"R$^{2}$", r"$-$0.50", r"2.1 $\times$ 10$^{-5}$", r"$\pm$", r"$\kappa$ = 5"):
         assert part in text
+    assert r"$\lambda$|$\theta$\textbackslash n\textbackslash n\textbackslash x1b[31m" in text
+
+
+def test_every_row_is_one_line_of_markdown(tmp_path: Path) -> None:
+    lines = write_table(HARD, tmp_path / "t")[1].read_text().splitlines()
+    assert len(lines) == 2 + len(HARD)
+    assert all(line.replace(r"\|", "").count("|") == 4 for line in lines)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
@@ -55,3 +62,4 @@ def test_latex_compiles(tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert not (tmp_path / "ran").exists()

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from identikit.encoders.config import EncoderConfig
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
+from identikit.runs.registry import study_of
 from identikit.runs.store import Run
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.simulation.study import SIMULATE
 from identikit.training.config import TrainingConfig
 from identikit.worlds.config import WorldConfig
 
@@ -40,7 +40,7 @@ SHORT = Job(key="short", command="simulate", config=config(2), cost=1.0)
 
 
 def path_of(job: Job, root: Path) -> Path:
-    return SIMULATE.store(root).path_of(job.config, label=job.config.label)
+    return study_of(job.command).store(root).path_of(job.config, label=job.config.label)
 
 
 def under_way(job: Job, root: Path) -> bool:

@@ -74,6 +74,18 @@ def test_outcomes_come_longest_first_and_are_found_the_second_time(
     assert again == {key: replace(outcome, found=True) for key, outcome in first.items()}
 
 
+def test_a_damaged_run_is_named_and_made_anew(tmp_path: Path, features: Path) -> None:
+    jobs = probes(features, 2)
+    first = sweep(jobs, tmp_path / "runs", in_a_thread)
+    harmed = path_of(jobs[1], tmp_path / "runs")
+    (harmed / "result.json").write_text("{}")
+    again = sweep(jobs, tmp_path / "runs", in_a_thread)
+    (words,) = again["job 1"].warnings
+    assert f"{harmed} holds a damaged run: result.json is not as it was written" in words
+    assert again["job 0"] == replace(first["job 0"], found=True)
+    assert replace(again["job 1"], warnings=()) == first["job 1"]
+
+
 def test_a_run_that_two_jobs_want_is_made_once(tmp_path: Path, features: Path) -> None:
     job = probes(features, 1)[0]
     outcomes = sweep([job, replace(job, key="twin")], tmp_path / "runs", in_a_thread)

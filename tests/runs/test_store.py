@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from identikit.core.errors import InputError
-from identikit.runs.store import Draft, Run, RunStore
+from identikit.runs.store import Draft, Run, RunStore, clear_locks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,31 @@ def test_an_interrupted_run_is_resumed_and_then_replaced(tmp_path: Path) -> None
     assert not Run.load(store.path_of(Config())).interrupted
 
 
+@pytest.mark.parametrize("left", ["an interrupted run", "a draft"])
+def test_what_a_stopped_run_left_can_be_thrown_away(tmp_path: Path, left: str) -> None:
+    store = store_at(tmp_path)
+    if left == "a draft":
+        with store.draft(Config()) as draft:
+            assert isinstance(draft, Draft)
+            draft.checkpoint.mkdir()
+    else:
+        finish(store, Config(), status="interrupted")
+    store.discard(Config())
+    with store.draft(Config()) as draft:
+        assert isinstance(draft, Draft)
+        assert not draft.checkpoint.exists()
+
+
+def test_nothing_of_a_finished_run_is_thrown_away(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    made = finish(store, Config())
+    before = sorted(tmp_path.rglob("*"))
+    store.discard(Config())
+    store.discard(Config(seed=1), out=tmp_path / "nowhere" / "run")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert store.find(Config()) == made
+
+
 def test_an_existing_folder_is_never_written_over(tmp_path: Path) -> None:
     out = tmp_path / "mine"
     finish(store_at(tmp_path), Config(), out=out)
@@ -167,16 +192,18 @@ def test_damage_is_named_and_the_run_made_anew_beside_it(
 ) -> None:
     store = store_at(tmp_path)
     made = finish(store, Config())
-    assert store.damage(Config()) is None
     harm(made.path)
     harmed = {path.name: path.read_bytes() for path in made.path.iterdir() if path.is_file()}
     with pytest.raises(InputError, match="holds a damaged run"):
         Run.load(made.path)
     assert store.find(Config()) is None
-    assert "holds a damaged run" in str(store.damage(Config()))
+    kept = tmp_path / f"{made.path.name}.damaged"
+    with store.draft(Config()) as draft:
+        assert isinstance(draft, Draft)
+        assert "holds a damaged run" in draft.damage
+        assert str(kept) in draft.damage
     assert finish(store, Config()).result["status"] == "completed"
     assert store.find(Config()) is not None
-    kept = tmp_path / f"{made.path.name}.damaged"
     assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == harmed
 
 
@@ -196,6 +223,24 @@ def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
         process.start()
         assert "another process is writing" in queue.get(timeout=60)
         process.join()
+
+
+def test_locks_of_the_dead_are_removed_and_no_others(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    dead = tmp_path / f".{store.path_of(Config(seed=1)).name}.lock"
+    with store.draft(Config()):
+        dead.touch()
+        clear_locks(tmp_path)
+        assert store.being_written(Config())
+        assert not dead.exists()
+        with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match="another process"):
+            pool.submit(_enter, store).result()
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def _enter(store: RunStore) -> None:
+    with store.draft(Config()):
+        pass
 
 
 def _count(root: Path, times: int) -> None:

@@ -70,12 +70,10 @@ def test_a_save_that_fails_leaves_the_older_state(
 ) -> None:
     save(tmp_path, {"step": 1})
 
-    def half(path: Path, _content: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(b"half")
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(InputError, match="No space left on device"):
         save(tmp_path, {"step": 2})
     monkeypatch.undo()
@@ -85,7 +83,7 @@ def test_a_save_that_fails_leaves_the_older_state(
 @pytest.mark.parametrize("kind", damaged())
 def test_damage_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / FILE).write_bytes(damaged()[kind])
-    with pytest.raises(InputError, match=f"{FILE} is damaged .*delete it"):
+    with pytest.raises(InputError, match=f"{FILE} is damaged .*Give --restart"):
         load(tmp_path, device="cpu")
 
 

@@ -330,15 +330,30 @@ def test_a_finished_fit_is_not_trained_on(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_fit_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     train(*build(), checkpoint=tmp_path)
     before = (tmp_path / checkpoints.FILE).read_bytes()
-    with pytest.raises(InputError, match="another config, seed or model; delete it"):
+    with pytest.raises(InputError, match=r"another config, seed or model.*--restart"):
         train(*build(), checkpoint=tmp_path, **change)
     assert (tmp_path / checkpoints.FILE).read_bytes() == before
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(*build(), checkpoint=tmp_path)
-    with pytest.raises(InputError, match="or model; delete it"):
+    with pytest.raises(InputError, match=r"or model.*--restart"):
         train(*build(width=9), checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"encoder": {}}, {"head": None}, {"optimizers": []}, "step"])
+def test_a_checkpoint_of_another_version_is_refused(
+    tmp_path: Path, change: str | dict[str, Any]
+) -> None:
+    train(*build(), checkpoint=tmp_path)
+    state = torch.load(tmp_path / checkpoints.FILE, weights_only=True)
+    if isinstance(change, str):
+        del state[change]
+    else:
+        state |= change
+    checkpoints.save(tmp_path, state)
+    with pytest.raises(InputError, match="or of another version"):
+        train(*build(), checkpoint=tmp_path)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

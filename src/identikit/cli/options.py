@@ -2,13 +2,14 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from identikit.cli.terminal import ERR, live, say, show_run
 from identikit.runs.config import StudyConfig
 from identikit.runs.registry import Entry, study_of
-from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Run, RunStore
+from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Run, RunStore, clear_locks
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,6 +23,9 @@ class Output:
     out: Path | None = None
     """Folder of the run, which must not exist yet; by default one under runs/ that is named
     after the config, where the same command finds its run again."""
+    restart: bool = False
+    """Throw away what was left of the run when it was stopped, checkpoints above all, and begin
+    anew; a finished run is found as ever."""
     json: bool = False
     """Print one JSON object, for scripts."""
 
@@ -59,18 +63,17 @@ def run_and_show(
     if found is not None and (found.path / PAGE_FILE).exists():
         show_finished(found, found=True, as_json=output.json)
         return
-    if output.out is None and (damage := store.damage(config, label=config.label)) is not None:
-        say(ERR, f"{damage} It is kept beside the new run, which is made now.")
     if output.out is None and (old := store.outdated(config, label=config.label)) is not None:
         say(ERR, f"{old} is this run by another version of identikit; it is made anew.")
     from identikit.runs.study import run_and_report
 
-    options: dict[str, Any] = {}
+    clear_locks(DEFAULT_ROOT)
+    options: dict[str, Any] = {"warn": partial(say, ERR), "restart": output.restart}
     if execution is not None:
         if execution.workers is None and getattr(config, "device", None) == "cuda":
             execution = replace(execution, workers=1)  # one process at a time on a GPU
         execution.open()  # refuses what cannot be, before anything is written
-        options = {"open_executor": execution.open, "wait": True}
+        options |= {"open_executor": execution.open, "wait": True}
     with live(entry.name) as tell:
         done = run_and_report(study_of(entry.name), config, out=output.out, tell=tell, **options)
     show_finished(done.run, found=done.found, as_json=output.json)

@@ -1,16 +1,48 @@
 """Files are written whole or not at all, known by their digest, and read if they are files."""
 
+import fcntl
 import hashlib
 import json
 import math
 import os
+import re
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
-from io import BufferedReader
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from glob import escape
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from identikit.core.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BufferedWriter]:
+    """A file beside a place, open for writing, that is moved there when it is whole.
+
+    Others that were left there by processes that were killed are removed first: whoever writes one
+    holds a lock on it.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        with suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -19,14 +51,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(content)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise InputError(
             f"{path} cannot be written: {error.strerror}. Choose a folder that can be written "
             "to and has space left."
@@ -40,6 +69,53 @@ def write_json(path: Path, data: object) -> None:
         InputError: the file cannot be written.
     """
     write_atomically(path, (json.dumps(_finite(data), indent=1, allow_nan=False) + "\n").encode())
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nothing stands in the place of a folder, or one in which a write was killed at most.
+
+    Raises:
+        OSError: it may not be looked into.
+    """
+    if not folder.is_dir():
+        return not folder.exists()
+    return all(re.fullmatch(r"\..+\.\d+\.tmp", path.name) for path in folder.iterdir())
+
+
+@contextmanager
+def locked(target: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a file or folder for this process; the kernel lets go of it when the process dies.
+
+    The file of the lock, `.NAME.lock`, is removed while it is still held, so whoever waits may win
+    the lock of a file that is gone; filelock (since 3.24) looks at the link count then, and tries
+    again.
+
+    Args:
+        target: What is held.
+        wait: Wait for another process that holds it.
+
+    Raises:
+        InputError: another process holds it.
+        OSError: the folder cannot be written to.
+    """
+    lock = FileLock(lock_file(target), timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"another process is writing {target} right now. Wait for it, or give --out "
+            "another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def lock_file(target: Path) -> Path:
+    """Which is there while somebody holds the target, and after such a one was killed."""
+    return target.parent / f".{target.name}.lock"
 
 
 def open_regular(path: Path) -> BufferedReader:

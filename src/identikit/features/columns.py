@@ -365,7 +365,7 @@ def _sort(value: Any) -> str:
     return type(value).__name__
 
 
-def _from_pandas(values: "pd.Series[Any]") -> Column:
+def _from_pandas(values: Any) -> Column:
     kind = values.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return _from_categorical(values.array)

@@ -6,7 +6,7 @@ import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,10 @@ from identikit.features.read import (
     require_unlike,
 )
 
+if TYPE_CHECKING:
+    Keys = pd.Index[str]
+else:  # without parameters in pandas 2
+    Keys = pd.Index
 TEXTS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 SUFFIXES = (*TEXTS, ".parquet", ".npz", ".npy", ".safetensors")
 SEPARATORS = (",", ";", "\t", "|")
@@ -252,7 +256,7 @@ def match(
     return Match(samples=found, rows=place[found], note=note)
 
 
-def as_keys(values: Any, where: str) -> "pd.Index[str]":
+def as_keys(values: Any, where: str) -> Keys:
     """Keys as text, each there once.
 
     Raises:
@@ -271,7 +275,7 @@ def as_keys(values: Any, where: str) -> "pd.Index[str]":
             f"the key of {where} holds decimal numbers; give integers or text, which can be "
             "compared."
         )
-    keys: pd.Index[str] = pd.Index(values.astype(str))
+    keys: Keys = pd.Index(values.astype(str))
     twice = keys[keys.duplicated()].unique()
     if len(twice):
         raise InputError(
@@ -281,6 +285,6 @@ def as_keys(values: Any, where: str) -> "pd.Index[str]":
     return keys
 
 
-def examples(values: "pd.Index[str]") -> str:
+def examples(values: Keys) -> str:
     """The first few."""
     return ", ".join(repr(str(value)) for value in values[:EXAMPLES])

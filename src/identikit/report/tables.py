@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from identikit.core.errors import printable
 from identikit.core.estimate import Estimate, Spread, central, format_cell
 from identikit.core.files import write_atomically
 
@@ -27,7 +28,8 @@ def write_table(frame: pd.DataFrame, path_stem: Path) -> tuple[Path, Path, Path]
     The CSV keeps full precision, an estimate as three columns, a spread as two; the other two
     are for reading.
     """
-    text = pd.DataFrame({c: [format_cell(v) for v in frame[c]] for c in frame.columns})
+    text = frame.map(lambda cell: printable(format_cell(cell), keep=""))
+    text.columns = [printable(str(name), keep="") for name in frame.columns]
     contents = {
         "csv": _inert(_numeric(frame)).to_csv(index=False),
         "md": _markdown(text),
@@ -54,11 +56,17 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
 
 _POWERS = dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True))
 _SYMBOLS = {"×": "times", "±": "pm", "≥": "geq", "≤": "leq", "∞": "infty", "→": "to", "·": "cdot"}
-_SYMBOLS |= {"κ": "kappa", "β": "beta", "σ": "sigma", "α": "alpha", "†": "dagger"}
+_SYMBOLS |= {"†": "dagger", "≈": "approx"}
+_GREEK = (
+    "α:alpha β:beta γ:gamma δ:delta ε:varepsilon ζ:zeta η:eta θ:theta ι:iota κ:kappa λ:lambda μ:mu "
+    "ν:nu ξ:xi π:pi ρ:rho σ:sigma τ:tau υ:upsilon φ:varphi χ:chi ψ:psi ω:omega Γ:Gamma Δ:Delta "
+    "Θ:Theta Λ:Lambda Ξ:Xi Π:Pi Σ:Sigma Φ:Phi Ψ:Psi Ω:Omega"
+)
+_SYMBOLS |= {pair[0]: pair[2:] for pair in _GREEK.split()}
 
 
 def _latex(text: str) -> str:
-    """Signs, powers and Greek letters as any LaTeX knows them."""
+    """Signs, powers and Greek letters as any LaTeX knows them; other scripts need XeLaTeX."""
     text = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: f"$^{{{''.join(_POWERS[c] for c in m[0])}}}$", text)
     for letter, name in _SYMBOLS.items():
         text = text.replace(letter, rf"$\{name}$")

@@ -46,6 +46,8 @@ class JobOutcome:
     """What went wrong, in words; None for a finished run."""
     found: bool
     """Whether the run was there already."""
+    warnings: tuple[str, ...] = ()
+    """What else is to be said."""
 
 
 Tell = Callable[[JobOutcome], None]
@@ -74,6 +76,7 @@ def run_jobs(
     root: Path,
     open_executor: Callable[[], AbstractContextManager[Executor]],
     on_outcome: Tell,
+    restart: bool = False,
 ) -> None:
     """Find or make every run, and tell of each as soon as it is known.
 
@@ -86,13 +89,14 @@ def run_jobs(
         root: Folder of all runs; the workers must see it under the same path.
         open_executor: Called only when there is something to run, and again after a break.
         on_outcome: Called in this thread.
+        restart: Throw away what was left of runs that were stopped.
 
     Raises:
         BrokenExecutor: the workers of three executors died before any began a job.
         KeyboardInterrupt: after Ctrl-C, when the executor is closed.
     """
     root = root.absolute()
-    todo = _unfinished(jobs, root, on_outcome)
+    todo = _unfinished(jobs, root, on_outcome, restart=restart)
     deaths: Counter[Path] = Counter()
     stillborn = 0
     while todo:
@@ -116,7 +120,9 @@ def run_jobs(
                     _tell(todo.pop(path), _failure(_death(broken)), on_outcome)
 
 
-def _unfinished(jobs: Iterable[Job], root: Path, on_outcome: Tell) -> dict[Path, list[Job]]:
+def _unfinished(
+    jobs: Iterable[Job], root: Path, on_outcome: Tell, *, restart: bool
+) -> dict[Path, list[Job]]:
     """The jobs that are left to run, longest first, by the folder of their run."""
     todo: dict[Path, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: -job.cost):
@@ -124,6 +130,8 @@ def _unfinished(jobs: Iterable[Job], root: Path, on_outcome: Tell) -> dict[Path,
         store, label = study.store(root), job.config.label
         made = store.find(job.config, label=label)
         if made is None:
+            if restart:
+                store.discard(job.config, label=label)
             path = store.path_of(job.config, label=label)
             todo.setdefault(path, []).append(job)
         else:
@@ -167,13 +175,17 @@ def _outcomes(
 
 def _work(job: Job, root: Path) -> JobOutcome:
     """Make one run; happens in a worker, which no failure of a job takes down."""
+    said: list[str] = []
+    study = study_of(job.command)
     try:
-        done = run_study(study_of(job.command), job.config, root=root, wait=True)
+        done = run_study(study, job.config, root=root, warn=said.append, wait=True)
     except Exception as error:
-        return _failure(_words(error))
+        return replace(_failure(_words(error)), warnings=tuple(said))
     if done.run.interrupted:
-        return _failure("it was interrupted; the same command goes on where it stopped")
-    return _success(done.run, found=done.found)
+        outcome = _failure("it was interrupted; the same command goes on where it stopped")
+    else:
+        outcome = _success(done.run, found=done.found)
+    return replace(outcome, warnings=tuple(said))
 
 
 def _at_work(job: Job, root: Path) -> bool:

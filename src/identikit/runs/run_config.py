@@ -5,7 +5,7 @@ from typing import Any
 
 from identikit.runs.config import StudyConfig
 from identikit.runs.registry import study_for
-from identikit.runs.store import DEFAULT_ROOT
+from identikit.runs.store import DEFAULT_ROOT, clear_locks
 from identikit.runs.study import Done, Tell, quiet, run_study
 
 
@@ -14,6 +14,7 @@ def run(
     *,
     root: str | Path = DEFAULT_ROOT,
     on_progress: Tell = quiet,
+    restart: bool = False,
 ) -> Done[Any]:
     """The finished run of a config, made now unless it is found: what the command line does.
 
@@ -21,9 +22,11 @@ def run(
         config: Decides every number, and which study it is.
         root: Folder of all runs.
         on_progress: Told how it stands, by the study's own kind of progress.
+        restart: Throw away what was left of it when it was stopped, checkpoints above all.
 
     Raises:
         InputError: the config of no study, or files that it names and that cannot be used.
     """
     study, config = study_for(config), config.with_digest()
-    return run_study(study, config, root=Path(root), tell=on_progress, wait=True)
+    clear_locks(Path(root))
+    return run_study(study, config, root=Path(root), tell=on_progress, wait=True, restart=restart)

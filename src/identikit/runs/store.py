@@ -9,20 +9,19 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from identikit.core.config import config_hash, to_dict
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, write_json
+from identikit.core.files import file_digest, is_free, lock_file, locked, write_json
 
 DEFAULT_ROOT = Path("runs")
 PAGE_FILE = "report.html"
@@ -125,9 +124,7 @@ def _check_digests(path: Path) -> None:
 
 
 def _damaged(path: Path, what: str) -> InputError:
-    return InputError(
-        f"{path} holds a damaged run: {what}. Give its command again to make it anew."
-    )
+    return InputError(f"{path} holds a damaged run: {what}. Its command makes it anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +136,8 @@ class Draft:
     target: Path
     """Where the run will stand when it is whole."""
     config: object
+    damage: str = ""
+    """What was wrong with what stood there, and where that is now; else nothing."""
 
     @property
     def checkpoint(self) -> Path:
@@ -190,22 +189,19 @@ class RunStore:
 
     def find(self, config: object, *, label: str = "") -> Run | None:
         """The finished run of this config, if there is one; looks, and locks nothing."""
-        try:
-            run = Run.load(self.path_of(config, label=label))
-        except InputError:
-            return None
-        return run if self._is(run, config) and not run.unfinished else None
+        there = self._there(self.path_of(config, label=label), config)
+        return there if isinstance(there, Run) and not there.unfinished else None
 
-    def damage(self, config: object, *, label: str = "") -> str | None:
-        """What is wrong with the folder in which the run of this config should stand, if it is."""
-        path = self.path_of(config, label=label)
-        if not path.exists():
+    def _there(self, target: Path, config: object) -> Run | str | None:
+        """The run of this config that stands in a place, or what is wrong with what does."""
+        if is_free(target):
             return None
         try:
-            run = Run.load(path)
+            run = Run.load(target)
         except InputError as error:
             return str(error)
-        return None if self._is(run, config) else f"{path} holds another run."
+        mine = run.command == self.command and run.version == self.version
+        return run if mine and run.config == to_dict(config) else f"{target} holds another run."
 
     def outdated(self, config: object, *, label: str = "") -> Path | None:
         """A run of this very config that another version of the study made, if there is one."""
@@ -222,13 +218,24 @@ class RunStore:
                 return path.parent
         return None
 
-    def _is(self, run: Run, config: object) -> bool:
-        mine = run.command == self.command and run.version == self.version
-        return mine and run.config == to_dict(config)
-
     def being_written(self, config: object, *, label: str = "") -> bool:
         """Whether a process is writing this run, or died over it."""
-        return _lock_file(self.path_of(config, label=label)).exists()
+        return lock_file(self.path_of(config, label=label)).exists()
+
+    def discard(self, config: object, *, label: str = "", out: Path | None = None) -> None:
+        """Throw away what the run of this config left behind when it was stopped, if it was.
+
+        A process that is writing it is waited for.
+        """
+        target = self.path_of(config, label=label) if out is None else out
+        if not target.parent.exists():
+            return
+        with locked(target, wait=True):
+            there = self._there(target, config)
+            unfinished = isinstance(there, Run) and there.unfinished
+            for folder in (_draft_folder(target), *([target / "checkpoint"] if unfinished else [])):
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
 
     @contextmanager
     def draft(
@@ -257,15 +264,25 @@ class RunStore:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target, wait=wait):
-            done = self._existing(target, config, explicit=out is not None)
-            if done is not None and not done.unfinished:
-                yield done
-                return
-            folder = target.parent / f".{target.name}.partial"
+            there, damage = self._there(target, config), ""
+            before = there if isinstance(there, Run) and there.unfinished else None
+            if there is not None and before is None:
+                if out is not None:
+                    what = f" and is no whole run ({there})" if isinstance(there, str) else ""
+                    raise InputError(
+                        f"{target} already exists{what}, and is never written over. Give --out "
+                        "another folder."
+                    )
+                if isinstance(there, Run):
+                    yield there
+                    return
+                damage = f"{there} It is kept as {_set_aside(target)}."
+            folder = _draft_folder(target)
             folder.mkdir(exist_ok=True)
-            draft = Draft(folder, target, config)
-            if done is not None and done.checkpoint.exists() and not draft.checkpoint.exists():
-                shutil.copytree(done.checkpoint, draft.checkpoint)
+            draft = Draft(folder, target, config, damage)
+            if before is not None and not draft.checkpoint.exists():
+                with suppress(FileNotFoundError):  # it trained nothing
+                    shutil.copytree(before.checkpoint, draft.checkpoint)
             write_json(
                 folder / "config.json",
                 {"command": self.command, "version": self.version, "config": to_dict(config)},
@@ -277,54 +294,23 @@ class RunStore:
                     shutil.rmtree(folder)
                 raise
 
-    def _existing(self, target: Path, config: object, *, explicit: bool) -> Run | None:
-        if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-            return None
-        try:
-            run = Run.load(target)
-            if self._is(run, config) and not (explicit and not run.unfinished):
-                return run
-            found = "already exists"
-        except InputError as error:
-            found = f"already exists and is no whole run ({error})"
-        if explicit:
-            raise InputError(
-                f"{target} {found}, and is never written over. Give --out another folder."
-            )
-        _set_aside(target)
-        return None
+
+def clear_locks(root: Path) -> None:
+    """Remove the locks of runs that processes left behind which were killed."""
+    for path in root.glob(".*.lock"):
+        with suppress(InputError, OSError), locked(root / path.name[1 : -len(".lock")]):
+            pass
 
 
-def _set_aside(target: Path) -> None:
-    """Keep what stands in the place of a run beside it."""
+def _draft_folder(target: Path) -> Path:
+    return target.parent / f".{target.name}.partial"
+
+
+def _set_aside(target: Path) -> Path:
+    """Keep what stands in the place of a run beside it, and say where."""
     number, kept = 1, target.with_name(f"{target.name}.damaged")
     while kept.exists():
         number += 1
         kept = target.with_name(f"{target.name}.damaged-{number}")
     os.rename(target, kept)
-
-
-def _lock_file(target: Path) -> Path:
-    return target.parent / f".{target.name}.lock"
-
-
-@contextmanager
-def locked(target: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a folder for this process; the kernel lets go of it when the process dies.
-
-    The file is removed while it is still held, so whoever waits may win the lock of a file
-    that is gone; filelock (since 3.24) looks at the link count then, and tries again.
-    """
-    lock = FileLock(_lock_file(target), timeout=-1 if wait else 0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"another process is writing {target} right now. Wait for it, or give --out "
-            "another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+    return kept

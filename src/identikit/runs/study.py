@@ -2,6 +2,7 @@
 
 import errno
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -31,12 +32,19 @@ from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Draft, Run, RunStore
 Arrays = Mapping[str, NDArray[Any]]
 Tell = Callable[[Any], None]
 """Told how a run stands, by the study's own kind of progress."""
+Warn = Callable[[str], None]
+"""Told in a sentence what is not as it should be and ends nothing."""
 OpenExecutor = Callable[[], AbstractContextManager[Executor]]
 """Opens a `concurrent.futures` executor, where a study makes many runs."""
 
 
 def quiet(progress: object) -> None:
     """Tell nobody."""
+
+
+def python_warning(words: str) -> None:
+    """Warn as Python does, where the library is used from it."""
+    warnings.warn(words, stacklevel=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,10 @@ class Context:
     root: Path = DEFAULT_ROOT
     """Folder of all runs, for a study that is made of others."""
     tell: Tell = quiet
+    warn: Warn = python_warning
     open_executor: OpenExecutor = processes
+    restart: bool = False
+    """Whether what an unfinished run left behind, or one that it is made of, is thrown away."""
 
 
 class Result(Protocol):
@@ -153,7 +164,9 @@ def run_study(
     tell: Tell = quiet,
     open_executor: OpenExecutor = processes,
     finish: Callable[[Run], None] | None = None,
+    warn: Warn = python_warning,
     wait: bool = False,
+    restart: bool = False,
 ) -> Done[R]:
     """The finished run of a config, made now unless found; it is not drawn.
 
@@ -165,18 +178,31 @@ def run_study(
         tell: Told how it stands.
         open_executor: For a study that makes many runs.
         finish: Called with a new run before it moves to its place, which it does only then.
+        warn: Told of a damaged run that stood in the place.
         wait: Wait for another process that is writing this very run.
+        restart: Throw away what was left of it when it was stopped, checkpoints above all.
 
     Raises:
         InputError: the output folder exists or is being written by another process.
     """
     store, label = study.store(root), config.label
+    if restart:
+        store.discard(config, label=label, out=out)
     with store.draft(config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
             return Done(run=draft, result=study.read(draft), found=True)
+        if draft.damage:
+            warn(draft.damage)
         resumed = draft.checkpoint.exists()
         started, clock = datetime.now(UTC), time.perf_counter()
-        context = Context(draft=draft, root=root, tell=tell, open_executor=open_executor)
+        context = Context(
+            draft=draft,
+            root=root,
+            tell=tell,
+            warn=warn,
+            open_executor=open_executor,
+            restart=restart,
+        )
         result, arrays = study.compute(config, context)
         origin = {
             "command": command_line(study.name, config),
@@ -199,12 +225,7 @@ def run_study(
 def run_and_report(
     study: Study[Config, R],
     config: Config,
-    *,
-    out: Path | None = None,
-    root: Path = DEFAULT_ROOT,
-    tell: Tell = quiet,
-    open_executor: OpenExecutor = processes,
-    wait: bool = False,
+    **options: Any,
 ) -> Done[R]:
     """The finished run of a config, made now unless found, with its page; as for `run_study`.
 
@@ -215,16 +236,7 @@ def run_and_report(
     def finish(made: Run) -> None:
         draw(study.page_of(made), made)
 
-    done = run_study(
-        study,
-        config,
-        out=out,
-        root=root,
-        tell=tell,
-        open_executor=open_executor,
-        finish=finish,
-        wait=wait,
-    )
+    done = run_study(study, config, finish=finish, **options)
     if done.found and not (done.run.path / PAGE_FILE).exists():  # a sweep leaves its runs undrawn
         try:
             draw(study.page(done.run, done.result), done.run)

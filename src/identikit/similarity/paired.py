@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from identikit.core.errors import InputError, look_alikes
 from identikit.core.linalg import relative_rounding
 from identikit.core.memory_mapped import BLOCK, release
-from identikit.features.table import as_keys, examples
+from identikit.features.table import Keys, as_keys, examples
 from identikit.probing.moments import FoldMoments, PartMoments
 from identikit.probing.regression import CompressedFeatures
 from identikit.similarity.scores import Pair
@@ -68,7 +67,7 @@ def match_rows(n_a: int, n_b: int, *, keys_a: Any = None, keys_b: Any = None) ->
     return Matched(a=torch.as_tensor(rows), b=torch.as_tensor(partner[rows]), note=note)
 
 
-def _index(keys: Any, n: int, name: str) -> "pd.Index[str]":
+def _index(keys: Any, n: int, name: str) -> Keys:
     found = as_keys(keys, name)
     if len(found) != n:
         raise InputError(

@@ -38,6 +38,6 @@ def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
             raise TypeError(f"a {type(state).__name__}, not a dict")
     except Exception as error:  # what reading noise runs into can be of any kind
         raise InputError(
-            f"the checkpoint {path} is damaged or is not one; delete it to start again."
+            f"the checkpoint {path} is damaged or is not one. Give --restart to begin without it."
         ) from error
     return state

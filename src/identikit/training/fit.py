@@ -305,17 +305,20 @@ class _Loop:
         state = checkpoints.load(folder, device=self.device)
         if state is None:
             return
-        if any(state.get(key) != value for key, value in self._identity().items()):
+        try:
+            if any(state[key] != value for key, value in self._identity().items()):
+                raise ValueError("another identity")
+            self.encoder.load_state_dict(state["encoder"])
+            self.head.load_state_dict(state["head"])
+            self.optimizers.load_state_dict(state["optimizers"])
+            for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):
+                setattr(self, name, state[name])
+            self.start = self.clock() - state["seconds"]
+        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
             raise InputError(
-                f"the checkpoint in {folder} belongs to a fit with another config, seed or model; "
-                "delete it to start again, or give another folder."
-            )
-        self.encoder.load_state_dict(state["encoder"])
-        self.head.load_state_dict(state["head"])
-        self.optimizers.load_state_dict(state["optimizers"])
-        for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):
-            setattr(self, name, state[name])
-        self.start = self.clock() - state["seconds"]
+                f"the checkpoint in {folder} belongs to a fit with another config, seed or model, "
+                "or of another version. Give --restart to begin without it, or another folder."
+            ) from error
 
     def result(self, status: Literal["completed", "interrupted"]) -> Fit:
         return Fit(

@@ -170,7 +170,7 @@ def test_after_a_kill_the_same_command_ends_with_the_same_bits(config: ExtractCo
     assert not (config.out / "shard-00002.safetensors").exists()
     with pytest.raises(InputError, match="not finished"):
         read_manifest(config.out)
-    (config.out / ".shard-00001.safetensors.1.tmp").write_bytes(b"half a shard")
+    (config.out / ".shard-00002.safetensors.1.tmp").write_bytes(b"half a shard")
     found = extract(config)
     assert 0 < found.made < COUNT
     whole = changed(config, out=config.out.with_name("undisturbed"))
@@ -319,15 +319,15 @@ def test_a_full_disk_is_foreseen(config: ExtractConfig, monkeypatch: pytest.Monk
 def test_a_disk_that_fills_up_costs_one_shard(
     config: ExtractConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_bytes
+    replace = os.replace
 
-    def full(path: Path, content: bytes) -> int:
-        if "shard-00001" in path.name:
+    def full(source: Path, place: Path) -> None:
+        if "shard-00001" in place.name:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(path, content)
+        replace(source, place)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr("os.replace", full)
         with pytest.raises(InputError, match=r"shard-00001.*No space left"):
             extract(config)
     assert sorted(p.name for p in config.out.iterdir()) == [

@@ -160,6 +160,19 @@ def test_a_failing_row_says_why_and_the_others_go_on(
     made(tmp_path)  # and again
 
 
+def test_damage_is_named_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(TINY, training=replace(TINY.training, steps=2))
+    monkeypatch.setattr(config_module, "sweep_named", lambda name: sweep_of(short=short))
+    done = made(tmp_path)
+    runs = {path.parent for path in tmp_path.glob("simulate-*/result.json")}
+    for folder in (done.run.path, min(runs)):
+        (folder / "result.json").write_text("{}")
+    with pytest.warns(match=r"holds a damaged run") as said:
+        again = made(tmp_path)
+    assert again.result.rows[0].runs == done.result.rows[0].runs
+    assert sum(str(min(runs)) in str(warning.message) for warning in said) == 1
+
+
 def test_a_row_below_its_ceiling_gets_an_oracle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

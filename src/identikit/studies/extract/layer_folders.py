@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from identikit.core.errors import InputError
-from identikit.core.files import write_json
+from identikit.core.files import is_free, write_json
 from identikit.encoders.adapters import Layer
 from identikit.studies.extract.outputs import Output
 
@@ -48,7 +48,7 @@ def open_layers(folder: Path, outputs: Sequence[Output]) -> None:
         for output in outputs
     }
     model = outputs[0].settings["model"]
-    if folder.exists() and any(folder.iterdir()):
+    if not is_free(folder):
         theirs = _there(folder)
         if theirs["model"] != model:
             raise InputError(

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.core.files import write_atomically
+from identikit.core.files import is_free, write_atomically
 from identikit.encoders.adapters import Tap
 from identikit.features.shards import (
     HEAD_FILE,
@@ -83,15 +83,12 @@ class Output:
         Raises:
             InputError: it holds something else, or cannot be written.
         """
-        if self._keeps_shards():
-            for left in self.folder.glob(".*.tmp"):  # by a process that was killed
-                left.unlink()
-        else:
+        if not self._keeps_shards():
             write_manifest(self.folder, self._manifest())
 
     def _keeps_shards(self) -> bool:
         """Whether what is there is of the same settings; refuses all that could be lost."""
-        if not self.folder.exists() or not any(self.folder.iterdir()):
+        if is_free(self.folder):
             return False
         if not (self.folder / MANIFEST_FILE).exists():
             raise InputError(

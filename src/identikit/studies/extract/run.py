@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from identikit.runs.store import locked
+from identikit.core.files import locked
 from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.device_timer import DeviceTimer
 from identikit.studies.extract.layer_folders import open_layers

@@ -35,7 +35,15 @@ def _diagnose(config: DiagnosisConfig, context: Context) -> tuple[DiagnosisResul
     made: dict[str, Done[SimulationResult]] = {}
 
     def measure(varied: SimulationConfig) -> tuple[Prediction, Measured]:
-        done = run_study(SIMULATE, varied, root=context.root, tell=context.tell, wait=True)
+        done = run_study(
+            SIMULATE,
+            varied,
+            root=context.root,
+            tell=context.tell,
+            warn=context.warn,
+            wait=True,
+            restart=context.restart,
+        )
         made[command_line("simulate", varied)] = done
         return done.result.prediction, done.result.measured
 

@@ -43,6 +43,8 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
         seed = board.jobs[outcome.key].config.seed
         board.add(outcome, _record(outcome, seed=seed, beside=context.draft.target.parent))
         context.tell(board)
+        for words in outcome.warnings:
+            context.warn(words)
 
     def make(wanted: dict[str, Job]) -> None:
         run_jobs(
@@ -50,6 +52,7 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
             root=context.root,
             open_executor=context.open_executor,
             on_outcome=collect,
+            restart=context.restart,
         )
 
     make(jobs)

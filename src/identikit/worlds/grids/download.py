@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pooch
-from filelock import FileLock
 
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, require_regular, write_atomically
+from identikit.core.files import file_digest, locked, require_regular, write_atomically
 from identikit.worlds.grids.data_set import DataSet, Original, Watch
 from identikit.worlds.grids.unpacking import require_space
 
@@ -49,7 +48,7 @@ def fetch(data: DataSet, place: Path, *, on_progress: Watch | None = None) -> Pa
     place = data.place(place)
     for target, original in data.files(place):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f"{target.name}.lock")):
+        with locked(target, wait=True):
             if target.exists():
                 verify(target, original)
             else:

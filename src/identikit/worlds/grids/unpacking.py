@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from identikit.core.archives import read_header
 from identikit.core.errors import InputError
-from identikit.core.files import open_regular, require_regular, write_json
+from identikit.core.files import locked, open_regular, replacing, require_regular, write_json
 from identikit.worlds.grids.data_set import DAMAGED, Bytes, DataSet, Stream, Watch
 
 SPARE = 64 * 2**20
@@ -129,7 +128,7 @@ def _unpacked(
 ) -> Bytes:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock")):
+        with locked(target, wait=True):
             found = _valid(target, source, data)  # another process may have been faster
             if found is not None:
                 return found
@@ -152,26 +151,21 @@ def _write(
     """Write the array file whole or not at all; SHA-256 of its images."""
     total = int(np.prod(images.shape))
     require_space(target.parent, total, what=f"the unpacked images of {data.name}")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     digest, done = hashlib.sha256(), 0
-    try:
-        with temporary.open("wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for block in _blocks(images, source, data):
-                content = np.ascontiguousarray(block).data.cast("B")
-                file.write(content)
-                digest.update(content)
-                done += len(content)
-                if on_progress is not None:
-                    on_progress(done, total)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(target) as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in _blocks(images, source, data):
+            content = np.ascontiguousarray(block).data.cast("B")
+            file.write(content)
+            digest.update(content)
+            done += len(content)
+            if on_progress is not None:
+                on_progress(done, total)
         if done != total:
             raise data.unreadable(source, f"it holds {done:,} bytes of images, not {total:,}")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        file.flush()
+        os.fsync(file.fileno())
     return digest.hexdigest()
 
 

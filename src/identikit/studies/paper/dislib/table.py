@@ -68,6 +68,8 @@ def compute(config: DisLibConfig, context: Context) -> tuple[DisLibResult, Array
         outcomes[outcome.key] = outcome
         words = outcome.error or ("found" if outcome.found else "made")
         context.tell(_standing(jobs, outcomes, started, f"{outcome.key}: {words}"))
+        for warning in outcome.warnings:
+            context.warn(warning)
 
     context.tell(_standing(jobs, outcomes, started, "starting"))
     run_jobs(
@@ -75,6 +77,7 @@ def compute(config: DisLibConfig, context: Context) -> tuple[DisLibResult, Array
         root=context.root,
         open_executor=context.open_executor,
         on_outcome=collect,
+        restart=context.restart,
     )
     beside = context.draft.target.parent
     cells = tuple(_record(job.config, outcomes[key], beside) for key, job in jobs.items())
