@@ -1,11 +1,11 @@
 """Training on the base row: seconds and steps to R2 0.95 and 0.99, and where a step's time goes.
 
     OMP_NUM_THREADS=1 python benchmarks/base_row.py
-    OMP_NUM_THREADS=1 python benchmarks/base_row.py --normalized
+    OMP_NUM_THREADS=1 python benchmarks/base_row.py --unit-norm
     OMP_NUM_THREADS=1 python benchmarks/base_row.py --seeds 0 1 --set training.steps=800
 
 Base row: N = 10,240 instances, C = 100 classes, d = 5, vMF kappa = 10, DIET. R2 is the
-held-out affine one from h to z (Procrustes with --normalized). Seconds are those of the
+held-out affine one from h to z (Procrustes with --unit-norm). Seconds are those of the
 training loop without evaluation; evaluation happens every 50 steps.
 """
 
@@ -56,7 +56,7 @@ class BaseRow:
     def evaluate(self) -> dict[str, float]:
         """R2 on the second half of the held-out samples of a map fitted on the first."""
         h = self.head.features(self.encoder(self.held_out.x))
-        score = _procrustes_r2 if self.recipe.head.normalized else _affine_r2
+        score = _procrustes_r2 if self.recipe.head.unit_rows else _affine_r2
         return {"r2": score(h, self.held_out.z)}
 
     def fit(self, *, steps: int | None = None, **options: Any) -> Fit:
@@ -153,15 +153,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="fast")
-    parser.add_argument("--normalized", action="store_true", help="unit-norm features and rows")
+    parser.add_argument("--unit-norm", action="store_true", help="unit-norm features and rows")
     parser.add_argument("--set", nargs="*", default=[], metavar="PART.NAME=VALUE")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = with_settings(recipe(options.recipe), options.set)
-    if options.normalized:
-        chosen = with_settings(chosen, ["head.normalized=true"])
+    if options.unit_norm:
+        chosen = with_settings(chosen, ["head.unit_features=true", "head.unit_rows=true"])
     results = measure(chosen, options.seeds)
     summary = {"median": medians(results), **encoder_share(chosen)}
     print(json.dumps(summary))

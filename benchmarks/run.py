@@ -61,7 +61,7 @@ def main() -> None:
         "versions": versions(),
         "base row, medians of seeds 0-4": base,
         "base row, unit-norm features and rows (Procrustes R2)": medians(
-            measure(with_settings(fast, ["head.normalized=true"]), SEEDS)
+            measure(with_settings(fast, ["head.unit_features=true", "head.unit_rows=true"]), SEEDS)
         ),
         "share of a step": encoder_share(fast),
         "the paper's protocol, seed 0": protocol_side(base),

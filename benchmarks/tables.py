@@ -57,7 +57,11 @@ def seconds_per_step(config: SimulationConfig, steps: int) -> float:
     paper, world = recipe("paper"), make_world(config)
     in_dim = world.config.observation_dim or world.dim
     encoder = MLP(paper.encoder, in_dim, config.dim, generator=stream(0, "encoder"))
-    options = replace(paper.head, normalized=config.head.normalized)
+    options = replace(
+        paper.head,
+        unit_features=config.head.unit_features,
+        unit_rows=config.head.unit_rows,
+    )
     head = SoftmaxHead(options, config.n_labels, config.dim, generator=stream(0, "head"))
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,8 @@ class Model:
     dim: int = 5
     """Of h."""
     objective: str = "supervised"
-    normalized: bool = False
+    unit_norm: bool = False
+    """Features and rows."""
     seed: int = 1
     steps: int = 1500
     """0: untrained."""
@@ -56,7 +57,7 @@ PAIRS: dict[str, tuple[Model, Model]] = {
     "supervised, two seeds": (Model(), Model(seed=2)),
     "DIET, two seeds": (Model(objective="diet"), Model(objective="diet", seed=2)),
     "supervised and DIET": (Model(), Model(objective="diet", seed=2)),
-    "unit norm, two seeds": (Model(normalized=True), Model(normalized=True, seed=2)),
+    "unit norm, two seeds": (Model(unit_norm=True), Model(unit_norm=True, seed=2)),
     "supervised, one of 100 steps": (Model(), Model(seed=2, steps=100)),
     "supervised and untrained": (Model(), Model(seed=2, steps=0)),
     "8 classes, 16 dimensions, two seeds": (
@@ -83,7 +84,7 @@ def trained(model: Model, x: torch.Tensor) -> dict[str, Any]:
     encoder = MLP(EncoderConfig(), x.shape[1], model.dim, generator=stream(seed, "encoder"))
     encoder.fit_whitening(whitening.x)
     head = build_head(
-        HeadConfig(normalized=model.normalized),
+        HeadConfig(unit_features=model.unit_norm, unit_rows=model.unit_norm),
         world.n_labels,
         model.dim,
         generator=stream(seed, "head"),

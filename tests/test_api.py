@@ -126,9 +126,12 @@ def test_the_ceiling_of_a_world_is_that_of_its_study() -> None:
     config = ik.SimulationConfig(world=world.config, instances=16, seed=3)
     ceiling = ik.theory.ceiling(world, seed=3)
     assert ceiling == predict(config).ceiling
-    assert ceiling.objective == "cross-entropy over 16 instances, free features of 2 dimensions"
-    normed = ik.theory.ceiling(ik.worlds.VonMises(dim=2, classes=8), normalized=True, samples=512)
-    assert "8 classes, unit-norm features and rows of 2 dimensions" in normed.objective
+    assert (
+        ceiling.objective
+        == "cross-entropy over 16 instances, free features and rows of 2 dimensions"
+    )
+    normed = ik.theory.ceiling(ik.worlds.VonMises(dim=2, classes=8), unit_rows=True, samples=512)
+    assert "8 classes, unit-norm rows, free features of 2 dimensions" in normed.objective
 
 
 def test_the_study_of_a_config_is_found_by_its_type() -> None:
@@ -226,7 +229,7 @@ def test_a_score_says_whose_optimum_its_ceiling_is(world: ik.worlds.ClusterWorld
     sample = world.sample(300)
     ceiling = ik.theory.ceiling(world, samples=512)
     recovery = ik.score(sample.x, sample.z, ceiling=ceiling, resamples=100)
-    words = "the optimum of cross-entropy over 12 classes, free features of 2 dimensions has R² 1.0"
+    words = "12 classes, free features and rows of 2 dimensions has R² 1.0"
     assert recovery.ceiling == ceiling.r2_latents
     assert words in " ".join(str(recovery).split())
     assert all(words in finding.explained for finding in recovery.findings)

@@ -44,7 +44,7 @@ def test_simulate_prints_one_json_object_and_finds_its_run_again(
 def test_the_saved_command_makes_the_same_run_and_tables_show_the_three_columns(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cli.main(["simulate", *FAST, "--normalized", "--out", "first", "--json"])
+    cli.main(["simulate", *FAST, "--unit-features", "--unit-rows", "--out", "first", "--json"])
     first = json.loads(capsys.readouterr().out)
     cli.main([*first["provenance"]["command"].split()[1:], "--out", "again"])
     out = capsys.readouterr().out

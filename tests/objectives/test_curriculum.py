@@ -13,18 +13,31 @@ from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 
 LABELS, DIM = 12, 3
+NORMS = [
+    {"unit_features": features, "unit_rows": rows}
+    for features in (False, True)
+    for rows in (False, True)
+]
+CASES = ["C4", "C3", "C2", "C1"]
 GROUP = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0, 0, 0, 1])
 
 
-def build(*, tied: bool = False, folds: bool = True, **options: object) -> Curriculum:
+def build(
+    *,
+    tied: bool = False,
+    folds: bool = True,
+    alike: Tensor = GROUP,
+    **options: object,
+) -> Curriculum:
     """With no groups found among the labels if it is neither tied nor to have fewer dimensions."""
     config = HeadConfig(**({"negatives": None, "extra_dimensions": 2} | options))  # type: ignore[arg-type]
-    group = GROUP if tied else None
-    label_clusters = (
-        LabelClusters(group=group, groups=4, separation=3.0, observations=0) if folds else None
+    clusters = LabelClusters(
+        group=alike if tied else None, groups=4, separation=3.0, observations=0
     )
     generator = torch.Generator().manual_seed(0)
-    head = build_head(config, LABELS, DIM, generator=generator, label_clusters=label_clusters)
+    head = build_head(
+        config, len(alike), DIM, generator=generator, label_clusters=clusters if folds else None
+    )
     assert isinstance(head, Curriculum)
     return head.double()
 
@@ -46,7 +59,7 @@ def plain(head: Curriculum) -> Tensor:
     return F.cross_entropy(head.scale * head.features(y) @ head.rows().T, label)
 
 
-@pytest.mark.parametrize("options", [{}, {"normalized": True}])
+@pytest.mark.parametrize("options", NORMS, ids=CASES)
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("progress", [0.0, FOLD, MAP, 0.95, 1.0])
 def test_every_stage_is_the_cross_entropy_over_all_labels(
@@ -140,11 +153,13 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
         HeadConfig(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("norms", NORMS[1:], ids=CASES[1:])
 @pytest.mark.parametrize(("tied", "folds"), [(False, False), (False, True), (True, True)])
 def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
-    tied: bool, folds: bool
+    tied: bool, folds: bool, norms: dict[str, bool]
 ) -> None:
-    head = build(tied=tied, folds=folds, extra_dimensions=0, normalized=True)
+    alike = torch.arange(40) % 20  # rows enough to fix an ellipsoid in three dimensions, nine
+    head = build(tied=tied, folds=folds, alike=alike, extra_dimensions=0, **norms)
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
@@ -152,7 +167,7 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
 
     kappa, linear, shift = 7.0, normal(DIM, DIM), normal(DIM)
     y = F.normalize(normal(500, DIM)) @ linear.T
-    label = torch.randint(LABELS, (500,), generator=generator)
+    label = torch.randint(len(alike), (500,), generator=generator)
     head.loss(y, label, generator=generator, progress=FOLD)  # folds, with nothing to lose
     assert bool(head.folded) is folds
     fold, trained = head.fold, head.shared if tied else head.head.weight
@@ -164,10 +179,13 @@ def test_mapping_to_the_sphere_keeps_what_a_spherical_worlds_optimum_says(
 
     head.loss(y, label, generator=generator, progress=MAP)
     assert head.on_sphere
-    length = head.features(y).norm(dim=1)
-    torch.testing.assert_close(length, torch.ones_like(length))
-    torch.testing.assert_close(torch.log_softmax(head.logits(head.features(y)), dim=1), log_p)
-    assert float(head.scale.detach()) == pytest.approx(kappa)
+    h = head.features(y).detach()
+    torch.testing.assert_close(torch.log_softmax(head.logits(h), dim=1), log_p)
+    assert float(head.scale.detach()) == pytest.approx(kappa if all(norms.values()) else 1)
+    length = torch.full((500,), 1.0 if norms["unit_features"] else kappa, dtype=torch.float64)
+    torch.testing.assert_close(h.norm(dim=1), length)  # so h is z turned, times one length
+    unit = (head.rows().detach().norm(dim=1) - 1).abs().max() < 1e-6
+    assert bool(unit) == norms["unit_rows"]
 
 
 def test_a_head_has_a_curriculum_if_its_config_asks_for_one() -> None:
@@ -175,14 +193,17 @@ def test_a_head_has_a_curriculum_if_its_config_asks_for_one() -> None:
         config = HeadConfig(**options)  # type: ignore[arg-type]
         return type(build_head(config, LABELS, DIM, generator=torch.Generator()))
 
-    assert kind() is kind(normalized=True, late_sphere=False) is SoftmaxHead
-    assert kind(normalized=True) is Curriculum
+    assert kind() is SoftmaxHead
+    for norms in NORMS[1:]:
+        assert kind(**norms, late_sphere=False) is SoftmaxHead
+        assert kind(**norms) is Curriculum
     assert kind(extra_dimensions=1) is kind(label_diffusion=1) is Curriculum
 
 
+@pytest.mark.parametrize("norms", NORMS[1:], ids=CASES[1:])
 @pytest.mark.parametrize("negatives", [None, 2])
-def test_it_ends_with_the_loss_of_its_head(negatives: int | None) -> None:
-    head = build(negatives=negatives, group=4, normalized=True)
+def test_it_ends_with_the_loss_of_its_head(negatives: int | None, norms: dict[str, bool]) -> None:
+    head = build(negatives=negatives, group=4, **norms)
     loss(head, FOLD)
     loss(head, MAP)
     y, label = batch()
@@ -191,4 +212,4 @@ def test_it_ends_with_the_loss_of_its_head(negatives: int | None) -> None:
     expected = head.head.loss(y, label, generator=torch.Generator().manual_seed(2))
     assert torch.equal(found, expected)
     assert torch.equal(head.length_penalty(batch()[0]), head.head.length_penalty(y))
-    assert float(head.head.length_penalty(y).detach()) > 0
+    assert (float(head.head.length_penalty(y).detach()) > 0) == norms["unit_features"]

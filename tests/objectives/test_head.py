@@ -13,6 +13,12 @@ from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import SoftmaxHead
 
 FULL = HeadConfig(negatives=None)
+NORMS = [
+    {"unit_features": features, "unit_rows": rows}
+    for features in (False, True)
+    for rows in (False, True)
+]
+every_case = pytest.mark.parametrize("norms", NORMS, ids=["C4", "C3", "C2", "C1"])
 
 
 def build(
@@ -41,15 +47,18 @@ def zipf(labels: int) -> Tensor:
 def plain_loss(head: SoftmaxHead, y: Tensor, label: Tensor) -> Tensor:
     """The full cross-entropy in PyTorch's words."""
     rows = head.weight
-    if head.config.normalized:
-        y, rows = F.normalize(y, dim=1), F.normalize(rows, dim=1)
+    if head.config.unit_features:
+        y = F.normalize(y, dim=1)
+    if head.config.unit_rows:
+        rows = F.normalize(rows, dim=1)
+    if head.config.unit_features and head.config.unit_rows:
         y = y * head.log_scale.exp()
     return F.cross_entropy(y @ rows.T, label)
 
 
-@pytest.mark.parametrize("normalized", [False, True])
-def test_full_loss_and_gradients_are_those_of_pytorch(normalized: bool) -> None:
-    head = build(HeadConfig(normalized=normalized, negatives=None))
+@every_case
+def test_full_loss_and_gradients_are_those_of_pytorch(norms: dict[str, bool]) -> None:
+    head = build(HeadConfig(**norms, negatives=None))
     y, label = batch()
     loss = head.loss(y, label, generator=torch.Generator())
     expected = plain_loss(head, y, label)
@@ -58,12 +67,12 @@ def test_full_loss_and_gradients_are_those_of_pytorch(normalized: bool) -> None:
         torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("normalized", [False, True])
+@every_case
 @pytest.mark.parametrize("prior", [None, zipf(12)], ids=["uniform", "zipf"])
 def test_sampled_gradients_are_those_of_finite_differences(
-    normalized: bool, prior: Tensor | None
+    norms: dict[str, bool], prior: Tensor | None
 ) -> None:
-    head = build(HeadConfig(normalized=normalized, negatives=3, group=4), prior=prior)
+    head = build(HeadConfig(**norms, negatives=3, group=4), prior=prior)
     y, label = batch(8)
 
     def loss(y: Tensor, *_parameters: Tensor) -> Tensor:
@@ -90,9 +99,9 @@ def test_large_logits_neither_overflow_nor_lose_the_loss(size: float) -> None:
     torch.testing.assert_close(loss, plain_loss(head, y, label), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("normalized", [False, True])
-def test_single_precision_is_as_good_as_pytorchs(normalized: bool) -> None:
-    head = build(HeadConfig(normalized=normalized, negatives=None))
+@every_case
+def test_single_precision_is_as_good_as_pytorchs(norms: dict[str, bool]) -> None:
+    head = build(HeadConfig(**norms, negatives=None))
     y, label = batch(256)
     exact = gradients(plain_loss(head, y, label), head, y)
     head.float()
@@ -104,8 +113,8 @@ def test_single_precision_is_as_good_as_pytorchs(normalized: bool) -> None:
         assert error <= 2 * budget + 1e-6 * best.norm()
 
 
-def test_normalized_heads_have_unit_rows_and_features_and_one_scale() -> None:
-    head = build(HeadConfig(normalized=True))
+def test_heads_of_unit_norm_have_unit_rows_and_features_and_one_scale() -> None:
+    head = build(HeadConfig(unit_features=True, unit_rows=True))
     y, _ = batch()
     h = head.features(y)
     np.testing.assert_allclose(h.detach().norm(dim=1), 1)
@@ -114,6 +123,22 @@ def test_normalized_heads_have_unit_rows_and_features_and_one_scale() -> None:
     torch.testing.assert_close(head.logits(h), head.log_scale.exp() * cosines)
     assert float(head.scale.detach()) == pytest.approx(math.exp(float(head.log_scale.detach())))
     assert head.scale.requires_grad
+
+
+@every_case
+def test_a_temperature_is_learned_only_where_nothing_else_absorbs_it(
+    norms: dict[str, bool],
+) -> None:
+    head = build(HeadConfig(**norms))
+    y, _ = batch()
+    both = all(norms.values())
+    assert hasattr(head, "log_scale") == both
+    assert float(head.scale.detach()) == pytest.approx(10.0 if both else 1.0)
+    for unit, vectors in zip(norms.values(), (head.features(y), head.rows()), strict=True):
+        lengths = vectors.detach().norm(dim=1)
+        assert bool((lengths - 1).abs().max() < 1e-12) == unit
+    penalty = float(head.length_penalty(y).detach())
+    assert (penalty > 0) == norms["unit_features"]
 
 
 def test_plain_heads_leave_rows_and_features_alone() -> None:
@@ -144,22 +169,24 @@ def test_few_labels_get_the_full_softmax_though_sampling_is_on() -> None:
 
 
 @pytest.mark.parametrize("prior", [None, zipf(12)], ids=["uniform", "zipf"])
-@pytest.mark.parametrize("normalized", [False, True])
+@every_case
 def test_sampled_loss_is_that_of_each_groups_distinct_labels(
-    normalized: bool, prior: Tensor | None
+    norms: dict[str, bool], prior: Tensor | None
 ) -> None:
     group, negatives = 4, 5
-    config = HeadConfig(normalized=normalized, group=group, negatives=negatives)
+    config = HeadConfig(**norms, group=group, negatives=negatives)
     head = build(config, prior=prior)
     y, label = batch(8)
     label[:3] = label[0]  # repetitions within a group
     drawn = torch.randint(12, (2, negatives), generator=torch.Generator().manual_seed(3))
-    scale = math.exp(float(head.log_scale.detach())) if normalized else 1.0
+    scale = float(head.scale.detach())
     losses: list[float] = []
 
     def logit(n: int, i: int) -> float:
         h, w = y[n].detach(), head.weight[i].detach()
-        return scale * float(h @ w / (h.norm() * w.norm() if normalized else 1.0))
+        length = h.norm() if norms["unit_features"] else 1.0
+        length = length * (w.norm() if norms["unit_rows"] else 1.0)
+        return scale * float(h @ w / length)
 
     for g in range(2):
         members = range(g * group, (g + 1) * group)

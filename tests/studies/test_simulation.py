@@ -21,6 +21,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
 from identikit.studies.simulation.run import predict, simulate
 from identikit.studies.simulation.study import SIMULATE
+from identikit.theory.cases import Case
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
 from identikit.worlds.config import WorldConfig
@@ -60,8 +61,10 @@ def test_the_same_config_gives_the_same_bits_and_learns_something() -> None:
     assert result.excess_loss > 0
 
 
-def test_supervised_and_normalized_runs_work_too() -> None:
-    config = replace(SMALL, objective="supervised", head=replace(SMALL.head, normalized=True))
+@pytest.mark.parametrize("case", Case)
+def test_supervised_runs_of_every_case_work_too(case: Case) -> None:
+    norms = {"unit_features": case.unit_features, "unit_rows": case.unit_rows}
+    config = replace(SMALL, objective="supervised", head=replace(SMALL.head, **norms))
     done = simulate(config)
     assert done.config.n_labels == 20
     latents = done.result.recovery.latents
@@ -142,14 +145,15 @@ def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: P
     assert "rendered sprites" in simulation_page(replace(run, config=rendered), result).subtitle
 
 
-@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("unit", [False, True])
 def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
-    normalized: bool, tmp_path: Path
+    unit: bool, tmp_path: Path
 ) -> None:
-    head = HeadConfig(normalized=normalized, extra_dimensions=2, tied_rows=True)
+    plain = HeadConfig(unit_features=unit, unit_rows=unit)
+    head = replace(plain, extra_dimensions=2, tied_rows=True)
     world = WorldConfig(dim=3, classes=6)
     config = replace(SMALL, head=head, world=world)
-    alone = simulate(replace(config, head=HeadConfig(normalized=normalized))).result
+    alone = simulate(replace(config, head=plain)).result
     done = run_and_report(SIMULATE, config, root=tmp_path)
     result, page = done.result, SIMULATE.page_of(done.run)
     assert result.label_groups == 6
@@ -157,7 +161,7 @@ def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
     assert result.label_separation > 1.5
     assert result.excess_loss is not None
     assert alone.excess_loss is not None
-    if not normalized:  # so short a run leaves the two within their noise on the sphere
+    if not unit:  # so short a run leaves the two within their noise on the sphere
         assert result.excess_loss < alone.excess_loss
     assert result.recovery.dim == 3
     (training,) = (section for section in page.sections if section.heading == "Training")
@@ -198,7 +202,11 @@ def test_theory_alone_predicts_what_training_meets_later() -> None:
             "tied_rows is for labels that come equally often",
         ),
         ({"objective": "oracle", "representation_dim": 2}, "the oracle regresses on the latents"),
-        ({"objective": "oracle", "head": HeadConfig(normalized=True)}, "no norm of its own"),
+        ({"objective": "oracle", "head": HeadConfig(unit_rows=True)}, "no norm of its own"),
+        (
+            {"head": HeadConfig(unit_rows=True), "world": WorldConfig(dim=3, classes=5)},
+            r"case C3\) need diverse data, at least 2 dim \(6\) classes; got 5",
+        ),
     ],
 )
 def test_impossible_configs_are_refused(change: dict[str, object], message: str) -> None:

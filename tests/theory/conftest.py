@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 
+from identikit.theory.cases import Case
 from identikit.theory.optimum import Start
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.world import ClusterWorld
@@ -13,7 +14,7 @@ def make_world(*, labels: int | None = None, seed: int = 0, **options: Any) -> C
     return ClusterWorld(config, labels=labels or config.classes, seed=seed)
 
 
-def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> Start:
+def knows_nothing(logits: torch.Tensor, *, m: int, case: Case, clip: float) -> Start:
     """A start that knows nothing."""
     generator = torch.Generator().manual_seed(0)
     options: dict[str, Any] = {"generator": generator, "dtype": torch.float64}
@@ -28,8 +29,8 @@ def knows_nothing(logits: torch.Tensor, *, m: int, unit: bool, clip: float) -> S
 def ignorant(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search starts from nothing that theory knows."""
 
-    def linear(z: torch.Tensor, logits: torch.Tensor, *, m: int, unit: bool) -> Start:
-        return knows_nothing(logits, m=m, unit=unit, clip=0.0)
+    def linear(z: torch.Tensor, logits: torch.Tensor, *, m: int, case: Case) -> Start:
+        return knows_nothing(logits, m=m, case=case, clip=0.0)
 
     monkeypatch.setattr("identikit.theory.optimum.singular_start", knows_nothing)
     monkeypatch.setattr("identikit.theory.optimum.linear_start", linear)

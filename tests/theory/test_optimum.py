@@ -9,6 +9,7 @@ from tests.theory.conftest import make_world
 
 from identikit.core.errors import InputError
 from identikit.theory import optimum as module
+from identikit.theory.cases import Case
 from identikit.theory.optimum import draw, make_task, rank_optimum, solve_features
 
 
@@ -50,7 +51,7 @@ def test_features_match_the_mean_row(generator: torch.Generator) -> None:
 
 def test_rows_of_the_optimum_cannot_be_improved(generator: torch.Generator) -> None:
     world = make_world(classes=12, conditional="laplace", scale=0.5, dim=3)
-    best = rank_optimum(world, dim=2, normalized=False, samples=300, generator=generator)
+    best = rank_optimum(world, dim=2, samples=300, generator=generator)
     assert best.converged
     p = best.log_posterior.exp()
 
@@ -70,7 +71,7 @@ def test_rows_of_the_optimum_cannot_be_improved(generator: torch.Generator) -> N
 
 def test_a_second_start_finds_the_same_loss(request: pytest.FixtureRequest) -> None:
     world = make_world(conditional="gaussian", covariance="per-class", dim=3, classes=12)
-    options: dict[str, Any] = {"dim": 3, "normalized": False, "samples": 500}
+    options: dict[str, Any] = {"dim": 3, "samples": 500}
     first = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
     request.getfixturevalue("ignorant")
     second = rank_optimum(world, **options, generator=torch.Generator().manual_seed(3))
@@ -111,8 +112,8 @@ def test_where_logits_are_affine_in_z_nothing_is_searched(
 ) -> None:
     monkeypatch.setattr(module, "solve_features", None)  # no Newton step is needed
     world = make_world(classes=50, kappa=20.0)
-    for normalized in (False, True):
-        best = rank_optimum(world, dim=5, normalized=normalized, samples=500, generator=generator)
+    for case in Case:
+        best = rank_optimum(world, dim=5, case=case, samples=500, generator=generator)
         assert best.excess == pytest.approx(0, abs=1e-10)
         assert best.gradient_norm < 1e-6
         _, log_p = draw(world, best.task, samples=200, generator=generator)
@@ -129,11 +130,15 @@ def test_many_dimensions_keep_classes_enough_to_see_them(
     assert len(task.classes) == 40
 
 
-def test_unit_norm_optimum_freed_costs_less(generator: torch.Generator) -> None:
+@pytest.mark.parametrize("case", [Case.C1, Case.C2, Case.C3])
+def test_unit_norm_optimum_freed_costs_less(case: Case, generator: torch.Generator) -> None:
     world = make_world(dim=3, classes=12, conditional="laplace", scale=0.5)
-    unit = rank_optimum(world, dim=3, normalized=True, samples=300, generator=generator)
+    unit = rank_optimum(world, dim=3, case=case, samples=300, generator=generator)
+    for held, vectors in ((case.unit_features, unit.features), (case.unit_rows, unit.rows)):
+        lengths = vectors.norm(dim=1)
+        assert bool((lengths / lengths[0] - 1).abs().max() < 1e-9) == held
     free = unit.freed()
-    assert not free.normalized
+    assert free.case is Case.C4
     assert free.excess < unit.excess
     torch.testing.assert_close(free.z, unit.z)
 
@@ -141,6 +146,6 @@ def test_unit_norm_optimum_freed_costs_less(generator: torch.Generator) -> None:
 def test_wrong_input_is_named(generator: torch.Generator) -> None:
     world = make_world(classes=10)
     with pytest.raises(InputError, match="dim must be"):
-        rank_optimum(world, dim=0, normalized=False, samples=500, generator=generator)
+        rank_optimum(world, dim=0, samples=500, generator=generator)
     with pytest.raises(InputError, match="samples must be"):
-        rank_optimum(world, dim=5, normalized=False, samples=10, generator=generator)
+        rank_optimum(world, dim=5, samples=10, generator=generator)

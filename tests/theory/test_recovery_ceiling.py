@@ -7,6 +7,7 @@ from tests.theory.conftest import make_world
 
 from identikit.theory import optimum
 from identikit.theory import recovery_ceiling as ceiling_module
+from identikit.theory.cases import Case
 from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.theory.recovery_ceiling import Ceiling, recovery_ceiling
 
@@ -16,13 +17,11 @@ def ceiling_of(
     *,
     samples: int = 2048,
     width: int | None = None,
-    normalized: bool = False,
+    case: Case = Case.C4,
     **options: Any,
 ) -> Ceiling:
     world = make_world(**options)
-    return recovery_ceiling(
-        world, dim=width, normalized=normalized, samples=samples, generator=generator
-    )
+    return recovery_ceiling(world, dim=width, case=case, samples=samples, generator=generator)
 
 
 @pytest.fixture
@@ -38,29 +37,31 @@ def quick(monkeypatch: pytest.MonkeyPatch, once: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "normalized"),
+    ("options", "case"),
     [
-        ({}, False),
-        ({}, True),
-        ({"kappa": 50.0}, True),
-        ({"kappa": 10_000.0}, False),
-        ({"classes": 10}, True),
-        ({"dim": 10}, False),
-        ({"labels": 1000}, False),
-        ({"clusters": "laplace"}, True),
-        ({"dim": 3, "classes": 4}, False),
+        *(({}, case) for case in Case),
+        ({"kappa": 50.0}, Case.C1),
+        ({"kappa": 50.0}, Case.C3),
+        ({"kappa": 10_000.0}, Case.C4),
+        ({"classes": 10}, Case.C1),
+        ({"classes": 10}, Case.C2),
+        ({"dim": 10}, Case.C4),
+        ({"labels": 1000}, Case.C4),
+        ({"clusters": "laplace"}, Case.C1),
+        ({"clusters": "laplace"}, Case.C3),
+        ({"dim": 3, "classes": 4}, Case.C4),
     ],
     ids=str,
 )
 def test_von_mises_fisher_has_ceiling_one(
-    options: dict[str, Any], normalized: bool, generator: torch.Generator
+    options: dict[str, Any], case: Case, generator: torch.Generator
 ) -> None:
-    got = ceiling_of(generator, normalized=normalized, **options)
+    got = ceiling_of(generator, case=case, **options)
     assert got.converged
     assert got.r2_latents == pytest.approx(1, abs=1e-3)
     assert got.r2_wide == pytest.approx(1, abs=1e-3)
     assert got.excess == pytest.approx(0, abs=1e-6)
-    if normalized:
+    if case is not Case.C4:
         assert got.procrustes_r2 == pytest.approx(1, abs=1e-3)
     if got.r2_head is not None:
         assert got.r2_head == pytest.approx(1, abs=1e-3)
@@ -77,7 +78,7 @@ def test_of_several_minima_the_best_is_the_ceiling_and_equals_give_a_range(
 ) -> None:
     """The three searches end at a poor place, near the best one, and at the best one."""
     world = make_world(dim=2, classes=6, conditional="laplace")
-    best = rank_optimum(world, dim=2, normalized=False, samples=1024, generator=generator)
+    best = rank_optimum(world, dim=2, samples=1024, generator=generator)
     noise = torch.randn(best.rows.shape, generator=generator).double()
     poor, near = (dataclasses.replace(best, rows=best.rows + by * noise) for by in (1.0, 0.01))
 
@@ -146,7 +147,7 @@ def test_class_constants_take_one_dimension_more(
 
 @pytest.mark.usefixtures("quick")
 def test_unit_norm_promises_no_rotation_where_constants_differ(generator: torch.Generator) -> None:
-    got = ceiling_of(generator, dim=3, classes=20, normalized=True, label_exponent=1.0)
+    got = ceiling_of(generator, dim=3, classes=20, case=Case.C1, label_exponent=1.0)
     assert got.procrustes_r2 < got.r2_latents - 0.02
 
 

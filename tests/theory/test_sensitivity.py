@@ -22,7 +22,7 @@ from identikit.theory.sensitivity import (
 @pytest.fixture
 def optimum(generator: torch.Generator) -> Optimum:
     world = make_world(dim=3, classes=12, kappa=6.0)
-    return rank_optimum(world, dim=3, normalized=False, samples=800, generator=generator)
+    return rank_optimum(world, dim=3, samples=800, generator=generator)
 
 
 def divergence(optimum: Optimum, features: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -128,7 +128,7 @@ LAPLACE: dict[str, Any] = {"dim": 3, "classes": 12, "conditional": "laplace", "s
 @pytest.fixture
 def bent(generator: torch.Generator) -> Optimum:
     world = make_world(**LAPLACE)
-    return rank_optimum(world, dim=3, normalized=False, samples=400, generator=generator)
+    return rank_optimum(world, dim=3, samples=400, generator=generator)
 
 
 def traded(optimum: Optimum, weight: float) -> tuple[float, float]:

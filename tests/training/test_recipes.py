@@ -21,7 +21,8 @@ def test_paper_is_the_protocol_of_the_paper() -> None:
     assert it.encoder.architecture == "paper"
     assert not it.encoder.whiten
     assert it.head.negatives is None
-    assert not it.head.normalized
+    assert not it.head.unit_features
+    assert not it.head.unit_rows
     training = it.training
     assert (training.optimizer, training.schedule, training.batch_size) == (
         "adam",

@@ -254,6 +254,30 @@ def spherical_frame(features: Float[Tensor, "n m"], *, least: float = 1e-3) -> F
     return frame
 
 
+def ellipsoid_frame(rows: Float[Tensor, "k m"], *, least: float = 1e-3) -> Float[Tensor, "m m"]:
+    """The A for which rows A lie nearest one sphere around whatever centre.
+
+    (w - c)' A A' (w - c) is constant. Fewer rows than such a form has coefficients leave a family
+    of them; then it is the one nearest the whitening of the rows.
+
+    Args:
+        rows: More than their dimensions, or they are in a plane.
+        least: As for `spherical_frame`.
+    """
+    k, m = rows.shape
+    centre = rows.mean(dim=0)
+    whiten = whitening((rows - centre).T @ (rows - centre) / k)
+    white = (rows - centre) @ whiten
+    products = (white[:, :, None] * white[:, None, :]).reshape(k, m * m)
+    missing = 1 - white.square().sum(dim=1, keepdim=True) / m
+    terms = torch.cat([products, white], dim=1)
+    found = torch.linalg.lstsq(terms, missing, driver="gelsd").solution[: m * m].reshape(m, m)
+    form = torch.eye(m, dtype=rows.dtype, device=rows.device) / m + (found + found.T) / 2
+    values, vectors = torch.linalg.eigh(form)
+    shape: Tensor = vectors * values.clamp(min=least * float(values.abs().max())).sqrt()
+    return whiten @ shape
+
+
 def whitening(moments: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
     """The W with W' M W = 1 for second moments M; directions of next to none are held back."""
     values, vectors = torch.linalg.eigh(moments)

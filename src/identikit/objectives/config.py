@@ -40,14 +40,17 @@ else:
 class HeadConfig:
     """The linear classifier on top of an encoder and how its loss is computed."""
 
-    normalized: bool = False
-    """Features and rows on the unit sphere, times one learned inverse temperature."""
+    unit_features: bool = False
+    """Features on the unit sphere, as in cases C1 and C2 of theorem 1."""
+    unit_rows: bool = False
+    """Rows on the unit sphere, as in cases C1 and C3; with unit features as well the logits are
+    multiplied by one learned inverse temperature."""
     negatives: int | None = 64
     """Uniform labels that join each group's softmax; None: the full softmax."""
     group: int = 128
     """Samples that share one sampled softmax."""
     late_sphere: bool = True
-    """Whether a normalised head is free for the first 80 % of training."""
+    """Whether a head of unit norm is free for the first 80 % of training."""
     extra_dimensions: int = 0
     """Dimensions that h has beyond its own in the first 40 % of training."""
     label_diffusion: int = 0
@@ -57,6 +60,11 @@ class HeadConfig:
     """Whether instances whose observations look alike share a row at first."""
     untie_at: float = 0.9
     """Share of training after which each label has a row of its own; 1: never."""
+
+    @property
+    def unit_norm(self) -> bool:
+        """Whether features, rows or both have unit norm."""
+        return self.unit_features or self.unit_rows
 
     def __post_init__(self) -> None:
         if self.extra_dimensions < 0:

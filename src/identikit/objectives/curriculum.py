@@ -11,7 +11,7 @@ last one stood, and the last minimises the cross-entropy of `head` over all labe
 3. If asked for, labels first take walks between classes that look alike (`label_diffusion`), long
    ones and then single steps, so that h = Q'y is laid out over the whole world before its details;
    and Q is chosen for the logits of the long walks, since those of the model know neighbours only.
-4. A unit-norm head becomes one (`sphere`); until then it is free.
+4. A head of unit norm becomes one (`sphere`); until then it is free.
 5. Rows of labels that look alike (`label_clustering`) are no longer shared. Until then the shared
    row of n labels has the log-probability w . h + log n of all of them together, which is exactly
    the softmax over labels with equal rows.
@@ -40,7 +40,7 @@ FOLD = 0.4
 LONG_WALKS, WALKS = 0.6, 0.7
 """Shares of training at which the long walks and the single steps of labels end."""
 MAP = 0.8
-"""Share of training after which a unit-norm head is one."""
+"""Share of training after which a head of unit norm is one."""
 OWN = 0.01
 """What a label's own part is multiplied by: its rate, as a share of the shared row's."""
 
@@ -66,7 +66,7 @@ def build_head(
     """
     head = SoftmaxHead(config, n_labels, dim, generator=generator, label_prior=label_prior)
     folds = config.extra_dimensions or config.label_diffusion or label_clusters is not None
-    if not folds and not (config.normalized and config.late_sphere):
+    if not folds and not (config.unit_norm and config.late_sphere):
         return head
     return Curriculum(head, generator=generator if folds else None, label_clusters=label_clusters)
 
@@ -111,7 +111,7 @@ class Curriculum(Head):
             nn.init.zeros_(head.weight)
             self.register_buffer("group", group)
             self.register_buffer("log_count", count.log().to(head.weight))
-        device, late = head.weight.device, self.config.normalized and self.config.late_sphere
+        device, late = head.weight.device, self.config.unit_norm and self.config.late_sphere
         self.register_buffer("fold", torch.eye(dim + self.config.extra_dimensions, dim).to(device))
         self.register_buffer("folded", torch.tensor(False, device=device))
         self.register_buffer("mapped", torch.tensor(not late, device=device))
@@ -120,8 +120,13 @@ class Curriculum(Head):
 
     @property
     def on_sphere(self) -> bool:
-        """Whether features and rows have unit norm at this point of training."""
-        return self.config.normalized and bool(self.mapped)
+        """Whether what is to have unit norm has it at this point of training."""
+        return self.config.unit_norm and bool(self.mapped)
+
+    @property
+    def unit_rows(self) -> bool:
+        """Whether rows have unit norm at this point of training."""
+        return self.config.unit_rows and self.on_sphere
 
     @property
     def scale(self) -> Float[Tensor, ""]:
@@ -131,7 +136,7 @@ class Curriculum(Head):
     def rows(self) -> Float[Tensor, "labels d_h"]:
         """The rows of all labels, as wide as the features are at this point of training."""
         rows = self._by_label(self._rows())
-        return F.normalize(rows, dim=1) if self.on_sphere else rows
+        return F.normalize(rows, dim=1) if self.unit_rows else rows
 
     def features(self, y: Float[Tensor, "n m"]) -> Float[Tensor, "n d_h"]:
         """The representation h that the logits are made of at this point of training."""
@@ -161,7 +166,7 @@ class Curriculum(Head):
         if self.label_diffusion is not None and FOLD <= progress < WALKS:
             steps = self.config.label_diffusion if progress < LONG_WALKS else 1
             return self.label_diffusion.cross_entropy(self.logits(h), label, steps=steps)
-        rows, scale = self._rows(), self.scale if self.on_sphere else None
+        rows, scale = self._rows(), self.scale if self.unit_rows else None
         if self.tied and (progress < self.config.untie_at or self.config.untie_at == 1):
             group = self.group[label]
             of_group = full_cross_entropy(h, rows, group, scale=scale, offset=self.log_count)
@@ -191,13 +196,19 @@ class Curriculum(Head):
 
     @torch.no_grad()
     def _map_to_sphere(self, y: Tensor) -> None:
-        """Take features and rows to the unit sphere, changing what they say as little as can be."""
-        frame, rows, length = frame_on_sphere(self._linear(y), self._final_rows)
-        self._final_rows.copy_(rows)
+        """Give unit norm to what is to have it, changing what both say as little as can be."""
+        features, rows = self.config.unit_features, self.config.unit_rows
+        frame, turned, length = frame_on_sphere(
+            self._linear(y), self._final_rows, unit_features=features, unit_rows=rows
+        )
+        self._final_rows.copy_(turned)
         if self.tied:
             own = torch.linalg.solve(frame, self.head.weight.double().T).T
             self.head.weight.copy_(own / length)
-        self.head.log_scale.copy_(length.log())
+        if features and rows:
+            self.head.log_scale.copy_(length.log())
+        else:
+            frame = frame * length
         self.fold.copy_(self.fold.double() @ frame)
         self.folded.fill_(True)
         self.mapped.fill_(True)

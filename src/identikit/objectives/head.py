@@ -40,7 +40,7 @@ class Head(Objective):
 
     @abstractmethod
     def rows(self) -> Float[Tensor, "labels d_h"]:
-        """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
+        """The rows that the logits are made of, without the scale."""
 
     def logits(self, h: Float[Tensor, "n d_h"]) -> Float[Tensor, "n labels"]:
         """Logits over all labels, of features as `features` gives them."""
@@ -67,22 +67,24 @@ class SoftmaxHead(Head):
         bound = dim**-0.5
         weight = torch.empty(n_labels, dim, device=generator.device)
         self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
-        if config.normalized:
+        if config.unit_features and config.unit_rows:
             self.log_scale = nn.Parameter(torch.tensor(math.log(10.0), device=generator.device))
         self.register_buffer("log_inclusion", _log_inclusion(config, n_labels, label_prior))
 
     @property
     def scale(self) -> Float[Tensor, ""]:
-        """The inverse temperature: learned on the sphere, else 1."""
-        return self.log_scale.exp() if self.config.normalized else self.weight.new_ones(())
+        """The inverse temperature: learned where both have unit norm, else absorbed, so 1."""
+        if self.config.unit_features and self.config.unit_rows:
+            return self.log_scale.exp()
+        return self.weight.new_ones(())
 
     def rows(self) -> Float[Tensor, "labels d_h"]:
-        """The rows that the logits are made of; unit-norm (without the scale) if normalised."""
-        return F.normalize(self.weight, dim=1) if self.config.normalized else self.weight
+        """The rows that the logits are made of, without the scale."""
+        return F.normalize(self.weight, dim=1) if self.config.unit_rows else self.weight
 
     def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
-        """The representation h that the logits are made of; unit-norm if normalised."""
-        return F.normalize(y, dim=1) if self.config.normalized else y
+        """The representation h that the logits are made of, without the scale."""
+        return F.normalize(y, dim=1) if self.config.unit_features else y
 
     def loss(
         self,
@@ -101,7 +103,7 @@ class SoftmaxHead(Head):
                 where labels are unequal.
         """
         del progress
-        scale = self.scale if self.config.normalized else None
+        scale = self.scale if self.config.unit_rows else None
         return self.cross_entropy(
             self.features(y), self.weight, label, scale=scale, generator=generator
         )
@@ -142,12 +144,12 @@ class SoftmaxHead(Head):
         return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
-        """E (|y|² - 1)², for training a unit-norm head; zero for a free one.
+        """E (|y|² - 1)², for training with features of unit norm; zero with free ones.
 
-        A unit-norm loss does not depend on |y|, so this moves no optimum. Without it |y|
+        Such a loss does not depend on |y|, so this moves no optimum. Without it |y|
         grows a thousandfold in training, and the encoder slows down by as much.
         """
-        if not self.config.normalized:
+        if not self.config.unit_features:
             return y.new_zeros(())
         return (y.square().sum(1) - 1).square().mean()
 

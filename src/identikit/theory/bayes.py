@@ -112,8 +112,8 @@ def excess_loss(
         world: The world that the samples came from.
         log_posterior: `world.log_posterior(z)` of the samples; compute it once where the
             same samples are used again.
-        h: Features of the same samples, as the softmax sees them: for a normalised head
-            unit-norm and multiplied by the inverse temperature.
+        h: Features of the same samples, as the softmax sees them: multiplied by the inverse
+            temperature, where there is one.
         head: Rows W, one per label.
 
     Raises:

@@ -24,6 +24,7 @@ from torch.nn.functional import normalize
 
 from identikit.core.errors import InputError
 from identikit.core.linalg import sphere_centre, spherical_frame
+from identikit.theory.cases import Case
 from identikit.worlds.world import ClusterWorld
 
 MAX_CLASSES = 1000
@@ -66,9 +67,9 @@ class Optimum:
     """Rows that minimise the loss, and the means to find h(z) for any z."""
 
     rows: Float[Tensor, "k m"]
-    """In the normalised case unit vectors times the inverse temperature."""
+    """As the softmax sees them: in case C1 unit vectors times the inverse temperature."""
     task: Task
-    normalized: bool
+    case: Case
     z: Float[Tensor, "n d"]
     """The samples that the rows were fitted on."""
     log_posterior: Float[Tensor, "n k"]
@@ -94,21 +95,21 @@ class Optimum:
             self.rows,
             self.task.log_count,
             log_p=log_posterior,
-            start=normalize(guess) if self.normalized else guess,
-            unit=self.normalized,
+            start=normalize(guess) if self.case.unit_features else guess,
+            unit=self.case.unit_features,
         )
 
     def as_start(self, log_posterior: Float[Tensor, "n k"]) -> "Start":
         """Where a search on other samples goes on from these rows."""
         return Start(
             features=self.features_of(log_posterior),
-            rows=normalize(self.rows) if self.normalized else self.rows,
-            log_scale=float(self.rows[0].norm().log()) if self.normalized else 0.0,
+            rows=normalize(self.rows) if self.case.unit_rows else self.rows,
+            log_scale=float(self.rows[0].norm().log()) if self.case.unit_rows else 0.0,
         )
 
     def freed(self) -> "Optimum":
         """The optimum of free features and rows that is found from these, on the same samples."""
-        problem = Problem(task=self.task, z=self.z, log_p=self.log_posterior, unit=False)
+        problem = Problem(task=self.task, z=self.z, log_p=self.log_posterior, case=Case.C4)
         return problem.search(Start(features=self.features, rows=self.rows, log_scale=0.0))
 
     def log_model(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n k"]:
@@ -305,9 +306,9 @@ class Start:
 
     features: Float[Tensor, "n m"]
     rows: Float[Tensor, "k m"]
-    """Unit vectors in the normalised case."""
+    """Unit vectors in cases C1 and C3."""
     log_scale: float
-    """Logarithm of the inverse temperature in the normalised case, else 0."""
+    """Logarithm of the inverse temperature in case C1, else 0."""
 
     def first(self, n: int) -> "Start":
         """The same start for the first n samples."""
@@ -321,20 +322,22 @@ class Problem:
     task: Task
     z: Float[Tensor, "n d"]
     log_p: Float[Tensor, "n k"]
-    unit: bool
+    case: Case
 
     def first(self, n: int) -> "Problem":
         """The same problem on the first n samples."""
-        return Problem(task=self.task, z=self.z[:n], log_p=self.log_p[:n], unit=self.unit)
+        return Problem(task=self.task, z=self.z[:n], log_p=self.log_p[:n], case=self.case)
 
     def rows_of(self, raw: Float[Tensor, "k m"], log_scale: Tensor) -> Float[Tensor, "k m"]:
         """W as the softmax sees it."""
-        return normalize(raw) * log_scale.exp() if self.unit else raw
+        rows = normalize(raw) if self.case.unit_rows else raw
+        return rows * log_scale.exp() if self.case is Case.C1 else rows
 
     def solve(self, rows: Float[Tensor, "k m"], start: Float[Tensor, "n m"]) -> Tensor:
         """Features of all samples for given rows."""
         count = self.task.log_count
-        return fit_features(rows, count, log_p=self.log_p, start=start, unit=self.unit)
+        unit = self.case.unit_features
+        return fit_features(rows, count, log_p=self.log_p, start=start, unit=unit)
 
     def loss(self, rows: Float[Tensor, "k m"], features: Float[Tensor, "n m"]) -> Tensor:
         """E KL(p || q) in nats."""
@@ -363,7 +366,7 @@ class Problem:
         return Optimum(
             rows=self.rows_of(theta[:-1].reshape(start.rows.shape), theta[-1]),
             task=self.task,
-            normalized=self.unit,
+            case=self.case,
             z=self.z,
             log_posterior=self.log_p,
             features=here,
@@ -378,12 +381,12 @@ def rank_optimum(
     world: ClusterWorld,
     *,
     dim: int,
-    normalized: bool,
+    case: Case = Case.C4,
     samples: int,
     task: Task | None = None,
     generator: torch.Generator,
 ) -> Optimum:
-    """Minimise the true loss over m-dimensional features and rows without a bias.
+    """Minimise the true loss over m-dimensional features and rows, of a case, without a bias.
 
     m is dim, or the rank of the centred log-posterior where that is smaller (at most one
     less than the number of rows: a softmax sees no more). The rows are searched by L-BFGS
@@ -402,22 +405,19 @@ def rank_optimum(
     task = make_task(world, generator=generator) if task is None else task
     z, log_p = draw(world, task, samples=samples, generator=generator)
     m = min(dim, len(task.of_class) - 1)
-    problem = Problem(task=task, z=z, log_p=log_p, unit=normalized)
+    problem = Problem(task=task, z=z, log_p=log_p, case=case)
     logits = centre_rows(log_p - task.log_count)
-    linear = linear_start(z, logits, m=m, unit=normalized)
+    linear = linear_start(z, logits, m=m, case=case)
     if problem.loss_at(linear, solve=False) < SOLVED:
         return problem.search(linear)
-    singular = [singular_start(logits, m=m, unit=normalized, clip=c) for c in (math.inf, 30.0)]
+    singular = [singular_start(logits, m=m, case=case, clip=c) for c in (math.inf, 30.0)]
     start = min(singular, key=problem.loss_at)
     if problem.loss_at(start) < SOLVED:
         return problem.search(start)
     starts = [
         start,
         linear,
-        *(
-            random_start(logits, m=m, unit=normalized, generator=generator)
-            for _ in range(RANDOM_STARTS)
-        ),
+        *(random_start(logits, m=m, case=case, generator=generator) for _ in range(RANDOM_STARTS)),
     ]
     screen = problem.first(SCREEN)
     tries = (screen.search(start.first(SCREEN), steps=SCREEN_STEPS) for start in starts)
@@ -425,7 +425,7 @@ def rank_optimum(
     return problem.search(found.as_start(log_p))
 
 
-def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: float) -> Start:
+def singular_start(logits: Float[Tensor, "n k"], *, m: int, case: Case, clip: float) -> Start:
     """Leading singular vectors of the centred logits, those far below the top one clipped.
 
     Unclipped they are exact where rank m suffices; elsewhere huge differences that the loss
@@ -433,11 +433,11 @@ def singular_start(logits: Float[Tensor, "n k"], *, m: int, unit: bool, clip: fl
     """
     top = logits.max(dim=1, keepdim=True).values
     u, s, vt = torch.linalg.svd(centre_rows(logits.maximum(top - clip)), full_matrices=False)
-    return _start_from(u, s, vt, m=m, unit=unit)
+    return _start_from(u, s, vt, m=m, case=case)
 
 
 def linear_start(
-    z: Float[Tensor, "n d"], logits: Float[Tensor, "n k"], *, m: int, unit: bool
+    z: Float[Tensor, "n d"], logits: Float[Tensor, "n k"], *, m: int, case: Case
 ) -> Start:
     """The same of the logits' regression on z: exact where they are affine in z."""
     basis = torch.linalg.qr(torch.cat([z, torch.ones_like(z[:, :1])], dim=1)).Q
@@ -445,27 +445,30 @@ def linear_start(
     if coefficient[-1].norm() <= RANK * (1 + coefficient.norm()):  # no constant is needed
         basis, coefficient = basis[:, :-1], coefficient[:-1]
     u, s, vt = torch.linalg.svd(coefficient, full_matrices=False)
-    return _start_from(basis @ u, s, vt, m=m, unit=unit)
+    return _start_from(basis @ u, s, vt, m=m, case=case)
 
 
-def _start_from(u: Tensor, s: Tensor, vt: Tensor, *, m: int, unit: bool) -> Start:
+def _start_from(u: Tensor, s: Tensor, vt: Tensor, *, m: int, case: Case) -> Start:
     n = len(u)
     m = min(m, max(1, int((s > RANK * s[0]).sum())))
     features, rows = u[:, :m] * n**0.5, vt[:m].T * (s[:m] / n**0.5)
-    if not unit:
+    if case is Case.C4:
         return Start(features=features, rows=rows, log_scale=0.0)
     frame = spherical_frame(features)
-    rows = torch.linalg.solve(frame, rows.T).T
+    features, rows = features @ frame, torch.linalg.solve(frame, rows.T).T
+    if case.unit_features:
+        features = normalize(features)
+    if not case.unit_rows:
+        return Start(features=features, rows=rows, log_scale=0.0)
     rows = rows - sphere_centre(rows)
-    return Start(
-        features=normalize(features @ frame),
-        rows=normalize(rows),
-        log_scale=float(rows.norm(dim=1).mean().log()),
-    )
+    length = rows.norm(dim=1).mean()
+    if case is Case.C1:
+        return Start(features=features, rows=normalize(rows), log_scale=float(length.log()))
+    return Start(features=features * length, rows=normalize(rows), log_scale=0.0)
 
 
 def random_start(
-    logits: Float[Tensor, "n k"], *, m: int, unit: bool, generator: torch.Generator
+    logits: Float[Tensor, "n k"], *, m: int, case: Case, generator: torch.Generator
 ) -> Start:
     """Random rows, and features that treat all of them alike (random ones on the sphere)."""
 
@@ -476,9 +479,9 @@ def random_start(
     rows = normal(logits.shape[1])
     features = normal(len(logits))
     return Start(
-        features=normalize(features) if unit else torch.zeros_like(features),
+        features=normalize(features) if case.unit_features else torch.zeros_like(features),
         rows=normalize(rows),
-        log_scale=1.0 if unit else 0.0,
+        log_scale=1.0 if case is Case.C1 else 0.0,
     )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from identikit.core.linalg import LeastSquares, Procrustes, least_squares, procrustes, r2_score
 from identikit.core.randomness import stream
+from identikit.theory.cases import Case
 from identikit.theory.optimum import (
     SOLVED,
     Optimum,
@@ -53,8 +54,8 @@ class Ceiling:
     r2_highest: float
     """Largest R² among them."""
     procrustes_r2: float
-    """As `r2_latents` by a scaled rotation without shift; what unit-norm features and rows
-    promise, so 1 for von Mises-Fisher if `normalized`, but not for every world."""
+    """As `r2_latents` by a scaled rotation without shift; what cases C1 to C3 promise, so there 1
+    for von Mises-Fisher, but not for every world."""
     r2_head: float | None
     """Affine R² from the head's rows to the cluster vectors, mean over dimensions, rows
     held out by class; None where the classes are too few to hold any out."""
@@ -89,7 +90,7 @@ def recovery_ceiling(
     world: ClusterWorld,
     *,
     dim: int | None = None,
-    normalized: bool = False,
+    case: Case = Case.C4,
     samples: int = 8192,
     optimum: Optimum | None = None,
     generator: torch.Generator,
@@ -102,9 +103,9 @@ def recovery_ceiling(
     Args:
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
-        normalized: Whether features and rows are unit-norm with a learned temperature.
+        case: Which of features and rows have unit norm.
         samples: Fresh samples for scoring.
-        optimum: Of this world, width and norm; if not given it is found on a quarter as many
+        optimum: Of this world, width and case; if not given it is found on a quarter as many
             other samples, at least 1,024.
         generator: On the world's device.
 
@@ -114,9 +115,7 @@ def recovery_ceiling(
     width = world.dim if dim is None else dim
     if optimum is None:
         few = max(FIT, samples // 4, 10 * (width + 1))
-        optimum = rank_optimum(
-            world, dim=width, normalized=normalized, samples=few, generator=generator
-        )
+        optimum = rank_optimum(world, dim=width, case=case, samples=few, generator=generator)
     z, log_p = draw(world, optimum.task, samples=samples, generator=generator)
     ends = [_End.of(optimum, z, log_p)]
     if ends[0].excess >= SOLVED:
@@ -125,7 +124,7 @@ def recovery_ceiling(
                 rank_optimum(
                     world,
                     dim=width,
-                    normalized=normalized,
+                    case=case,
                     samples=len(optimum.z),
                     task=optimum.task,
                     generator=generator,
@@ -156,7 +155,7 @@ def recovery_ceiling(
         rank=optimum.rows.shape[1],
         dim=width,
         samples=samples,
-        objective=_objective(world, width, normalized=normalized),
+        objective=_objective(world, width, case),
     )
 
 
@@ -164,7 +163,8 @@ def ceiling(
     world: ClusterWorld,
     *,
     dim: int | None = None,
-    normalized: bool = False,
+    unit_features: bool = False,
+    unit_rows: bool = False,
     samples: int = 8192,
     seed: int = 0,
 ) -> Ceiling:
@@ -173,7 +173,8 @@ def ceiling(
     Args:
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
-        normalized: Whether features and rows are unit-norm with a learned temperature.
+        unit_features: Whether features have unit norm.
+        unit_rows: Whether rows have unit norm; with unit features as well a temperature is learned.
         samples: Fresh samples for scoring.
         seed: Of the samples and searches.
 
@@ -181,15 +182,13 @@ def ceiling(
         InputError: dim < 1 or too few samples for it.
     """
     generator = stream(seed, "theory ceiling", device=world.device)
-    return recovery_ceiling(
-        world, dim=dim, normalized=normalized, samples=samples, generator=generator
-    )
+    case = Case.of(unit_features=unit_features, unit_rows=unit_rows)
+    return recovery_ceiling(world, dim=dim, case=case, samples=samples, generator=generator)
 
 
-def _objective(world: ClusterWorld, dim: int, *, normalized: bool) -> str:
+def _objective(world: ClusterWorld, dim: int, case: Case) -> str:
     what = "classes" if world.n_labels == world.n_classes else "instances"
-    norm = "unit-norm features and rows" if normalized else "free features"
-    return f"cross-entropy over {world.n_labels:,} {what}, {norm} of {dim} dimensions"
+    return f"cross-entropy over {world.n_labels:,} {what}, {case.words} of {dim} dimensions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

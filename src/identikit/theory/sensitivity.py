@@ -31,6 +31,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from identikit.core.linalg import centred, least_squares
+from identikit.theory.cases import Case
 from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.worlds.world import ClusterWorld
 
@@ -110,18 +111,17 @@ def loss_sensitivity(
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
         samples: Number of z on which the optimum is found.
-        optimum: Of this world and width; found if not given. From one of unit-norm features
-            the search for free ones goes on.
+        optimum: Of this world and width; found if not given. From one of unit norm the search for
+            free features and rows goes on.
         generator: On the world's device.
 
     Raises:
         InputError: dim < 1 or too few samples for it.
     """
     if optimum is None:
-        optimum = rank_optimum(
-            world, dim=dim or world.dim, normalized=False, samples=samples, generator=generator
-        )
-    elif optimum.normalized:
+        width = dim or world.dim
+        optimum = rank_optimum(world, dim=width, samples=samples, generator=generator)
+    elif optimum.case is not Case.C4:
         optimum = optimum.freed()
     m = min(MAX_DIRECTIONS, optimum.features.shape[1])
     degree = 3 if m * math.comb(m + 3, 3) <= MAX_UNKNOWNS else 2

@@ -9,7 +9,7 @@ batches.
 the map as long as the rows are noisy: shared rows, larger last batches.
 "pixels" is for rendered images: a small convolutional network, fewer and smaller steps, extra
 dimensions and labels that walk, without which h is folded on some seeds.
-Unit-norm heads of all five are free for the first 80 %.
+Heads of unit norm are free for the first 80 % in all five.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """

@@ -9,6 +9,7 @@ from identikit.core.finding import Verdict
 from identikit.studies.sweeps.records import FailedRun, Record, RowRecord, RunRecord
 from identikit.studies.sweeps.result import rows_headline
 from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
+from identikit.theory.cases import Case
 from identikit.theory.explain import Cause
 
 
@@ -17,7 +18,7 @@ def record(seed: int, r2: float, **changes: Any) -> RunRecord:
         seed=seed,
         path=f"run-{seed}",
         core_seconds=5.0 + seed,
-        normalized=False,
+        case=Case.C4,
         r2_latents=r2,
         procrustes_r2_latents=r2 - 0.1,
         r2_head=r2,
@@ -56,7 +57,7 @@ def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:
 
 
 def test_unit_norm_rows_are_scored_by_procrustes() -> None:
-    line = summarise(row(record(0, 0.99, normalized=True)))
+    line = summarise(row(record(0, 0.99, case=Case.C1)))
     assert (line.score, line.ceiling, line.head_ceiling) == ("Procrustes R²", 0.9, 0.95)
     assert line.latents is not None
     assert line.latents.mean == pytest.approx(0.89)
@@ -113,7 +114,7 @@ def test_a_stretched_but_linear_map_is_told_apart() -> None:
     stretched = record(
         0,
         0.99,
-        normalized=True,
+        case=Case.C1,
         ceiling_procrustes_r2=1.0,
         procrustes_r2_latents=0.8,
         cause=Cause.NONE,  # the run's own words are about the affine map
@@ -176,7 +177,7 @@ def test_what_the_observations_hold_needs_no_learning(
 
 
 def test_another_score_has_no_such_control() -> None:
-    finding = summarise(row(record(0, 0.99, normalized=True, identity_r2=1.0))).finding
+    finding = summarise(row(record(0, 0.99, case=Case.C1, identity_r2=1.0))).finding
     assert finding.controls == ()
     assert IN_X not in finding.explained
 

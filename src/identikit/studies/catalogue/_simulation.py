@@ -12,7 +12,8 @@ def simulation(
     recipe_name: str = "fast",
     *,
     objective: Literal["diet", "supervised"],
-    normalized: bool = False,
+    unit_features: bool = False,
+    unit_rows: bool = False,
     instances: int = 10_240,
     few_classes: bool = False,
     steps: int | None = None,
@@ -28,6 +29,6 @@ def simulation(
         test_samples=test_samples,
         world=WorldConfig(**world),
         encoder=chosen.encoder,
-        head=replace(chosen.head, normalized=normalized),
+        head=replace(chosen.head, unit_features=unit_features, unit_rows=unit_rows),
         training=chosen.training if steps is None else replace(chosen.training, steps=steps),
     )

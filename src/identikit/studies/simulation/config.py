@@ -42,7 +42,7 @@ class SimulationConfig(StudyConfig):
     representation_dim: int | None = None
     """Dimensions of h; by default as many as the world has latents."""
     few_classes: bool = False
-    """Allow fewer than dim + 1 classes, where theory says that recovery must break."""
+    """Allow fewer classes than the theorem needs, where theory says that recovery must break."""
     test_samples: int = 8192
     """Fresh samples for the scores: half to fit the maps, half to score them."""
     world: WorldConfig = field(default_factory=WorldConfig)
@@ -73,10 +73,19 @@ class SimulationConfig(StudyConfig):
                 f"test_samples must be at least 16 per dimension of h ({16 * self.dim}); "
                 f"got {self.test_samples}."
             )
-        if self.target == "latents" and (self.dim != self.world.dim or self.head.normalized):
+        unit = self.head.unit_norm
+        if self.target == "latents" and (self.dim != self.world.dim or unit):
             raise InputError(
-                "the oracle regresses on the latents, so its h has their number of dimensions "
-                "and no norm of its own; leave representation_dim and head normalized out."
+                "the oracle regresses on the latents, so its h has their number of dimensions and "
+                "no norm of its own; leave representation_dim, unit_features and unit_rows out."
+            )
+        diverse = 2 * self.world.dim
+        rows_only = self.head.unit_rows and not self.head.unit_features
+        if rows_only and self.world.classes < diverse and not self.few_classes:
+            raise InputError(
+                f"unit rows with free features (case C3) need diverse data, at least 2 dim "
+                f"({diverse}) classes; got {self.world.classes}. Raise --classes, add "
+                "--unit-features, or give --few-classes to see recovery break."
             )
         if self.head.tied_rows and self.world.label_exponent:
             raise InputError(
@@ -123,7 +132,7 @@ class SimulationConfig(StudyConfig):
             self,
             objective="oracle",
             representation_dim=None,
-            head=replace(self.head, normalized=False),
+            head=replace(self.head, unit_features=False, unit_rows=False),
             world=replace(self.world, repeated_share=0.0),
         )
 

@@ -109,7 +109,8 @@ def explain(
     encoder: Callable[[Tensor], Any],
     head: Any,
     *,
-    normalized: bool = False,
+    unit_features: bool = False,
+    unit_rows: bool = False,
     samples: int = 8192,
     seed: int = 0,
 ) -> Evaluation:
@@ -121,8 +122,9 @@ def explain(
             trained; a module is evaluated in evaluation mode and left as it was.
         head: The linear classifier on top: what `fit` made, a `torch.nn.Linear`, or its rows W
             (labels, d_h) with whatever scale they have; a row for each label of the world.
-        normalized: Whether features and rows were held at one norm, so that theory has to be asked
-            about such; known of a head that `fit` made.
+        unit_features: Whether features were held at unit norm, so that theory has to be asked about
+            such; known of a head that `fit` made.
+        unit_rows: The same of the rows.
         samples: Fresh samples: half fit the maps, half score them.
         seed: Of these samples and of all scores.
 
@@ -132,7 +134,7 @@ def explain(
     test = world.sample(samples, generator=stream(seed, "test", device=world.device))
     h = _outputs(encoder, test.x).to(world.device)
     if isinstance(head, Head):
-        normalized = head.config.normalized
+        unit_features, unit_rows = head.config.unit_features, head.config.unit_rows
         with torch.no_grad():
             h, rows, scale = head.features(h), head.rows(), float(head.scale)
         bias = None
@@ -148,7 +150,7 @@ def explain(
         )
     config = replace(
         _config(world, dim=h.shape[1], seed=seed, samples=samples),
-        head=HeadConfig(normalized=normalized),
+        head=HeadConfig(unit_features=unit_features, unit_rows=unit_rows),
     )
     logit_h, logit_rows = scale * h[:LIVE_SAMPLES].double(), rows.double()
     if bias is not None:  # a constant feature whose weights are the biases

@@ -9,6 +9,7 @@ from identikit.probing.recovery import Recovery
 from identikit.report.shown import Said, Shown
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.bayes import BayesLoss
+from identikit.theory.cases import Case
 from identikit.theory.explain import Cause, Variation
 from identikit.theory.recovery_ceiling import Ceiling
 from identikit.theory.sensitivity import Sensitivity
@@ -72,7 +73,8 @@ class Evaluation(Shown):
 
     n_labels: int
     classes: int
-    normalized: bool
+    case: Case
+    """Of theorem 1: which of features and rows have unit norm."""
     covered_rank: int | None
     """Dimensions of h inside the head's row space; an oracle has no head."""
     r2_latents: float
@@ -172,14 +174,14 @@ class Evaluation(Shown):
                 decide=self.next_command,
             )
         ]
-        if self.normalized:
+        if self.case is not Case.C4:
             found.append(
                 self._beside(
                     "Latents from h by a scaled rotation",
                     "Procrustes R²",
                     self.prediction.ceiling.procrustes_r2,
                     latents.procrustes.mean,
-                    "With unit-norm features and rows theory leaves only a rotation, where its "
+                    f"With {self.case.words} theory leaves only a scaled rotation, where its "
                     "assumptions hold.",
                 )
             )

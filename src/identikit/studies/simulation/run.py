@@ -40,6 +40,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Evaluation, Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
+from identikit.theory.cases import Case
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CEILING_MARGIN, Cause, Experiment, Explanation, explain_gap
 from identikit.theory.optimum import rank_optimum
@@ -76,6 +77,12 @@ def make_world(config: SimulationConfig) -> ClusterWorld:
     return world.to(config.device)
 
 
+def case_of(config: SimulationConfig) -> Case:
+    """The case of theorem 1 that a head is of."""
+    head = config.head
+    return Case.of(unit_features=head.unit_features, unit_rows=head.unit_rows)
+
+
 def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Prediction:
     """What theory says must come out, without training."""
     world = make_world(config) if world is None else world
@@ -90,7 +97,7 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
         optimum = rank_optimum(
             world,
             dim=config.dim,
-            normalized=config.head.normalized,
+            case=case_of(config),
             samples=samples,
             generator=ceiling,
         )
@@ -99,7 +106,7 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
             ceiling=recovery_ceiling(
                 world,
                 dim=config.dim,
-                normalized=config.head.normalized,
+                case=case_of(config),
                 samples=config.test_samples,
                 optimum=optimum,
                 generator=ceiling,
@@ -297,7 +304,7 @@ def evaluate(
     return Evaluation(
         n_labels=world.n_labels,
         classes=world.n_classes,
-        normalized=config.head.normalized,
+        case=case_of(config),
         covered_rank=rank,
         r2_latents=latents.affine.mean.value,
         procrustes_r2_latents=latents.procrustes.mean.value,

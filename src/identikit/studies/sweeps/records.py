@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from identikit.studies.simulation.result import SimulationResult
+from identikit.theory.cases import Case
 from identikit.theory.explain import Cause
 
 
@@ -15,8 +16,8 @@ class RunRecord:
     """Of the run, relative to where sweeps stand."""
     core_seconds: float | None
     """Of one core for the whole run; None where it was resumed."""
-    normalized: bool
-    """Whether features and rows have unit norm: then a scaled rotation is promised."""
+    case: Case
+    """Of theorem 1: all but C4 promise a scaled rotation."""
     r2_latents: float
     procrustes_r2_latents: float
     r2_head: float | None
@@ -51,7 +52,7 @@ class RunRecord:
             seed=seed,
             path=path,
             core_seconds=core_seconds,
-            normalized=result.normalized,
+            case=result.case,
             r2_latents=result.r2_latents,
             procrustes_r2_latents=result.procrustes_r2_latents,
             r2_head=result.r2_head,
@@ -72,24 +73,29 @@ class RunRecord:
         )
 
     @property
+    def rotates(self) -> bool:
+        """Whether a scaled rotation is promised."""
+        return self.case is not Case.C4
+
+    @property
     def recovered(self) -> float:
         """The score that fits the head."""
-        return self.procrustes_r2_latents if self.normalized else self.r2_latents
+        return self.procrustes_r2_latents if self.rotates else self.r2_latents
 
     @property
     def ceiling(self) -> float:
         """The ceiling of `recovered`."""
-        return self.ceiling_procrustes_r2 if self.normalized else self.ceiling_r2
+        return self.ceiling_procrustes_r2 if self.rotates else self.ceiling_r2
 
     @property
     def head(self) -> float | None:
         """The score that fits the head, from its rows to cluster vectors."""
-        return self.procrustes_r2_head if self.normalized else self.r2_head
+        return self.procrustes_r2_head if self.rotates else self.r2_head
 
     @property
     def head_ceiling(self) -> float | None:
         """The ceiling of `head`."""
-        return self.ceiling_procrustes_r2_head if self.normalized else self.ceiling_r2_head
+        return self.ceiling_procrustes_r2_head if self.rotates else self.ceiling_r2_head
 
     @property
     def gap(self) -> float:

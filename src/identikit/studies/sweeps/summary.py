@@ -62,7 +62,7 @@ class RowSummary:
     def identity(self) -> Control | None:
         """The latents from the observations by an affine map; not beside another score."""
         done = self.row.done
-        if not done or done[0].normalized:
+        if not done or done[0].rotates:
             return None
         leads = [run.r2_latents - run.identity_r2 for run in done]
         return Control(
@@ -119,7 +119,7 @@ def summarise(row: RowRecord) -> RowSummary:
     failures = _failures(row)
     if not done:
         return RowSummary(row=row, cause=Cause.UNKNOWN, explanation=failures or "Not run yet.")
-    unit = done[0].normalized
+    unit = done[0].rotates
     tops = [run.head_ceiling for run in done if run.head_ceiling is not None]
     heads = [run.head for run in done if run.head is not None]
     cause, explanation = explain_row(row)
@@ -160,7 +160,7 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
         )
     cause, words = typical.cause, typical.explanation
     affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CEILING_MARGIN
-    if typical.normalized and affine and abs(typical.gap) > CEILING_MARGIN:
+    if typical.rotates and affine and abs(typical.gap) > CEILING_MARGIN:
         cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {fixed(typical.r2_latents, 3)}, as predicted; a scaled "
