@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from identikit.features.inputs import circular, ordinal
     from identikit.features.load import load_features
     from identikit.objectives.config import HeadConfig
+    from identikit.probing.estimator import LinearProbe, probe_score
     from identikit.probing.recovery import Recovery
     from identikit.probing.score import score
     from identikit.runs.run_config import run
@@ -48,6 +49,7 @@ else:
             "HeadConfig": "objectives.config",
             "InputError": "core.errors",
             "Kind": "core.factors",
+            "LinearProbe": "probing.estimator",
             "ProbeConfig": "studies.probe.config",
             "Recipe": "training.recipes",
             "Recovery": "probing.recovery",
@@ -63,6 +65,7 @@ else:
             "load_features": "features.load",
             "metrics": "metrics",
             "ordinal": "features.inputs",
+            "probe_score": "probing.estimator",
             "run": "runs.run_config",
             "score": "probing.score",
             "theory": "theory",
@@ -83,6 +86,7 @@ __all__ = [
     "HeadConfig",
     "InputError",
     "Kind",
+    "LinearProbe",
     "ProbeConfig",
     "Recipe",
     "Recovery",
@@ -99,6 +103,7 @@ __all__ = [
     "load_features",
     "metrics",
     "ordinal",
+    "probe_score",
     "run",
     "score",
     "theory",
