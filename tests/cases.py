@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from identikit.statistics.permutation import Units
+
 N, DIM = 2000, 4
 
 
@@ -35,6 +37,11 @@ def mixing(dim: int, generator: torch.Generator) -> Tensor:
 def latents(generator: torch.Generator, *, n: int = N, dim: int = DIM) -> Tensor:
     """Independent standard normal factors."""
     return torch.randn(n, dim, generator=generator, dtype=torch.float64)
+
+
+def held_out(label: Tensor) -> Units:
+    """Held-out samples of these groups, none of which fitted the map."""
+    return Units(label, torch.zeros(len(label), dtype=torch.bool))
 
 
 Encoder = Callable[[Tensor, torch.Generator], Tensor]

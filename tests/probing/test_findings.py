@@ -17,7 +17,7 @@ SCORE = FactorScore(
     estimate=Estimate(0.9, 0.88, 0.92),
     chance=0.0,
     p_holm=0.001,
-    least_p=0.001,
+    least_p_holm=0.001,
 )
 ABOVE, BELOW, UNCLEAR = (
     Estimate(0.2, 0.1, 0.3),
@@ -55,7 +55,7 @@ def recovery(score: FactorScore, **controls: float) -> Recovery:
         ),
         ({"p_holm": 0.2}, {}, Verdict.NOT_SHOWN, "shuffled values do as well too often"),
         (
-            {"p_holm": 0.25, "least_p": 0.25},
+            {"p_holm": 0.25, "least_p_holm": 0.25},
             {},
             Verdict.UNDECIDED,
             "no p-value below 0.250 could have come out",

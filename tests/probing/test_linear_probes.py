@@ -8,7 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from tests.cases import mixing
+from tests.cases import held_out, mixing
 from torch import Tensor
 
 from identikit.core.errors import InputError
@@ -42,7 +42,7 @@ def plan(n: int, n_train: int | None = None) -> EvaluationPlan:
         bootstrap=Bootstrap(
             torch.arange(n - n_train), resamples=100, generator=torch.Generator().manual_seed(0)
         ),
-        permutations=Permutations(groups=torch.arange(n - n_train), shuffles=100, seed=0),
+        permutations=Permutations(outer=held_out(torch.arange(n - n_train)), shuffles=100, seed=0),
     )
 
 

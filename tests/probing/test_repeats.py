@@ -1,5 +1,7 @@
 """Copies and repeated measures are noticed; independent samples of any shape are not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.cases import latents
@@ -46,7 +48,7 @@ def test_values_of_objects_are_noticed_in_any_order() -> None:
     order = torch.randperm(800, generator=generator(2)) % 40
     h = latents(generator(), n=800) + latents(generator(1), n=40)[order]
     z = latents(generator(3), n=40, dim=2)[order]
-    assert "800 samples have but 40 different values" in said(h, z)
+    assert "values of 'z1', 'z2' come back" in said(h, z)
     assert "say with groups" in score(h, z, resamples=100).status
     assert score(h, z, groups=order, resamples=100).status.startswith("few groups")
 
@@ -98,3 +100,103 @@ def test_rounded_and_rare_values_and_classes_are_no_objects(dim: int, n: int) ->
     )
     assert repeats(h, factors) == []
     assert repeats(classes + h, factors) == []
+
+
+def draw(n: int, levels: int, seed: int) -> Tensor:
+    return torch.randint(levels, (n,), generator=generator(seed))
+
+
+def named(kind: Kind, **columns: Tensor) -> list[Factor]:
+    return [Factor(name=name, kind=kind, values=c.double()) for name, c in columns.items()]
+
+
+def said_of(*factors: Factor) -> str:
+    """Where features are noise, so that only the factors can tell."""
+    h = latents(generator(), n=factors[0].values.numel(), dim=8)
+    return " ".join(repeats(h, Factors(factors)))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "noticed"),
+    [
+        # a name of forty, and what goes by it, may be a class
+        (named(Kind.CATEGORICAL, name=torch.arange(40), maker=draw(40, 5, 1)), False),
+        (
+            named(
+                Kind.ORDINAL,
+                size=torch.randperm(40, generator=generator(1)),
+                price=torch.randperm(40, generator=generator(2)),
+            ),
+            True,
+        ),
+        (named(Kind.BINARY, **{f"has {j}": draw(40, 2, j) for j in range(10)}), True),
+        (named(Kind.ORDINAL, **{f"scale {j}": draw(40, 12, j) for j in range(3)}), True),
+    ],
+)
+def test_attributes_of_objects_are_told_by_how_they_go_together(
+    attributes: list[Factor], noticed: bool
+) -> None:
+    """Beside a free number, steps of an angle seen of every object, and independent light."""
+    which = torch.arange(800)[torch.randperm(800, generator=generator(7))]
+    own = [replace(f, values=f.values[which // 20]) for f in attributes]
+    views = [
+        *named(Kind.CATEGORICAL, light=draw(800, 4, 11)),
+        *named(Kind.CONTINUOUS, free=latents(generator(12), n=800, dim=1)[:, 0]),
+        *named(Kind.ORDINAL, angle=which % 20),
+    ]
+    words = said_of(*own, *views)
+    assert said_of(*views) == ""
+    if not noticed:
+        assert words == ""
+        return
+    different = len(torch.unique(torch.stack([f.values for f in attributes]), dim=1).T)
+    assert f"come in but {different} combinations" in words
+    assert own[0].name in words
+    assert "'free'" not in words
+    assert "'angle'" not in words
+
+
+def one_hot(levels: int, seed: int, name: str) -> list[Factor]:
+    columns = torch.nn.functional.one_hot(draw(2000, levels, seed), levels).T
+    return named(Kind.BINARY, **{f"{name} {j}": c for j, c in enumerate(columns)})
+
+
+N = 2000
+SPECIES, PLACE, YEAR = draw(N, 40, 1), draw(N, 12, 2), draw(N, 60, 3)
+TRAIT = latents(generator(4), n=N, dim=1)[:, 0]
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        [*one_hot(10, 1, "class"), *one_hot(12, 2, "place")],
+        named(
+            Kind.CATEGORICAL,
+            species=SPECIES,
+            genus=SPECIES // 3,
+            family=SPECIES // 10,
+            place=PLACE,
+            country=PLACE // 4,
+        ),
+        named(Kind.ORDINAL, age=YEAR, born=2000 - YEAR, decade=YEAR // 10, adult=YEAR > 18),
+        named(
+            Kind.CONTINUOUS,
+            hue=draw(N, 10, 5) / 10,
+            scale=draw(N, 8, 6) / 8,
+            shape=draw(N, 4, 7).double(),
+        ),
+        named(Kind.CONTINUOUS, age=(10 * TRAIT).round()),
+        named(
+            Kind.ORDINAL,
+            age=(8 * TRAIT).round(),
+            school=(3 * TRAIT + latents(generator(8), n=N, dim=1)[:, 0]).round(),
+            children=draw(N, 4, 9),
+        ),
+        named(Kind.BINARY, **{f"rare {j}": draw(N, 50, 20 + j) == 0 for j in range(20)}),
+        named(Kind.CATEGORICAL, quarter=(4 * TRAIT.sigmoid()).floor())
+        + named(Kind.BINARY, sign=TRAIT > 0, large=TRAIT.abs() > 1),
+        named(Kind.ORDINAL, **{f"digit {j}": draw(N, 10, 50 + j) for j in range(3)}),
+    ],
+)
+def test_independent_samples_of_codes_and_classes_are_left_alone(factors: list[Factor]) -> None:
+    assert said_of(*factors) == ""

@@ -87,9 +87,9 @@ def test_the_least_p_is_that_of_every_shuffle_beaten_after_holm() -> None:
     h, z, _ = case()
     recovery = score(h, z, resamples=100)
     # as many shuffles as four factors need
-    assert [f.least_p for f in recovery.factors] == pytest.approx([DIM / 161] * DIM)
+    assert [f.least_p_holm for f in recovery.factors] == pytest.approx([DIM / 161] * DIM)
     perfect = score(z @ mixing(DIM, torch.Generator().manual_seed(1)), z, resamples=100)
-    assert [f.p_holm for f in perfect.factors] == [f.least_p for f in perfect.factors]
+    assert [f.p_holm for f in perfect.factors] == [f.least_p_holm for f in perfect.factors]
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-6, 0.0), (1e6, 0.0), (1.0, 1e4)])
@@ -350,7 +350,7 @@ def test_what_the_evidence_can_say_is_told() -> None:
     h, z, _ = case()
     rare = torch.arange(400) % 20 == 0
     found = score(h, {"a": z[:, 0], "rare": rare}, resamples=100).factors
-    assert [s.least_p for s in found] == [pytest.approx(2 / 101)] * 2
+    assert [s.least_p_holm for s in found] == [pytest.approx(2 / 101)] * 2
     assert found[0].effective_n == 200
     train = torch.arange(400) < 200
     grouped = score(
@@ -374,3 +374,89 @@ def test_an_interval_over_training_rows_is_the_wider_one() -> None:
     assert "over training rows too" in str(recovery.findings[0].explained)
     with pytest.raises(InputError, match="refits must be 0, or 5 or more; got 2"):
         score(h, z, refits=2)
+
+
+def views(seed: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+    """Features of 40 objects in 8 views; factors of objects, one unrelated, and of views."""
+    generator = torch.Generator().manual_seed(seed)
+    item = torch.arange(320) // 8
+    known = latents(generator, n=40, dim=6)
+    h = known[item] + 0.3 * latents(generator, n=320, dim=6)
+    angle = latents(generator, n=320, dim=1)[:, 0]
+    factors = {
+        "unrelated": latents(generator, n=40, dim=1)[item, 0],
+        "real": known[item, 0],
+        "angle": angle,
+    }
+    return torch.cat([h, angle[:, None]], dim=1), factors, item
+
+
+BY_SAMPLE: dict[str, dict[str, Any]] = {
+    "a mask": {"train_mask": torch.arange(320) % 2 == 0},
+    "groups of one": {"groups": torch.arange(320)},
+}
+
+
+@pytest.mark.parametrize("how", list(BY_SAMPLE))
+def test_what_a_split_by_sample_taught_by_heart_is_undecided(how: str) -> None:
+    """An unrelated value of objects is read, from other samples of them; whole items decide."""
+    h, factors, item = views(0)
+    recovery = score(h, factors, items=item, resamples=100, **BY_SAMPLE[how])
+    verdicts = {f.quantity: f.verdict for f in recovery.findings}
+    assert verdicts == {"unrelated": "undecided", "real": "undecided", "angle": "present"}
+    assert [f.p_value for f in recovery.factors][:2] == [1, 1]
+    for name in ("unrelated", "real"):
+        assert "leave groups and train_mask out to hold whole items out" in recovery[name].explained
+        assert "too few" not in recovery[name].explained
+    assert "by heart" not in recovery["angle"].explained
+    assert "160 of 160 held-out samples belong to items of which other" in recovery.status
+    whole = score(h, factors, items=item, resamples=100)
+    assert [f.verdict for f in whole.findings] == ["not shown", "present", "present"]
+    assert "heart" not in str(whole)
+
+
+def test_a_mask_across_groups_leaves_what_belongs_to_them_undecided() -> None:
+    h, factors, group = views(1)
+    recovery = score(h, factors, groups=group, resamples=100, **BY_SAMPLE["a mask"])
+    assert [f.verdict for f in recovery.findings] == ["undecided", "undecided", "present"]
+    assert "leave train_mask out to hold whole groups out" in recovery["real"].explained
+    apart = score(h, factors, groups=group, train_mask=group < 20, resamples=100)
+    assert apart["real"].verdict == "present"
+    assert "heart" not in str(apart)
+
+
+@pytest.mark.slow
+def test_unrelated_values_of_objects_are_found_as_seldom_as_promised() -> None:
+    draws, wrong, right = 200, 0, 0
+    for seed in range(draws):
+        h, factors, item = views(seed)
+        for given in BY_SAMPLE.values():
+            by_sample = score(h, factors, items=item, resamples=100, seed=seed, **given)
+            assert by_sample["unrelated"].verdict == "undecided"
+        unrelated, real, _ = score(h, factors, items=item, resamples=100, seed=seed).factors
+        assert unrelated.p_value is not None
+        assert real.p_value is not None
+        wrong += unrelated.p_value <= 0.05
+        right += real.p_value <= 0.05
+    assert wrong / draws <= 0.085  # standard error .015
+    assert right / draws > 0.95
+
+
+def test_selectivity_says_nothing_of_what_varies_within_items() -> None:
+    h, factors, item = views(2)
+    mostly = factors["real"] + 0.1 * factors["angle"]
+    angle, both, own = score(
+        h,
+        {"angle": factors["angle"], "mostly": mostly, "own": factors["real"]},
+        items=item,
+        resamples=100,
+    ).factors
+    assert angle.selectivity is None
+    assert "of its variance is within items, which no list of items holds" in angle.status
+    assert both.selectivity is not None
+    assert "of its variance is within items, of which selectivity says nothing" in both.status
+    assert own.selectivity is not None
+    assert "within items" not in own.status
+    pairs = score(h, factors["angle"][:, None], items=torch.arange(320), resamples=100)
+    assert pairs.factors[0].selectivity is None
+    assert "most items have one sample" in pairs.factors[0].status

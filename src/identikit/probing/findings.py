@@ -26,7 +26,7 @@ def _finding(recovery: RecoveryScores, j: int) -> Finding:
         chance=score.chance,
         controls=controls,
         p=score.p_holm,
-        least_p=score.least_p,
+        least_p=score.least_p_holm,
     )
     predicted = recovery.ceiling if score.measure == "R²" else None
     explained = _explained(score, verdict, controls)
@@ -61,10 +61,12 @@ def _explained(score: FactorScore, verdict: Verdict, controls: Sequence[Control]
 
 def _why(score: FactorScore, verdict: Verdict, controls: Sequence[Control]) -> str:
     if verdict is Verdict.UNDECIDED:
-        assert score.least_p is not None
+        assert score.least_p_holm is not None
+        if score.least_p_value == 1:
+            return "nothing about it may be shuffled, so that no test tells it from chance"
         return (
-            f"too few independent samples: no p-value below {format_number(score.least_p)} could "
-            "have come out"
+            f"too few independent samples: no p-value below {format_number(score.least_p_holm)} "
+            "could have come out"
         )
     if verdict is Verdict.NOT_SHOWN:
         reaches = score.estimate.low <= score.chance

@@ -13,7 +13,7 @@ choice is made inside the training part: the held-out part is for scores, their 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -99,12 +99,25 @@ def gather(
 
 def with_p_values(results: list[ProbeResult], *, plan: EvaluationPlan) -> tuple[FactorScore, ...]:
     """The scores, each with its p-value among all of them."""
-    p = plan.permutations.p_values([result.pairing for result in results])
-    least = holm(plan.permutations.least_p_values([result.pairing for result in results]))
-    corrected = zip(results, p, holm(p), benjamini_hochberg(p), least, strict=True)
+    found = plan.permutations.p_values([result.pairing for result in results])
+    return corrected(
+        [
+            replace(result.score, p_value=p, least_p_value=least)
+            for result, p, least in zip(results, *found, strict=True)
+        ]
+    )
+
+
+def corrected(scores: Sequence[FactorScore]) -> tuple[FactorScore, ...]:
+    """Scores with p-values that are corrected for all of them; without, where one has none."""
+    p = [score.p_value for score in scores if score.p_value is not None]
+    least = [score.least_p_value for score in scores if score.least_p_value is not None]
+    if len(p) < len(scores):
+        return tuple(scores)
+    columns = zip(scores, holm(p), benjamini_hochberg(p), holm(least), strict=True)
     return tuple(
-        replace(result.score, p_value=each, p_holm=by_holm, p_fdr=by_fdr, least_p=smallest)
-        for result, each, by_holm, by_fdr, smallest in corrected
+        replace(score, p_holm=by_holm, p_fdr=by_fdr, least_p_holm=smallest)
+        for score, by_holm, by_fdr, smallest in columns
     )
 
 

@@ -2,10 +2,16 @@
 
 They stand on both sides of a random split, so that a linear probe can look them up, and they narrow
 every interval. Nothing is dropped: what is found is said, with the way out, which is `groups`.
-Each factor is looked at on its own: one that belongs to objects is no less repeated because
-another varies beside it. Its values tell where they are numbers that hardly come twice by chance;
-where they are levels, clusters of h tell in which it has one value each.
+What belongs to objects is no less repeated because something else varies beside it. Values tell
+where they are numbers that hardly come twice by chance, and where several factors come in far fewer
+combinations than their levels have, each of them several times; where they are a few levels,
+clusters of h tell in which they have one value each. One factor of few levels and features whose
+noise hides the objects tell nothing: only `groups` or `items` do.
 """
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -34,7 +40,14 @@ NEAREST = 3
 SMALL = 0.1
 """Largest share of the rows in a cluster that may be one thing seen repeatedly."""
 CLUSTERS = 10
-"""Fewest that are said."""
+"""Fewest, of clusters or combinations, that are said."""
+ROWS = 20_000
+FACTORS = 30
+"""Among which combinations are looked for."""
+LONELY = 0.1
+"""Largest share of combinations that come once."""
+CROSSED = 0.8
+"""Share of its levels that a factor has beside each combination of others if it varies freely."""
 
 
 def repeats(h: Float[Tensor, "n d"], factors: Factors) -> list[str]:
@@ -48,10 +61,10 @@ def repeats(h: Float[Tensor, "n d"], factors: Factors) -> list[str]:
     elif _runs(h, unit):
         found.append("neighbouring rows of h are far more alike than others, as in films or series")
     else:
-        found += _few_values(factors) or _one_value_each(h, unit, factors)
+        found += _values(factors) or _one_value_each(h, unit, factors)
     return [
-        f"{each}: intervals and p-values take them for independent; say with groups which belong "
-        "together"
+        f"{each}: intervals and p-values take them for independent; say with groups (or items) "
+        "which belong together"
         for each in found
     ]
 
@@ -86,20 +99,112 @@ def _runs(h: Tensor, unit: Tensor) -> bool:
     return bool((here - after).square().sum() < ALIKE * (here - any_).square().sum())
 
 
-def _few_values(factors: Factors) -> list[str]:
-    """Numbers that come back as those of objects do, each factor by itself or all together."""
+def _values(factors: Factors) -> list[str]:
+    """Values that come back as those of objects do, each factor's by itself or some together."""
     numbers = [f for f in factors.values() if f.kind in (Kind.CONTINUOUS, Kind.CIRCULAR)]
-    if not numbers:
-        return []
-    rows = torch.stack([f.values.double() for f in factors.values()], dim=1)
-    n, different = len(rows), len(torch.unique(rows, dim=0))
-    if 2 * different <= n:
-        return [
-            f"{n:,} samples have but {different:,} different values of the factors, as repeated "
-            "measures have"
-        ]
     names = [f.name for f in numbers if _come_back(f)]
-    return [f"values of {_listed(names)} come back as those of repeated measures do"] * bool(names)
+    if names:
+        return [f"values of {_listed(names)} come back as those of repeated measures do"]
+    parts = _partitions(factors)
+    found = _same_cells(parts) or _few_combinations(parts)
+    if found is None:
+        return []
+    together, cells = found
+    return [
+        f"{_listed(together)} come in but {cells:,} combinations, each of them several times, as "
+        "repeated measures do"
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """What one or more factors tell apart: samples of one cell have the same number."""
+
+    names: tuple[str, ...]
+    number: Tensor
+    cells: int
+
+    def __and__(self, other: "_Partition") -> "_Partition":
+        number = self.number + other.number  # random numbers, whose sums are different
+        names = (*self.names, *other.names)
+        return _Partition(names, number, len(torch.unique(number)))
+
+    def few(self) -> bool:
+        """Whether the cells are many, and hardly any has one member alone."""
+        count = torch.unique(self.number, return_counts=True)[1]
+        return len(count) >= CLUSTERS and bool((count == 1).sum() <= LONELY * len(count))
+
+
+def _partitions(factors: Factors) -> list[_Partition]:
+    """By each factor whose values come back, those of most values first."""
+    generator = stream(0, "partitions")
+    n = factors.n_samples
+    rows = torch.randperm(n, generator=generator)[:ROWS]
+    found = []
+    for factor in factors.values():
+        level = torch.unique(factor.values[rows], return_inverse=True)[1]
+        cells = int(level.max()) + 1
+        number = torch.randint(-(2**40), 2**40, (cells,), generator=generator)
+        if 2 * cells <= len(rows):
+            found.append(_Partition((factor.name,), number.sort().values[level], cells))
+    return sorted(found, key=lambda part: -part.cells)[:FACTORS]
+
+
+def _same_cells(parts: list[_Partition]) -> tuple[tuple[str, ...], int] | None:
+    """Factors that tell the same samples apart, as attributes of objects do.
+
+    One that rises or falls with the other is the same in another unit.
+    """
+    for j, one in enumerate(parts):
+        same = [
+            other
+            for other in parts[j + 1 :]
+            if other.cells == one.cells == (one & other).cells and not _monotone(one, other)
+        ]
+        if same and one.few():
+            return (*one.names, *(name for other in same for name in other.names)), one.cells
+    return None
+
+
+def _monotone(one: _Partition, other: _Partition) -> bool:
+    steps = other.number[one.number.argsort()].diff()
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _few_combinations(parts: list[_Partition]) -> tuple[tuple[str, ...], int] | None:
+    """Factors that come in a fourth of the combinations of independent ones, or fewer."""
+    kept: list[_Partition] = []
+    for part in parts:
+        # what is coarser than another, excludes it, or cuts the same axis, is one with it
+        while (
+            one := next((q for q in kept if (part & q).cells < part.cells + q.cells), None)
+        ) is not None:
+            kept.remove(one)
+            part = part & one
+        kept.append(part)
+    while len(kept) > 1:
+        # what varies beside the others, with its share of the number of their combinations
+        whole = _together(kept)
+        crowded = 2 * whole.cells > len(whole.number)
+        share = {}
+        for part in kept:
+            rest = _together([q for q in kept if q is not part])
+            share[part.names] = whole.cells / rest.cells / (1 if crowded else part.cells)
+        most = max(kept, key=lambda part: share[part.names])
+        if not crowded and share[most.names] < CROSSED:
+            generator = stream(0, "combinations")
+            mixed = [
+                replace(q, number=q.number[torch.randperm(len(q.number), generator=generator)])
+                for q in kept
+            ]
+            few = 4 * whole.cells <= _together(mixed).cells and whole.few()
+            return (whole.names, whole.cells) if few else None
+        kept.remove(most)
+    return None
+
+
+def _together(parts: list[_Partition]) -> _Partition:
+    return functools.reduce(_Partition.__and__, parts)
 
 
 def _come_back(factor: Factor) -> bool:
@@ -161,6 +266,6 @@ def _clusters(h: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
     return rows, torch.from_numpy(connected_components(links, directed=False)[1]).long()
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} others"

@@ -40,8 +40,10 @@ class FactorScore:
     that any is not is at most 0.05 (Holm)."""
     p_fdr: float | None = None
     """The same for the expected share of wrong ones (Benjamini and Hochberg)."""
-    least_p: float | None = None
-    """The smallest `p_holm` that this test could have given: above 0.05 it can find nothing."""
+    least_p_value: float | None = None
+    """The smallest `p_value` that could have come out: 1 where nothing may be shuffled."""
+    least_p_holm: float | None = None
+    """The smallest `p_holm` that could have come out: above 0.05 the test can find nothing."""
     effective_n: int | None = None
     """Held-out groups (or samples) that decide the score: of the rarest level, for classes."""
     above: Mapping[str, Estimate] = field(default_factory=dict)

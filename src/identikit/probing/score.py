@@ -20,12 +20,13 @@ from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features.columns import as_classes, as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
-from identikit.probing.control_tasks import control_tasks, share_within
+from identikit.probing.control_tasks import MOST_WITHIN, control_tasks, share_within
 from identikit.probing.linear import least_squares_from_moments
 from identikit.probing.linear_probes import (
     EvaluationPlan,
     FeatureStatistics,
     above_controls,
+    corrected,
     gather,
     lack_of_values,
     read_each,
@@ -39,7 +40,7 @@ from identikit.probing.repeats import repeats
 from identikit.probing.result import OK, FactorScore, MapScores
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.intervals import with_jackknife
-from identikit.statistics.permutation import PER_FACTOR, Permutations, benjamini_hochberg, holm
+from identikit.statistics.permutation import PER_FACTOR, Permutations, Units
 from identikit.statistics.split import (
     Split,
     class_folds,
@@ -55,6 +56,8 @@ LEAST_REFITS = 5
 FEW_GROUPS = 30
 """Held-out groups below which the status says that intervals are not quite sure."""
 IDENTITY = "x"
+EXACT = 1e-9
+"""Share of a variance that is rounding."""
 
 
 def score(
@@ -95,7 +98,9 @@ def score(
         items: Labels (n) of what each sample shows, such as its object or word: held out, and
             resampled, together unless `groups` says otherwise. Adds scores on other samples of the
             same items, those for random values of them (control tasks), and the difference.
-        train_mask: Samples to fit on (n, boolean) in place of a random split of the groups.
+        train_mask: Samples to fit on (n, boolean) in place of a random split of the groups. Items
+            or groups that it puts on both sides may be known by heart: p-values then compare
+            samples within them alone, and what belongs to them stays undecided.
         ceiling: What theory predicts, to stand beside the scores: a `theory.ceiling(world)`, which
             knows the objective that it is the optimum of, or an R² alone.
         seed: Of the split and the resamples.
@@ -160,18 +165,17 @@ def score(
                 "refits": refits,
             },
         )
+    units = _units(group if groups is not None or shown is None else None, shown, split)
+    outer, *inner = units.values()
     plan = EvaluationPlan(
         split=split,
         folds=training_folds(group[split.train], seed=seed),
-        bootstrap=Bootstrap(
-            group[split.test], resamples=resamples, generator=stream(seed, "bootstrap")
-        ),
+        bootstrap=Bootstrap(outer.label, resamples=resamples, generator=stream(seed, "bootstrap")),
         permutations=Permutations(
-            groups=group[split.test],
-            shuffles=shuffles,
-            seed=seed,
+            outer=outer, inner=inner[0] if inner else None, shuffles=shuffles, seed=seed
         ),
     )
+    grouped = plan.bootstrap.n_groups < len(split.test)
     gathered = gather(h, factors, plan=plan)
     results = read_each(gathered, factors, plan=plan)
     beside = {
@@ -183,6 +187,7 @@ def score(
         scores = _over_training(scores, h, factors, group, plan, refits, seed)
     if shown is not None:
         scores = _with_control_tasks(scores, h, factors, shown, plan, seed)
+    scores = tuple(_also(s, *_not_shuffled(s, units)) for s in scores)
     rows = None if head is None else as_features(head, name="head")
     head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     if rows is not None:
@@ -202,8 +207,9 @@ def score(
         condition_number=fit.condition_number if fit.rank else None,
         status=_status(
             *_varies(fit.rank, h.shape[1], len(split.train)),
-            *(repeats(h, factors) if len(torch.unique(group)) == len(group) else ()),
-            *_few_groups(plan.bootstrap.n_groups, grouped=len(torch.unique(group)) < len(group)),
+            *(() if grouped else repeats(h, factors)),
+            *_few_groups(plan.bootstrap.n_groups, grouped=grouped),
+            *_seen(units),
         ),
     )
 
@@ -242,7 +248,8 @@ def _each_on_its_rows(
         )
         if len(rows) < len(h):
             words = f"{len(rows):,} of {len(h):,} samples have a value"
-            recovery = replace(recovery, factors=tuple(_also(s, words) for s in recovery.factors))
+            scores = tuple(_also(s, words, first=True) for s in recovery.factors)
+            recovery = replace(recovery, factors=scores)
         found.append(recovery)
     return replace(
         found[0],
@@ -252,28 +259,16 @@ def _each_on_its_rows(
     )
 
 
-def _also(score: FactorScore, words: str) -> FactorScore:
-    return replace(score, status=words if score.status == OK else f"{words}; {score.status}")
+def _also(score: FactorScore, *words: str, first: bool = False) -> FactorScore:
+    """The score with more in its status."""
+    known = () if score.status == OK else (score.status,)
+    return replace(score, status=_status(*((*words, *known) if first else (*known, *words))))
 
 
 def _together(parts: list[tuple[FactorScore, ...]], factors: Factors) -> tuple[FactorScore, ...]:
     """In the order of the factors, with p-values corrected for all of them."""
     by_name = {score.name: score for part in parts for score in part}
-    scores = [by_name[name] for name in factors]
-    p = [score.p_value for score in scores if score.p_value is not None]
-    if len(p) < len(scores):
-        return tuple(scores)
-    corrected = zip(scores, holm(p), benjamini_hochberg(p), strict=True)
-    least = {
-        score.name: min(1.0, score.least_p * len(scores) / len(part))
-        for part in parts
-        for score in part
-        if score.least_p is not None
-    }
-    return tuple(
-        replace(s, p_holm=by_holm, p_fdr=by_fdr, least_p=least.get(s.name))
-        for s, by_holm, by_fdr in corrected
-    )
+    return corrected([by_name[name] for name in factors])
 
 
 def held_out_predictions(
@@ -435,9 +430,12 @@ def _with_control_tasks(
 ) -> tuple[FactorScore, ...]:
     """Add what is read where samples of an item are on both sides, and what of it is memory."""
     split = plan.split
-    if torch.isin(items[split.test], items[split.train]).double().mean() < 0.5:
+    if not _on_both_sides(items, split):
         share = len(split.train) / len(h)
         split = _split(torch.arange(len(h)), None, share, seed)
+        if not _on_both_sides(items, split):
+            words = "no control task: most items have one sample, which nothing can learn by heart"
+            return tuple(_also(score, words) for score in scores)
     both_sides = EvaluationPlan(
         split=split,
         folds=training_folds(torch.arange(len(split.train)), seed=seed),
@@ -451,7 +449,8 @@ def _with_control_tasks(
     tasks = control_tasks(h, factors, items, plan=both_sides, seed=seed)
     found = []
     for score in scores:
-        task, status = tasks.get(score.name), score.status
+        task, within = tasks.get(score.name), share_within(factors[score.name], items)
+        varies = f"{within:.1%} of its variance is within items"
         if task is not None:
             score = replace(
                 score,
@@ -459,15 +458,57 @@ def _with_control_tasks(
                 control_task=task.control,
                 selectivity=task.selectivity,
             )
-        elif (within := share_within(factors[score.name], items)) > 0:
-            words = f"{within:.0%} of it varies within items, whose values say nothing of memory"
-            score = replace(score, status=words if status == OK else f"{status}; {words}")
+            if within > EXACT:
+                score = _also(score, f"{varies}, of which selectivity says nothing")
+        elif within > MOST_WITHIN:
+            score = _also(score, f"{varies}, which no list of items holds: no control task")
+        else:
+            score = _also(score, "no control task: a split by sample leaves too few of its values")
         found.append(score)
     return tuple(found)
 
 
+def _on_both_sides(items: Tensor, split: Split) -> bool:
+    return bool(torch.isin(items[split.test], items[split.train]).double().mean() >= 0.5)
+
+
 def _status(*notes: str) -> str:
     return "; ".join(notes) or OK
+
+
+def _units(groups: Tensor | None, items: Tensor | None, split: Split) -> dict[str, Units]:
+    """What holds held-out samples together, the fewest first."""
+    labels = {"groups": groups, "items": items}
+    given = {name: label for name, label in labels.items() if label is not None}
+    order = sorted(given, key=lambda name: len(torch.unique(given[name])))
+    return {name: Units.of(given[name], split) for name in order}
+
+
+REMEDY = {
+    "groups": "leave train_mask out to hold whole groups out",
+    "items": "leave groups and train_mask out to hold whole items out",
+}
+
+
+def _seen(units: Mapping[str, Units]) -> tuple[str, ...]:
+    """Items, or groups, that are on both sides of the split, in words."""
+    return tuple(
+        f"{int(own.seen.sum()):,} of {len(own.seen):,} held-out samples belong to {name} of which "
+        "other samples fitted the map: what these have in common may be known by heart, which no "
+        f"interval tells; {REMEDY[name]}"
+        for name, own in units.items()
+        if own.seen.any()
+    )
+
+
+def _not_shuffled(score: FactorScore, units: Mapping[str, Units]) -> tuple[str, ...]:
+    """Why nothing about a factor may be shuffled, where that is so, and what would decide."""
+    if score.least_p_value != 1:
+        return ()
+    for name, own in units.items():
+        if own.seen.any():
+            return (f"it may be known by heart, {name[:-1]} by {name[:-1]}: {REMEDY[name]}",)
+    return ("it goes along with items and groups that cross: give one of them alone",)
 
 
 def _few_groups(n_groups: int, *, grouped: bool) -> tuple[str, ...]:

@@ -12,34 +12,44 @@ so p = (1 + shuffles with T as large) / (1 + shuffles) is exact for the fitted m
 features and factor are independent, P(p <= a) <= a. What is shuffled is what is exchangeable:
 
     no groups             samples
-    constant in groups    the groups' values, among all groups
+    constant in groups    the groups' values, among all groups, with the means of u in them
     varies in groups      samples within groups, and groups of one size as wholes
+    items in groups       items, or samples within them, within groups
+    seen in training      within items (groups) of which other samples fitted the map, nothing but
+                          their own samples: the map may know the rest by heart
 
 all of which are groups of permutations, which is all that exactness asks for (Hemerik and Goeman
-2018). So are rotations of two random halves of the samples along a circle each, which stand for
-shuffles where samples are many: one Fourier transform sums them all. u and v are (n, q).
+2018). So are rotations of random parts of the samples along a circle each, which stand for
+shuffles where samples are many: Fourier transforms sum them all. u and v are (n, q).
 """
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.factors import Factors
 from identikit.core.randomness import stream
+from identikit.statistics.split import Split
 
-COLUMNS = 16
-"""Shuffled together: their rows are whole lines of the processor's cache."""
+CACHED = 1 << 16
+"""Numbers that are shuffled together."""
 PLENTY = 200
-"""Samples from which rotations of two halves do for shuffles."""
+"""Samples from which rotations do for shuffles."""
+CIRCLES = 8
+"""Parts that are rotated: 201 samples then have 10^11 arrangements."""
+BEYOND = 1000
+"""Arrangements for each draw, from which hardly one comes out as the samples are by chance."""
 PER_FACTOR = 40
 """Shuffles for each factor of a family: the least p-value after Holm is 1 / 40."""
 CHUNK = 1 << 22
-"""Numbers in float64 that are transformed at a time."""
+"""Numbers in float64 that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,156 +60,268 @@ class Pairing:
     v: Float[Tensor, "n q"]
 
 
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What holds held-out samples together: groups, or items."""
+
+    label: Int[Tensor, " n"]
+    seen: Bool[Tensor, " n"]
+    """Whether other samples of the same unit fitted the map."""
+
+    @classmethod
+    def of(cls, label: Int[Tensor, " all"], split: Split) -> "Units":
+        """The held-out part of the labels of all samples."""
+        test = label[split.test]
+        return cls(test, torch.isin(test, label[split.train]))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Permutations:
     """The shuffles of n held-out samples, the same for every set of features."""
 
-    groups: Int[Tensor, " n"]
+    outer: Units
+    """Groups or items: whichever are fewer."""
+    inner: Units | None = None
+    """The others, where both are known."""
     shuffles: int
     seed: int
 
-    def least_p_values(self, pairings: list[Pairing]) -> list[float]:
-        """The smallest that could come out for each score, however well it is read."""
-        return [max(1 / (1 + self.shuffles), self._share(pairing.v)) for pairing in pairings]
+    def p_values(self, pairings: list[Pairing]) -> tuple[list[float], list[float]]:
+        """One for each score, all from the same shuffles, and the least that could come out.
 
-    def _share(self, v: Float[Tensor, "n q"]) -> float:
-        """One over the number of arrangements of the values that can be told apart."""
-        value = torch.unique(v, dim=0, return_inverse=True)[1]
-        if self._constant(v):
-            first = self._layout.order[self._layout.start]
-            return _one_arrangement(value[first])
-        log, layout = 0.0, self._layout
-        parts = torch.split(value[layout.order], layout.size.tolist())
-        within: dict[int, list[tuple[int, ...]]] = {}
-        for part in parts:
-            log += math.log(_one_arrangement(part))
-            within.setdefault(len(part), []).append(tuple(sorted(part.tolist())))
-        for same_size in within.values():
-            names = {own: k for k, own in enumerate(dict.fromkeys(same_size))}
-            log += math.log(_one_arrangement(torch.tensor([names[own] for own in same_size])))
-        return math.exp(max(log, -700.0))
+        That is 1 / (1 + shuffles), or one over the number of arrangements of the values, whichever
+        is more; none is below it.
+        """
+        ways: dict[_Way, list[int]] = {}
+        for j, pairing in enumerate(pairings):
+            ways.setdefault(self._way(pairing.v), []).append(j)
+        p, least = ([0.0] * len(pairings) for _ in range(2))
+        for way, some in ways.items():
+            columns = max(pairings[j].v.shape[1] for j in some)
+            width = max(1, CHUNK // (len(pairings[0].v) * columns))
+            for batch in (some[k : k + width] for k in range(0, len(some), width)):
+                hits = self._hits(way, [pairings[j] for j in batch])
+                for j, count in zip(batch, hits, strict=True):
+                    log = way.log_arrangements(pairings[j].v)
+                    least[j] = max(1 / (1 + self.shuffles), math.exp(-log))
+                    p[j] = max(least[j], (1 + count) / (1 + self.shuffles))
+        return p, least
 
-    def _constant(self, v: Float[Tensor, "n q"]) -> bool:
-        """Whether every group has one value."""
-        layout = self._layout
-        first = layout.order[layout.start]
-        return bool((v == v[first][layout.group]).all())
-
-    @cached_property
-    def _layout(self) -> "_Layout":
-        return _Layout.of(self.groups)
-
-    def p_values(self, pairings: list[Pairing]) -> list[float]:
-        """One for each score, all from the same shuffles."""
+    def _hits(self, way: "_Way", pairings: list[Pairing]) -> list[int]:
+        """Shuffles under which each sum is as large as it is."""
         u, v = (torch.cat([getattr(p, name) for p in pairings], dim=1) for name in "uv")
+        if way.constant:
+            u, v = way.layout.means(u), way.layout.first(v)
         u = u - u.mean(dim=0)
         owner = torch.repeat_interleave(torch.tensor([p.u.shape[1] for p in pairings]))
 
         def owned(sums: Tensor) -> Tensor:
+            if len(pairings) == len(owner):
+                return sums
             return sums.new_zeros(len(pairings), sums.shape[1]).index_add_(0, owner, sums)
 
-        observed = owned((u * v).sum(dim=0)[:, None])
         slack = 1e-9 * owned((u * v).abs().sum(dim=0)[:, None])
-        count = torch.zeros(len(pairings))
-        for constant in (True, False):
-            some = torch.tensor([self._constant(pairing.v) is constant for pairing in pairings])
-            if some.any():
-                columns = some[owner]
-                sums = u.new_zeros(u.shape[1], self.shuffles)
-                sums[columns] = self._sums(u[:, columns], v[:, columns], constant=constant)
-                count += (some[:, None] & (owned(sums) >= observed - slack)).sum(dim=1)
-        p: list[float] = ((1 + count.double()) / (1 + self.shuffles)).tolist()
-        return p
+        enough = owned((u * v).sum(dim=0)[:, None]) - slack
+        count = torch.zeros(len(pairings), dtype=torch.long)
+        for sums in way.sums(u, v, shuffles=self.shuffles, seed=self.seed):
+            count += (owned(sums) >= enough).sum(dim=1)
+        return count.tolist()
 
-    def _sums(
-        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"], *, constant: bool
-    ) -> Float[Tensor, "q shuffles"]:
-        if self._layout.alone and len(u) > PLENTY:
-            return self._rotated(u, v)
-        return self._shuffled(u, v, constant=constant)
+    def _way(self, v: Float[Tensor, "n q"]) -> "_Way":
+        """How a factor's values are shuffled: at the first level at which they are constant."""
+        for layout in self._levels:
+            if layout.constant(v):
+                plenty = layout.free and len(layout.size) > PLENTY
+                enough = math.log(BEYOND * self.shuffles)
+                rotated = plenty and _log_rotations(layout.first(v), layout.circles) >= enough
+                return _Way(layout, constant=True, rotated=rotated)
+        return _Way(self._levels[-1], constant=False)
 
-    def _rotated(
-        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"]
-    ) -> Float[Tensor, "q shuffles"]:
-        """Each column's sums for rotations of two random halves along a circle each."""
-        n, generator = len(u), stream(self.seed, "permutations")
-        halves = torch.randperm(n, generator=generator).tensor_split(2)
-        by = [torch.randint(len(half), (self.shuffles,), generator=generator) for half in halves]
-        sums = []
-        width = max(1, CHUNK // n)
-        for a, b in zip(torch.split(u, width, 1), torch.split(v, width, 1), strict=True):
-            total = u.new_zeros(a.shape[1], self.shuffles)
-            for half, own in zip(halves, by, strict=True):
-                spectrum = torch.fft.rfft(a[half].T).conj() * torch.fft.rfft(b[half].T)
-                total += torch.fft.irfft(spectrum, n=len(half))[:, own]
-            sums.append(total)
-        return torch.cat(sums)
-
-    def _shuffled(
-        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"], *, constant: bool
-    ) -> Float[Tensor, "q shuffles"]:
-        """The same for shuffles of their own."""
-        us, vs = ([c.contiguous() for c in torch.split(w, COLUMNS, 1)] for w in (u, v))
-        generator = stream(self.seed, "permutations")
-        sums = [
-            torch.cat([(a * b[rows]).sum(dim=0) for a, b in zip(us, vs, strict=True)])
-            for rows in (
-                self._layout.shuffle(generator, constant=constant) for _ in range(self.shuffles)
-            )
-        ]
-        return torch.stack(sums, dim=1)
+    @cached_property
+    def _levels(self) -> "tuple[_Layout, ...]":
+        """Outer units, inner ones, and what both have in common."""
+        outer, inner = self.outer, self.inner
+        whole = _Layout.of(outer.label, seen=outer.seen, seed=self.seed)
+        if inner is None:
+            return (whole,)
+        both = torch.stack([outer.label, inner.label])
+        cell = torch.unique(both, dim=1, return_inverse=True)[1]
+        n_cells = int(cell.max()) + 1
+        if n_cells == len(whole.size):  # one and the same
+            return (whole,)
+        if n_cells == len(torch.unique(inner.label)):  # nested
+            within = _Layout.of(cell, seen=inner.seen, within=outer.label, seed=self.seed)
+            return (whole, within)
+        return (
+            whole,
+            _Layout.of(inner.label, seen=inner.seen, seed=self.seed),
+            _Layout.of(cell, seen=torch.ones_like(inner.seen), seed=self.seed),
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class _Layout:
-    """Where the samples of each group are."""
+    """Where the samples of each unit are, and which units may take each other's places."""
 
-    group: Int[Tensor, " n"]
+    unit: Int[Tensor, " n"]
     order: Int[Tensor, " n"]
-    """Samples by group."""
-    start: Int[Tensor, " groups"]
-    """Of each group in that order."""
-    size: Int[Tensor, " groups"]
+    """Samples by unit."""
+    start: Int[Tensor, " units"]
+    """Of each unit in that order."""
+    size: Int[Tensor, " units"]
+    stratum: Int[Tensor, " units"]
+    """Within which units are exchangeable."""
+    seed: int
 
     @classmethod
-    def of(cls, groups: Int[Tensor, " n"]) -> "_Layout":
-        _, group, size = torch.unique(groups, return_inverse=True, return_counts=True)
-        order = group.argsort(stable=True)
-        return cls(group=group, order=order, start=size.cumsum(0) - size, size=size)
+    def of(
+        cls,
+        label: Int[Tensor, " n"],
+        *,
+        seen: Bool[Tensor, " n"],
+        seed: int,
+        within: Int[Tensor, " n"] | None = None,
+    ) -> "_Layout":
+        _, unit, size = torch.unique(label, return_inverse=True, return_counts=True)
+        order = unit.argsort(stable=True)
+        first = order[start := size.cumsum(0) - size]
+        stratum = torch.zeros_like(size)
+        if within is not None:
+            stratum = torch.unique(within, return_inverse=True)[1][first]
+        stratum = torch.where(seen[first], len(size) + torch.arange(len(size)), stratum)
+        return cls(unit, order, start, size, stratum, seed)
 
-    @property
-    def alone(self) -> bool:
-        return len(self.size) == len(self.group)
+    @cached_property
+    def free(self) -> bool:
+        """Whether every unit may take any other's place."""
+        return bool((self.stratum == self.stratum[0]).all())
 
-    def shuffle(self, generator: torch.Generator, *, constant: bool) -> Int[Tensor, " n"]:
-        """The sample whose value each sample takes.
+    @cached_property
+    def circles(self) -> tuple[Tensor, ...]:
+        """Random parts of the units, each to be rotated."""
+        generator = stream(self.seed, "circles")
+        return torch.randperm(len(self.size), generator=generator).tensor_split(CIRCLES)
 
-        Args:
-            generator: Source of the order.
-            constant: Whether all samples of a group have one value.
-        """
-        n, k = len(self.group), len(self.size)
+    def first(self, v: Float[Tensor, "n q"]) -> Float[Tensor, "units q"]:
+        """The value of each unit's first sample."""
+        return v[self.order[self.start]]
+
+    def means(self, u: Float[Tensor, "n q"]) -> Float[Tensor, "units q"]:
+        """The mean of each unit's samples."""
+        total = u.new_zeros(len(self.size), u.shape[1]).index_add_(0, self.unit, u)
+        return total / self.size[:, None]
+
+    def constant(self, v: Float[Tensor, "n q"]) -> bool:
+        """Whether every unit has one value."""
+        return bool((v == self.first(v)[self.unit]).all())
+
+    def classes(self, *, constant: bool) -> Int[Tensor, " units"]:
+        """Of units that take each other's places: where values vary within, of one size too."""
         if constant:
-            other = torch.randperm(k, generator=generator)
-            return self.order[self.start[other]][self.group]
-        # groups of one size, in random order, take each other's places
-        shuffled = torch.randperm(k, generator=generator)
-        shuffled = shuffled[self.size[shuffled].argsort(stable=True)]
-        donor = torch.empty_like(shuffled)
-        donor[self.size.argsort(stable=True)] = shuffled
-        # within each, its donor's samples in random order
-        mixed = torch.randperm(n, generator=generator)
-        mixed = mixed[self.group[mixed].argsort(stable=True)]
-        place = torch.empty_like(self.order)
-        place[self.order] = torch.arange(n) - self.start[self.group[self.order]]
-        return mixed[self.start[donor[self.group]] + place]
+            return self.stratum
+        pairs = torch.stack([self.stratum, self.size])
+        found: Tensor = torch.unique(pairs, dim=1, return_inverse=True)[1]
+        return found
 
 
-def _one_arrangement(values: Int[Tensor, " n"]) -> float:
-    """One over the number of different orders of some values."""
-    count = torch.unique(values, return_counts=True)[1].double()
-    log = torch.lgamma(count + 1).sum() - math.lgamma(len(values) + 1)
-    return math.exp(max(log.item(), -700.0))
+@dataclass(frozen=True)
+class _Way:
+    """A layout with how it is used: the same for all factors that are shuffled together."""
+
+    layout: _Layout
+    constant: bool
+    """Whether all samples of a unit have one value."""
+    rotated: bool = False
+
+    def log_arrangements(self, v: Float[Tensor, "n q"]) -> float:
+        """Logarithm of the number of arrangements of the values that can be told apart."""
+        layout = self.layout
+        if self.rotated:
+            return _log_rotations(layout.first(v), layout.circles)
+        value = torch.unique(v, dim=0, return_inverse=True)[1]
+        classes = layout.classes(constant=self.constant)
+        if self.constant:
+            return _log_orders(value[layout.order[layout.start]], classes)
+        # units of the same values have the same sum of random numbers that stand for these
+        number = torch.randint(2**40, (len(value),), generator=stream(0, "values"))[value]
+        own = torch.zeros_like(layout.size).index_add_(0, layout.unit, number)
+        return _log_orders(own, classes) + _log_orders(value, layout.unit)
+
+    def sums(
+        self, u: Float[Tensor, "n q"], v: Float[Tensor, "n q"], *, shuffles: int, seed: int
+    ) -> Iterator[Float[Tensor, "q some"]]:
+        """Each column's sums over the samples, or units, some shuffles at a time."""
+        generator = stream(seed, "permutations")
+        if self.rotated:
+            yield from self._rotated(u, v, shuffles=shuffles, generator=generator)
+            return
+        shuffle, some = self._shuffle(generator), max(1, CACHED // len(u))
+        columns = list(zip(u.T.contiguous(), v.T.contiguous(), strict=True))
+        for start in range(0, shuffles, some):
+            rows = torch.stack(list(itertools.islice(shuffle, min(some, shuffles - start))))
+            yield torch.stack([b.take(rows) @ a for a, b in columns])
+
+    def _rotated(
+        self,
+        u: Float[Tensor, "n q"],
+        v: Float[Tensor, "n q"],
+        *,
+        shuffles: int,
+        generator: torch.Generator,
+    ) -> Iterator[Float[Tensor, "q some"]]:
+        """Those of rotations: of each circle all, by Fourier transform, then some of each."""
+        circles, some = self.layout.circles, max(1, CHUNK // u.shape[1])
+        tables = [
+            torch.fft.irfft(torch.fft.rfft(u[c].T).conj() * torch.fft.rfft(v[c].T), n=len(c))
+            for c in circles
+        ]
+        for start in range(0, shuffles, some):
+            many = (min(some, shuffles - start),)
+            by = [torch.randint(len(c), many, generator=generator) for c in circles]
+            yield sum(
+                (table[:, own] for table, own in zip(tables, by, strict=True)),
+                start=u.new_zeros(u.shape[1], *many),
+            )
+
+    def _shuffle(self, generator: torch.Generator) -> Iterator[Int[Tensor, " n"]]:
+        """The sample, or unit, whose value each takes, without end."""
+        layout, n = self.layout, len(self.layout.unit)
+        classes = layout.classes(constant=self.constant)
+        places = classes.argsort(stable=True)
+        donor = torch.empty_like(places)
+        place = torch.empty_like(layout.order)
+        place[layout.order] = torch.arange(n) - layout.start[layout.unit[layout.order]]
+        while True:
+            # units of a class, in random order, take each other's places
+            shuffled = torch.randperm(len(classes), generator=generator)
+            donor[places] = shuffled[classes[shuffled].argsort(stable=True)]
+            if self.constant:
+                yield donor.clone()
+                continue
+            # within each, its donor's samples in random order
+            mixed = torch.randperm(n, generator=generator)
+            mixed = mixed[layout.unit[mixed].argsort(stable=True)]
+            yield mixed[layout.start[donor[layout.unit]] + place]
+
+
+def _log_orders(values: Int[Tensor, " n"], classes: Int[Tensor, " n"]) -> float:
+    """Logarithm of the number of different orders of some values within their classes."""
+    size = torch.unique(classes, return_counts=True)[1].double()
+    alike = torch.unique(torch.stack([classes, values]), dim=1, return_counts=True)[1].double()
+    return float(torch.lgamma(size + 1).sum() - torch.lgamma(alike + 1).sum())
+
+
+def _log_rotations(v: Float[Tensor, "n q"], circles: Sequence[Tensor]) -> float:
+    """Logarithm of the least number of different rotations of the values along each circle.
+
+    A ring of m values that looks the same after m / k of all its turns has each value a multiple
+    of k times.
+    """
+    log = 0.0
+    for circle in circles:
+        count = torch.unique(v[circle], dim=0, return_counts=True)[1]
+        log += math.log(len(circle) // math.gcd(*count.tolist()))
+    return log
 
 
 def holm(p: list[float]) -> list[float]:

@@ -61,11 +61,13 @@ def _chance(recovery: Recovery) -> Section:
         columns["random items"] = [s.control_task for s in recovery.factors]
         columns["selectivity"] = [s.selectivity for s in recovery.factors]
     items = (
-        "Whole items are held out, but for the columns on the right: there other samples of the "
-        "same items score, beside random values for each item, which can only be memorised. What "
-        "is above those (selectivity) is read, not learned by heart."
+        "In the columns on the right other samples of the items fitted on score, beside random "
+        "values for each item, which can only be memorised. What is above those (selectivity) is "
+        "read, not learned by heart. What varies within items has no control task, which says "
+        "nothing of memory."
         if tasks
-        else "With --items, a control task says what of a score is memorised (selectivity)."
+        else "With --items, a control task says what is memorised (selectivity) of the score of a "
+        "factor that belongs to items; what varies within items has none."
     )
     return Section(
         heading="Could it be chance, or memory?",
