@@ -60,7 +60,7 @@ ENTRIES = (
     ),
     Entry(
         name="probe",
-        version=4,
+        version=5,
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
@@ -78,7 +78,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce coil20",
-        version=4,
+        version=5,
         study="studies.paper.coil20.study:COIL20",
         config="studies.paper.coil20.config:Coil20Config",
         help="Train on photographs of 20 objects and ask what is known of object and azimuth.",
@@ -87,7 +87,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce dislib",
-        version=4,
+        version=5,
         study="studies.paper.dislib.study:DISLIB",
         config="studies.paper.dislib.config:DisLibConfig",
         help="Taught one factor of an image grid, what do networks know of the others? (Table 4)",
@@ -121,7 +121,7 @@ ENTRIES = (
     ),
     Entry(
         name="dislib-cell",
-        version=4,
+        version=5,
         study="studies.paper.dislib.study:DISLIB_CELL",
         config="studies.paper.dislib.config:CellConfig",
         help="One cell of the table of `reproduce dislib`.",
