@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
@@ -61,3 +62,14 @@ def test_a_class_that_is_not_there_is_never_named() -> None:
     assert own.present.tolist() == [True] * CLASSES + [False]
     assert int(own.named(h @ a + b).max()) == CLASSES - 1
     assert (own.named(h @ a + b) == label).double().mean() == pytest.approx(1, abs=0.05)
+
+
+def test_the_margin_of_two_classes_ranks_as_linear_discriminant_analysis_does() -> None:
+    h, label = sample(600, 4)
+    test, _ = sample(400, 5)
+    pair = (label > 1).long()
+    own, a, b = fitted(moments(h, pair, classes=2))
+    margin = own.margin(test @ a + b)
+    reference = LinearDiscriminantAnalysis(priors=[0.5, 0.5]).fit(h.numpy(), pair.numpy())
+    assert spearmanr(margin, reference.decision_function(test.numpy())).statistic > 1 - 1e-9
+    assert torch.equal(margin > 0, own.named(test @ a + b) == 1)

@@ -18,6 +18,7 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 from identikit.core.factors import Factor, Kind
 from identikit.probing.classifier import Classifier
+from identikit.probing.default_measures import MEASURES
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
@@ -43,25 +44,23 @@ def score_classes(
     """
     gain = fit.gain(x)
     named = gain.argmax(dim=1)
-    balanced = measures.balanced_accuracy(named, label)
     others: dict[str, Statistic] = {
         "macro_f1": measures.macro_f1(named, label),
         "correlation": measures.class_correlation(named, label),
     }
     chances = {"macro_f1": _chance_of_f1(named, label), "correlation": 0.0}
-    levels = torch.unique(label)
+    levels, measure = torch.unique(label), MEASURES[factor.kind]
     if factor.kind is Kind.BINARY:
-        measure, chance = "AUC", 0.5
         ranked = _score(gain)
-        statistic = measures.auc(ranked, label)
+        statistic = measure.of(ranked, label)
         others |= {
-            "balanced_accuracy": balanced,
+            "balanced_accuracy": measures.balanced_accuracy(named, label),
             "average_precision": measures.average_precision(ranked, label),
         }
         chances |= {"balanced_accuracy": 0.5, "average_precision": label.double().mean().item()}
         pairing = Pairing(u=measures.ranks(ranked)[:, None], v=label[:, None].double())
     else:
-        measure, chance, statistic = "balanced accuracy", 1 / len(levels), balanced
+        statistic = measure.of(named, label)
         posterior = fit.log_posterior(x)
         one = [measures.auc(posterior[:, c], (label == c).long()) for c in levels.tolist()]
         others["auc"] = lambda weights: torch.stack([each(weights) for each in one]).mean(dim=0)
@@ -82,9 +81,9 @@ def score_classes(
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
-        measure=measure,
+        measure=measure.name,
         estimate=estimate,
-        chance=chance,
+        chance=measure.chance(len(levels)),
         extras=extras | {"accuracy": (named == label).double().mean().item()},
         chances=chances,
         effective_n=int(groups.min()),

@@ -36,6 +36,13 @@ class Discriminant:
         distance = torch.cdist(own, self.mean @ self.whiten)
         return distance.masked_fill(~self.present, torch.inf).argmin(dim=1).cpu()
 
+    def margin(self, prediction: Float[Tensor, "n 2"]) -> Float[Tensor, " n"]:
+        """Of two classes: how much nearer the second is, as squared distances, on the CPU."""
+        first, second = self.mean @ self.whiten
+        own = prediction.to(self.mean) @ self.whiten - (first + second) / 2
+        nearer: Tensor = 2 * own @ (second - first)
+        return nearer.cpu()
+
 
 def discriminant(
     moments: Moments,

@@ -27,6 +27,7 @@ from identikit.core.memory_mapped import blocks, scratch
 from identikit.probing import linear
 from identikit.probing.class_scores import score_classes
 from identikit.probing.classifier import classify
+from identikit.probing.default_measures import MEASURES
 from identikit.probing.moments import FoldMoments
 from identikit.probing.regression import (
     CompressedFeatures,
@@ -223,7 +224,8 @@ def _continuous(
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
-    resampled = bootstrap.resampled(measures.r2(prediction, target), within=SCORE)
+    measure = MEASURES[Kind.CONTINUOUS]
+    resampled = bootstrap.resampled(measure.of(prediction, target), within=SCORE)
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     results = {}
     for j, (name, (_, p, t)) in enumerate(parts.items()):
@@ -231,7 +233,7 @@ def _continuous(
         score = FactorScore(
             name=name,
             kind=Kind.CONTINUOUS,
-            measure="R²",
+            measure=measure.name,
             estimate=own.estimates()[0],
             chance=0.0,
             extras={"r": r[j]},
@@ -244,13 +246,12 @@ def _continuous(
 def _ordinal(
     factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
 ) -> ProbeResult:
-    resampled = bootstrap.resampled(
-        measures.spearman(prediction[:, 0], target[:, 0]), within=CORRELATION
-    )
+    measure = MEASURES[factor.kind]
+    resampled = bootstrap.resampled(measure.of(prediction, target), within=CORRELATION)
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
-        measure="Spearman",
+        measure=measure.name,
         estimate=resampled.estimates()[0],
         chance=0.0,
         extras={"r2": r2_score(prediction, target).item()},
@@ -267,11 +268,12 @@ def _circular(
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
     turn = (factor.period or math.tau) / math.tau
-    resampled = bootstrap.resampled(measures.r2(prediction, target, pooled=True), within=SCORE)
+    measure = MEASURES[factor.kind]
+    resampled = bootstrap.resampled(measure.of(prediction, target), within=SCORE)
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
-        measure="circular R²",
+        measure=measure.name,
         estimate=resampled.estimates()[0],
         chance=0.0,
         extras={

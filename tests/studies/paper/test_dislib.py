@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from identikit.core.errors import InputError
@@ -19,6 +20,7 @@ from identikit.core.factors import Kind
 from identikit.core.finding import Verdict
 from identikit.encoders import staged
 from identikit.encoders.staged import staged_encoder
+from identikit.probing.default_measures import MEASURES
 from identikit.probing.result import FactorScore
 from identikit.report.page import render
 from identikit.runs.registry import page_of
@@ -110,8 +112,8 @@ def scores_of(made: Run) -> dict[str, FactorScore]:
     return {score.name: score for score in readings_of(made).recovery.factors}
 
 
-def seen(encoder: str = "pixels", *, size: int | None = None) -> Seen:
-    toy = Toy()
+def seen(encoder: str = "pixels", *, size: int | None = None, images: Toy | None = None) -> Seen:
+    toy = images or Toy()
     split = split_rows(toy.grid, task="shape", seed=0)
     pictures = Pictures(toy, split, size=size, device=CPU)
     generator = torch.Generator().manual_seed(0)
@@ -217,6 +219,34 @@ def test_the_papers_correlation_is_that_of_least_squares_on_test_images() -> Non
     for score, columns in zip(found.scores, targets.columns, strict=True):
         assert score.extras["r"] == pytest.approx(np.mean(r[columns]), abs=5e-3)
     assert found.rank <= 288
+
+
+class Noisy(Toy):
+    """A factor of two levels that noise hides from some."""
+
+    name = "noisy"
+    grid = Grid((levelled("shape", 3), levelled("side", 2, kind=Kind.BINARY), levelled("rest", 60)))
+
+    def images(self, rows: Tensor) -> Tensor:
+        side = self.grid.indices(rows)[:, 1:2]
+        noise = (rows[:, None].double() ** 1.5 * torch.arange(1, 193)).sin()
+        return (120 + 6 * side + 80 * noise).round().byte().view(-1, 3, 8, 8)
+
+
+def test_a_factor_of_two_levels_is_scored_by_the_area_under_its_curve() -> None:
+    """As `score` does; of two classes the discriminant ranks as least squares does."""
+    own = seen(size=4, images=Noisy())
+    bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
+    found = probe_factors(own, Targets.of(Noisy.grid), coverage=None, bootstrap=bootstrap)
+    train, _, test = own.pictures.parts
+    h, y = own.features(torch.arange(360)).double().numpy(), own.pictures.index[:, 1].numpy()
+    with_one = np.column_stack([h, np.ones(len(h))])
+    guess = with_one[test] @ np.linalg.lstsq(with_one[train], y[train], rcond=1e-6)[0]
+    expected = roc_auc_score(y[test], guess)
+    assert 0.55 < expected < 0.95
+    score = found.scores[1]
+    assert (score.measure, score.chance) == (MEASURES[Kind.BINARY].name, 0.5) == ("AUC", 0.5)
+    assert score.estimate.value == pytest.approx(expected, abs=0.02)
 
 
 def test_statistics_of_a_part_of_h_are_those_of_its_coordinates() -> None:

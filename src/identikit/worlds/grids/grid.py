@@ -58,6 +58,21 @@ class GridFactor:
         """Number of levels."""
         return len(self.values)
 
+    def at(self, index: Int[Tensor, " n"]) -> Factor:
+        """The column of samples with these levels: values, or the index where kinds have one.
+
+        Raises:
+            InputError: one level only.
+        """
+        by_index = self.kind in _BY_INDEX
+        return Factor(
+            name=self.name,
+            kind=self.kind,
+            values=index.double() if by_index else self.values.to(index.device)[index],
+            period=self.period,
+            levels=self.levels,
+        )
+
 
 def levelled(
     name: str, levels: int | tuple[str, ...], *, kind: Kind = Kind.CATEGORICAL
@@ -168,7 +183,7 @@ class Grid:
             InputError: a row that the grid does not have, or rows among which a factor is constant.
         """
         columns = zip(self.indices(rows).T, self.axes, strict=True)
-        return Factors([_column(factor, index) for index, factor in columns])
+        return Factors([factor.at(index) for index, factor in columns])
 
     def check_rows(self, rows: Int[Tensor, " n"]) -> None:
         """Nothing, if the grid has all of these rows.
@@ -185,17 +200,6 @@ class Grid:
                 f"a {what} must be from 0 to {size - 1}; got {index.min().item()} to "
                 f"{index.max().item()}."
             )
-
-
-def _column(factor: GridFactor, index: Tensor) -> Factor:
-    by_index = factor.kind in _BY_INDEX
-    return Factor(
-        name=factor.name,
-        kind=factor.kind,
-        values=index.double() if by_index else factor.values.to(index.device)[index],
-        period=factor.period,
-        levels=factor.levels,
-    )
 
 
 class ImageGrid(ABC):

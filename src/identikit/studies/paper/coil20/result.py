@@ -19,6 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from identikit.core.estimate import Estimate, format_number
+from identikit.core.factors import Kind
 from identikit.core.finding import (
     Control,
     Finding,
@@ -30,6 +31,7 @@ from identikit.core.finding import (
     judge_prediction,
 )
 from identikit.core.randomness import stream
+from identikit.probing.default_measures import MEASURES
 from identikit.report.shown import Said
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
@@ -295,7 +297,7 @@ class Coil20Result(Said):
         stands = _stands(verdict, got, beside)
         return Finding(
             quantity=quantity,
-            measure="R²",
+            measure=MEASURES[Kind.CIRCULAR].name,
             predicted=predicted,
             recovered=got,
             chance=0.0,
@@ -334,7 +336,7 @@ class Coil20Result(Said):
         found = [
             Finding(
                 quantity=f"Object. {label}",
-                measure="accuracy",
+                measure=MEASURES[Kind.CATEGORICAL].name,  # of as many images of each object
                 predicted=1.0,
                 recovered=whole.object,
                 chance=1 / OBJECTS,

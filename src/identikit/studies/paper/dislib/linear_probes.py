@@ -4,9 +4,9 @@ Targets are the values of a factor, cosine and sine on a circle, indicators of n
 first pass gathers additive statistics (`moments`) of the training and the validation part, from
 which all maps follow; the second predicts for the test part.
 
-    paper   least squares with a constant                Pearson's r, mean over a factor's columns
-    ours    ridge where it does better on validation     R², circular R², Spearman, and balanced
-                                                         accuracy (`discriminant`)
+    paper   least squares with a constant                Pearson's r (`published`)
+    ours    ridge where it does better on validation,    the default of the factor's kind
+            levels by its `discriminant`                 (`default_measures`)
 
 Ours is repeated for the covered part of h, B'h with B a basis of the centred head's rows
 (`coverage`), and for the rest; their statistics are those of h, multiplied by B on both sides.
@@ -20,27 +20,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.core.factors import Kind
-from identikit.probing import linear
+from identikit.probing.default_measures import MEASURES
 from identikit.probing.discriminant import Discriminant, discriminant
 from identikit.probing.linear_probes import CLASSES
+from identikit.probing.linear_probes import targets as targets_of
 from identikit.probing.moments import FoldMoments, PartMoments
 from identikit.probing.regression import fit_each
 from identikit.probing.result import FactorScore
-from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.studies.paper.dislib.pictures import Seen
+from identikit.studies.paper.dislib.published import published_map, published_scores
 from identikit.theory.coverage import Coverage
 from identikit.worlds.grids.grid import Grid, GridFactor
 
 PAPER = "paper"
 OURS = "h"
-MEASURES = {
-    Kind.CONTINUOUS: "R²",
-    Kind.CIRCULAR: "circular R²",
-    Kind.ORDINAL: "Spearman",
-    Kind.CATEGORICAL: "balanced accuracy",
-    Kind.BINARY: "balanced accuracy",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +69,7 @@ class Targets:
 def _table(factor: GridFactor) -> Tensor:
     if factor.kind in CLASSES:
         return torch.eye(factor.size, dtype=torch.float64)
-    if factor.kind is Kind.ORDINAL:
-        return torch.arange(factor.size, dtype=torch.float64)[:, None]
-    if factor.period is None:
-        return factor.values[:, None]
-    angle = factor.values * (2 * torch.pi / factor.period)
-    return torch.stack([angle.cos(), angle.sin()], dim=1)
+    return targets_of(factor.at(torch.arange(factor.size)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +102,7 @@ def gather(seen: Seen, targets: Targets) -> FoldMoments:
 
 def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | None) -> Maps:
     """The paper's map, ours, and ours of what a head covers and of the rest, if there is one."""
-    plain = linear.least_squares_from_moments(statistics.train(0))
+    plain = published_map(statistics)
     coefficients, intercepts, names = [plain.coefficient], [plain.intercept], [PAPER]
     discriminants: dict[tuple[str, int], Discriminant] = {}
     for name, basis in _bases(coverage):
@@ -191,7 +180,9 @@ def probe_factors(
     target = targets.at(index)
     whole = torch.split(predict(seen, maps), target.shape[1], dim=1)
     predictions = dict(zip(maps.names, whole, strict=True))
-    r = bootstrap.value(measures.correlation(predictions.pop(PAPER), target))
+    r = published_scores(
+        predictions.pop(PAPER), target, columns=targets.columns, bootstrap=bootstrap
+    )
     scores, statistics = [], []
     for j, (factor, own) in enumerate(zip(targets.axes, targets.columns, strict=True)):
         asked = {
@@ -204,12 +195,12 @@ def probe_factors(
             FactorScore(
                 name=factor.name,
                 kind=factor.kind,
-                measure=MEASURES[factor.kind],
+                measure=MEASURES[factor.kind].name,
                 estimate=found[OURS],
-                chance=1 / factor.size if factor.kind in CLASSES else 0.0,
+                chance=MEASURES[factor.kind].chance(factor.size),
                 row_space=found.get("head row space"),
                 complement=found.get("complement"),
-                extras={"r": r[own].mean().item()},
+                extras={"r": r[j]},
             )
         )
     return FactorProbes(tuple(scores), tuple(statistics), maps.rank)
@@ -218,8 +209,8 @@ def probe_factors(
 def _statistic(
     factor: GridFactor, prediction: Tensor, target: Tensor, classes: Discriminant | None
 ) -> Statistic:
-    if classes is not None:
-        return measures.balanced_accuracy(classes.named(prediction), target.argmax(dim=1))
-    if factor.kind is Kind.ORDINAL:
-        return measures.spearman(prediction[:, 0], target[:, 0])
-    return measures.r2(prediction, target, pooled=factor.kind is Kind.CIRCULAR)
+    measure = MEASURES[factor.kind]
+    if classes is None:
+        return measure.of(prediction, target)
+    said = classes.margin if factor.kind is Kind.BINARY else classes.named
+    return measure.of(said(prediction), target.argmax(dim=1))

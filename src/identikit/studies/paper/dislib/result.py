@@ -16,6 +16,8 @@ from identikit.core.finding import (
     judge_factor,
     judge_prediction,
 )
+from identikit.probing.default_measures import MEASURES
+from identikit.probing.linear_probes import CLASSES
 from identikit.report.shown import Said
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell, Readings
 from identikit.studies.paper.dislib.summary import (
@@ -30,6 +32,8 @@ from identikit.studies.paper.dislib.summary import (
     widest,
 )
 
+OF_LEVELS = [MEASURES[kind].name for kind in CLASSES]
+"""Scores of naming levels."""
 NAMES = {"pixels": "pixels", "linear": "linear", "mlp": "MLP", "resnet18": "ResNet-18"}
 
 
@@ -182,7 +186,7 @@ def _factor(line: Line, pixels: Line | None) -> Finding:
         quantity=line.factor,
         measure=line.measure,
         # the head itself names the classes by a linear rule
-        predicted=1.0 if taught and line.measure == "balanced accuracy" else None,
+        predicted=1.0 if taught and line.measure in OF_LEVELS else None,
         recovered=line.score,
         chance=line.chance,
         controls=controls,
