@@ -15,7 +15,8 @@ import torch
 
 import identikit as ik
 from identikit.core.lazy import imported
-from identikit.runs.registry import ENTRIES, study_for
+from identikit.runs.lookup import study_for
+from identikit.runs.registry import ENTRIES
 from identikit.worlds.config import ConditionalKind, WorldConfig, WorldOptions
 
 DOORS = {

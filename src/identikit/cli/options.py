@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from identikit.cli.terminal import ERR, live, say, show_run
 from identikit.runs.config import StudyConfig
-from identikit.runs.registry import Entry, study_of
+from identikit.runs.lookup import study_of
+from identikit.runs.registry import Entry
 from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Run, RunStore, clear_locks
 
 if TYPE_CHECKING:

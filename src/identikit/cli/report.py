@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.terminal import progress_count, show_run
-from identikit.runs.registry import page_of
+from identikit.runs.lookup import page_of
 from identikit.runs.store import Run
 
 

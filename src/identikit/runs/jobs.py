@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from identikit.runs.registry import study_of
+from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import run_study
 

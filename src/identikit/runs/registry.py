@@ -6,15 +6,8 @@ study itself, which computes, is imported when it is first used.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from identikit.core.errors import InputError, unknown_name
-from identikit.core.lazy import imported
-
-if TYPE_CHECKING:
-    from identikit.report.page import Page
-    from identikit.runs.store import Run
-    from identikit.runs.study import Study
+from identikit.core.errors import unknown_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,37 +133,3 @@ def entry_of(name: str) -> Entry:
     if name not in STUDIES:
         raise unknown_name("study", name, STUDIES)
     return STUDIES[name]
-
-
-def study_of(name: str) -> "Study[Any, Any]":
-    """The study of that name, imported now.
-
-    Raises:
-        InputError: no such study.
-    """
-    study: Study[Any, Any] = imported(entry_of(name).study)
-    return study
-
-
-def study_for(config: object) -> "Study[Any, Any]":
-    """The study that runs such a config, imported now.
-
-    Raises:
-        InputError: the config of no study.
-    """
-    for entry in ENTRIES:
-        module, _, name = entry.config.partition(":")
-        kind = type(config)
-        if (kind.__module__, kind.__name__) == (f"identikit.{module}", name):
-            return study_of(entry.name)
-    known = ", ".join(sorted({entry.config.partition(":")[2] for entry in ENTRIES}))
-    raise InputError(f"{type(config).__name__} is no study's config. The known ones are {known}.")
-
-
-def page_of(run: "Run") -> "Page":
-    """The page of a saved run.
-
-    Raises:
-        InputError: a run of no known study, of another version, or a damaged one.
-    """
-    return study_of(run.command).page_of(run)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from identikit.runs.config import StudyConfig
-from identikit.runs.registry import study_for
+from identikit.runs.lookup import study_for
 from identikit.runs.store import DEFAULT_ROOT, clear_locks
 from identikit.runs.study import Done, Tell, quiet, run_study
 

@@ -26,7 +26,7 @@ from identikit.report.shown import Said
 from identikit.runs.config import StudyConfig
 from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
-from identikit.runs.registry import entry_of, page_of
+from identikit.runs.registry import entry_of
 from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Draft, Run, RunStore
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -130,6 +130,7 @@ class Done(Said, Generic[R]):
 
     run: Run
     result: R
+    study: "Study[Any, R]"
     found: bool
     """Whether it was there already."""
 
@@ -149,7 +150,7 @@ class Done(Said, Generic[R]):
         Raises:
             InputError: the file cannot be written.
         """
-        page = page_of(self.run)
+        page = self.study.page(self.run, self.result)
         if path is not None:
             write_page(page, Path(path))
         return render(page)
@@ -190,7 +191,7 @@ def run_study(
         store.discard(config, label=label, out=out)
     with store.draft(config, label=label, out=out, wait=wait) as draft:
         if isinstance(draft, Run):
-            return Done(run=draft, result=study.read(draft), found=True)
+            return Done(run=draft, result=study.read(draft), study=study, found=True)
         if draft.damage:
             warn(draft.damage)
         resumed = draft.checkpoint.exists()
@@ -219,7 +220,7 @@ def run_study(
         written = draft.write(to_plain(result) | said, arrays, provenance=origin)
         if finish is not None:
             finish(written)
-        return Done(run=draft.publish(), result=result, found=False)
+        return Done(run=draft.publish(), result=result, study=study, found=False)
 
 
 def run_and_report(

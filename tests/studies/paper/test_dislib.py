@@ -23,7 +23,7 @@ from identikit.encoders.staged import staged_encoder
 from identikit.probing.default_measures import MEASURES
 from identikit.probing.result import FactorScore
 from identikit.report.page import render
-from identikit.runs.registry import page_of
+from identikit.runs.lookup import page_of
 from identikit.runs.store import Run
 from identikit.runs.study import run_and_report, run_study
 from identikit.statistics.bootstrap import Bootstrap

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
-from identikit.runs.registry import study_of
+from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
 from identikit.studies.simulation.config import SimulationConfig

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from identikit.runs.executors import processes
-from identikit.runs.registry import page_of
+from identikit.runs.lookup import page_of
 from identikit.runs.store import PAGE_FILE, Run
 from identikit.runs.study import Study, draw
 from identikit.studies.sweeps.page import sweep_page

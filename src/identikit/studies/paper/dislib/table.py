@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from identikit.runs.jobs import Job, JobOutcome, run_jobs, seconds_left
-from identikit.runs.registry import study_of
+from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
 from identikit.studies.paper.dislib.config import ALL, CELL, CellConfig, DisLibConfig

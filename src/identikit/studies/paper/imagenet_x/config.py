@@ -3,13 +3,16 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from identikit.core.errors import InputError
 from identikit.runs.config import StudyConfig
 from identikit.worlds.constants import Annotation
+
+if TYPE_CHECKING:
+    from identikit.worlds.imagenet_images import ValidationImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +114,22 @@ class ImageNetXConfig(StudyConfig):
         Raises:
             InputError: see `annotated_images`.
         """
-        # not above: options are read without the libraries that it brings
-        from identikit.studies.paper.imagenet_x.images import annotated_images
-
         listing = hashlib.sha256()
-        for path in annotated_images(self).paths.values():
+        for path in self.annotated_images().paths.values():
             listing.update(f"{path.name} {path.stat().st_size}\n".encode())
         return replace(self, listing=listing.hexdigest())
+
+    def annotated_images(self) -> "ValidationImages":
+        """The annotated images that are there.
+
+        Raises:
+            InputError: a wrong folder, or images that are missing where not `partial`.
+        """
+        # not above: options are read without the libraries that these bring
+        from identikit.worlds.imagenet_images import find_validation_images
+        from identikit.worlds.imagenet_x import load_imagenet_x
+
+        wanted = load_imagenet_x(self.annotation).number
+        return find_validation_images(
+            self.images, wanted, partial=self.partial, follow_links=self.follow_links
+        )

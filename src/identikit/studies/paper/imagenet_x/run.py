@@ -28,7 +28,6 @@ from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.plan import PIXELS, UNTRAINED
 from identikit.studies.extract.run import extract
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
-from identikit.studies.paper.imagenet_x.images import annotated_images
 from identikit.studies.paper.imagenet_x.linear_probes import Procedure
 from identikit.studies.paper.imagenet_x.reading import (
     Features,
@@ -53,7 +52,7 @@ def run_imagenet_x(
         InputError: images, annotations or weights that are missing, and what would do.
     """
     annotations = load_imagenet_x(config.annotation)
-    paths = annotated_images(config).paths
+    paths = config.annotated_images().paths
     numbers = {path.relative_to(config.images).as_posix(): n for n, path in paths.items()}
     folders = _encode(config, numbers, draft, on_progress)
     first = folders[config.models[0]]
