@@ -75,7 +75,8 @@ ENTRIES = (
         study="studies.paper.coil20.study:COIL20",
         config="studies.paper.coil20.config:Coil20Config",
         help="Train on photographs of 20 objects and ask what is known of object and azimuth.",
-        details="Example: identikit reproduce coil20 --data coil20.mat",
+        details="Example: identikit reproduce coil20 --data coil20.mat\n\n"
+        "A run that was stopped or killed goes on when the same command is given again.",
         core_minutes=2,
     ),
     Entry(

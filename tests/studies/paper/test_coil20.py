@@ -1,7 +1,10 @@
 """The COIL-20 study: splits, linear probes on known cases, draws, results on disk and the page."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,8 @@ from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
 from identikit.core.finding import Verdict
 from identikit.report.page import render
-from identikit.runs.study import run_and_report
+from identikit.runs.study import run_and_report, run_study
+from identikit.studies.paper.coil20 import run as run_module
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.linear_probes import (
     Parts,
@@ -29,6 +33,7 @@ from identikit.studies.paper.coil20.result import (
 )
 from identikit.studies.paper.coil20.run import Draws, run_coil20, shifted
 from identikit.studies.paper.coil20.study import COIL20
+from identikit.training.fit import fit_network
 from identikit.worlds.coil20 import Coil20, load_coil20
 from identikit.worlds.constants import AZIMUTHS, OBJECTS
 
@@ -344,6 +349,50 @@ def test_a_run_repeats_to_the_bit_and_survives_the_disk(tmp_path: Path) -> None:
         "objects",
         "circle",
     }
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once while it trains, which Ctrl-C ends, and once while features are read out."""
+    config = replace(small(blob_file(tmp_path)), objectives=("supervised",)).with_digest()
+    fits: list[int] = []
+
+    def at_work(*args: Any, on_progress: Any, **options: Any) -> Any:
+        fits.append(0)
+
+        def watch(progress: Any) -> None:
+            fits[-1] = progress.step
+            if len(fits) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        return fit_network(*args, **options | {"on_progress": watch, "evaluate_every": 4})
+
+    def killed(*args: Any, **options: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    def done(folder: str) -> Coil20Result:
+        return run_study(COIL20, config, root=tmp_path / folder).result
+
+    monkeypatch.setattr(run_module, "fit_network", at_work)
+    with pytest.raises(KeyboardInterrupt):
+        done("stopped")
+    assert fits[1] < config.steps
+    with monkeypatch.context() as patch:
+        patch.setattr(ProbePredictions, "fill", killed)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            done("stopped")
+    result = done("stopped")
+    assert len(fits) == 2 + 1 + 2  # the first fold's encoder was kept, the second's when trained
+    assert fits[3] == 0
+    assert not list((tmp_path / "stopped").rglob("*.pt"))
+    fits[:] = [0, 0, 0]
+    whole = done("whole")
+    assert (whole.scores, whole.leads) == (result.scores, result.leads)
+    one, other = (r.training["supervised"] for r in (whole, result))
+    assert one.ranks == other.ranks
+    losses = [[[rec["loss"] for rec in history] for history in t.histories] for t in (one, other)]
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.slow

@@ -187,6 +187,7 @@ def line_of(kind: str, k: int) -> RowSummary:
         "=": record(0, 0.99),
         "<": record(0, 0.5),
         ">": record(0, 0.99, ceiling_r2=0.8),
+        "~": record(0, 0.79, ceiling_r2=0.8, at_optimum=False),
         "?": FailedRun(seed=0, error="no memory"),
     }
     return summarise(row(runs[kind], label=f"r{k}"))
@@ -195,32 +196,40 @@ def line_of(kind: str, k: int) -> RowSummary:
 @pytest.mark.parametrize(
     ("kinds", "word", "tone", "sentence"),
     [
-        ("==", "As predicted", "good", "All 2 rows are within 0.02 of their ceiling."),
+        ("==", "As predicted", "good", "All 2 rows are at their ceiling, give or take 0.02."),
         (
             "=<>",
             "As predicted in part",
             "bad",
-            "1 of 3 rows are within 0.02 of their ceiling; below it: DIET: r1; above it: DIET: r2.",
+            "1 of 3 rows are at their ceiling, give or take 0.02; below it: DIET: r1; above it: "
+            "DIET: r2.",
+        ),
+        (
+            "=~",
+            "As predicted in part",
+            "warning",
+            "1 of 2 rows are at their ceiling, give or take 0.02; as near it, but without the loss "
+            "of the optimum: DIET: r1.",
         ),
         (
             "=?",
             "As predicted in part",
             "warning",
-            "1 of 2 rows are within 0.02 of their ceiling; undecided, for want of finished runs: "
-            "DIET: r1.",
+            "1 of 2 rows are at their ceiling, give or take 0.02; undecided, for want of finished "
+            "runs: DIET: r1.",
         ),
         (
             "<",
             "Not as predicted",
             "bad",
-            "0 of 1 rows are within 0.02 of their ceiling; below it: DIET: r0.",
+            "0 of 1 rows are at their ceiling, give or take 0.02; below it: DIET: r0.",
         ),
         (
             "?",
             "Undecided",
             "neutral",
-            "0 of 1 rows are within 0.02 of their ceiling; undecided, for want of finished runs: "
-            "DIET: r0.",
+            "0 of 1 rows are at their ceiling, give or take 0.02; undecided, for want of finished "
+            "runs: DIET: r0.",
         ),
     ],
 )

@@ -59,10 +59,12 @@ def rows_headline(lines: Sequence[RowSummary]) -> Headline:
     n, there = len(lines), sum(line.verdict is Verdict.AS_PREDICTED for line in lines)
     decided = sum(line.verdict is not Verdict.UNDECIDED for line in lines)
     share = f"All {n}" if there == n else f"{there} of {n}"
-    parts = [f"{share} rows are within {CEILING_MARGIN} of their ceiling"]
+    parts = [f"{share} rows are at their ceiling, give or take {CEILING_MARGIN}"]
+    near = [line for line in lines if line.near_ceiling and not line.at_ceiling]
+    off = {"as near it, but without the loss of the optimum": [line.row.key for line in near]}
     for verdict, words in _OFF.items():
-        names = [line.row.key for line in lines if line.verdict is verdict]
-        parts += [f"{words}: {listed(names)}"] if names else []
+        off[words] = [ln.row.key for ln in lines if ln.verdict is verdict and ln not in near]
+    parts += [f"{words}: {listed(names)}" for words, names in off.items() if names]
     in_x = [line.row.key for line in lines if line.as_much_in_x]
     parts += [f"the observations themselves hold as much in: {listed(in_x)}"] if in_x else []
     word, tone = _word(there=there, decided=decided, n=n)

@@ -46,10 +46,14 @@ class RowSummary:
         return self.ceiling - self.latents.mean
 
     @property
+    def near_ceiling(self) -> bool:
+        """Whether the mean is within `CEILING_MARGIN` of the ceiling, whatever the loss."""
+        return self.gap is not None and abs(self.gap) <= CEILING_MARGIN
+
+    @property
     def at_ceiling(self) -> bool:
         """Whether the mean counts as having reached the ceiling: in loss as well as in R²."""
-        arrived = self.cause in (Cause.NONE, Cause.WORLD)
-        return arrived and self.gap is not None and abs(self.gap) <= CEILING_MARGIN
+        return self.cause in (Cause.NONE, Cause.WORLD) and self.near_ceiling
 
     @property
     def verdict(self) -> Verdict:

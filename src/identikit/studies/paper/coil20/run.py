@@ -6,9 +6,10 @@ object. Controls: pixels, a random projection of them to d_h dimensions, the enc
 training, and a random subspace of h as large as the covered one.
 """
 
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +31,7 @@ from identikit.studies.paper.coil20.linear_probes import (
 )
 from identikit.studies.paper.coil20.result import Coil20Measured, Training
 from identikit.theory.coverage import head_row_space
+from identikit.training import checkpoint as checkpoints
 from identikit.training.fit import Progress, fit_network
 from identikit.worlds.coil20 import Coil20, load_coil20
 from identikit.worlds.constants import AZIMUTHS, OBJECTS
@@ -43,9 +45,17 @@ Features = dict[str, Tensor]
 
 
 def run_coil20(
-    config: Coil20Config, *, on_progress: Callable[[Progress], None] | None = None
+    config: Coil20Config,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> Coil20Measured:
     """Train every encoder, read it out beside its controls, and score.
+
+    Args:
+        config: Decides every number.
+        on_progress: Told how training stands.
+        checkpoint: Folder to save to and to go on from if it holds a state.
 
     Raises:
         InputError: data that cannot be read, or training that cannot go on.
@@ -54,7 +64,7 @@ def run_coil20(
     start = time.perf_counter()
     data = load_coil20(Path(config.data))
     with processor_threads(config.threads):
-        return _run(config, data, start, on_progress)
+        return _run(config, data, start, on_progress, checkpoint)
 
 
 def _run(
@@ -62,35 +72,73 @@ def _run(
     data: Coil20,
     start: float,
     on_progress: Callable[[Progress], None] | None,
+    checkpoint: Path | None,
 ) -> Coil20Measured:
-    predictions: dict[str, ProbePredictions] = {}
-    training = {str(objective): Training() for objective in config.objectives}
-    cells = config.seeds * config.folds
-    total = cells * sum(config.training(objective).steps for objective in config.objectives)
-    done = 0
+    state = _State.resumed(config, checkpoint)
+    parts = [
+        (seed, fold, objective)
+        for seed in range(config.seeds)
+        for fold in range(config.folds)
+        for objective in (None, *config.objectives)
+    ]
+
+    def steps(some: list[tuple[int, int, Objective | None]]) -> int:
+        return sum(config.training(each).steps for _, _, each in some if each is not None)
+
+    total, found = steps(parts), steps(parts[: state.parts])
 
     def tell(progress: Progress) -> None:
         if on_progress is not None:
-            step, seconds = done + progress.step, time.perf_counter() - start
-            left = seconds * (total - step) / step
+            step = steps(parts[: state.parts]) + progress.step
+            seconds = time.perf_counter() - start
+            left = seconds * (total - step) / (step - found)
             whole = replace(progress, step=step, steps=total, seconds=seconds, seconds_left=left)
             on_progress(replace(whole, record=None))  # a record counts its own encoder's steps
 
-    for seed in range(config.seeds):
-        for fold in range(config.folds):
-            cell = _Cell(config, data, seed, fold)
-            _read(predictions, cell, cell.controls())
-            for objective in config.objectives:
-                _read(predictions, cell, cell.train(objective, training[objective], tell))
-                done += config.training(objective).steps
+    for seed, fold, objective in parts[state.parts :]:
+        cell = _Cell(config, data, seed, fold)
+        own = None if checkpoint is None else checkpoint / f"part-{state.parts}"
+        if objective is None:
+            features = cell.controls()
+        else:
+            features = cell.train(objective, state.training[objective], tell, own)
+        _read(state.predictions, cell, features)
+        state.parts += 1
+        if checkpoint is not None and own is not None:
+            state.save(checkpoint)
+            shutil.rmtree(own, ignore_errors=True)  # an optimiser's state is large
     return Coil20Measured(
         config=config,
-        predictions=predictions,
-        training=training,
+        predictions=state.predictions,
+        training=state.training,
         symmetry=symmetry_prediction(data, Parts.of_run(config)),
         fronts=(data.images[AZIMUTHS - 1 :: AZIMUTHS] * 255).round().byte(),
         seconds=time.perf_counter() - start,
     )
+
+
+@dataclass(slots=True)
+class _State:
+    """What was trained and read out so far."""
+
+    training: dict[str, Training]
+    predictions: dict[str, ProbePredictions]
+    parts: int = 0
+    """Of each seed and fold the controls, then an encoder for each objective."""
+
+    @classmethod
+    def resumed(cls, config: Coil20Config, checkpoint: Path | None) -> "_State":
+        saved = None if checkpoint is None else checkpoints.load(checkpoint, device="cpu")
+        if saved is None:
+            return cls({str(objective): Training() for objective in config.objectives}, {})
+        return cls(
+            {name: Training(**own) for name, own in saved["training"].items()},
+            {name: ProbePredictions(**own) for name, own in saved["predictions"].items()},
+            saved["parts"],
+        )
+
+    def save(self, folder: Path) -> None:
+        checkpoints.save(folder, asdict(self))
 
 
 def _read(predictions: dict[str, ProbePredictions], cell: "_Cell", features: Features) -> None:
@@ -137,7 +185,11 @@ class _Cell:
         }
 
     def train(
-        self, objective: Objective, training: Training, tell: Callable[[Progress], None]
+        self,
+        objective: Objective,
+        training: Training,
+        tell: Callable[[Progress], None],
+        checkpoint: Path | None,
     ) -> Features:
         """Train one encoder; its features, whole and split by what its head covers."""
         draw = Draws.of(self.config, self.data, fold=self.fold, objective=objective)
@@ -163,6 +215,7 @@ class _Cell:
             evaluate=accuracy if objective == "supervised" else None,
             evaluate_every=EVALUATE_EVERY,
             on_progress=tell,
+            checkpoint=checkpoint,
         )
         if fitted.status == "interrupted":
             raise KeyboardInterrupt
