@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from identikit.encoders.config import EncoderConfig
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, JobOutcome, run_jobs
-from identikit.runs.registry import study_of
+from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.training.config import TrainingConfig
