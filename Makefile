@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
-.PHONY: demo test check format lint types fast slow bench bench-protocol docs clean help
+LOWEST ?= build/lowest
+
+.PHONY: demo test check format lint types fast slow lowest bench bench-protocol docs clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -31,6 +33,11 @@ fast: $(VENV)/.developer    ## the fast tests
 slow: $(VENV)/.developer    ## the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow
 
+lowest: $(LOWEST)/.installed  ## a part of the fast tests with the oldest versions that are allowed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -q -n auto -m "not slow and not browser" \
+	  -o addopts=--import-mode=importlib -W ignore::DeprecationWarning \
+	  tests/core tests/features tests/cli tests/report tests/runs/test_store.py
+
 bench: $(VENV)/.developer   ## the benchmarks, into benchmarks/results
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
@@ -55,6 +62,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.developer: pyproject.toml $(VENV)/.installed
 	$(INSTALL) -e ".[dev]"
+	@touch $@
+
+$(LOWEST)/.installed: pyproject.toml $(VENV)/.developer
+	$(BIN)/uv venv -q --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install -q --python $(LOWEST)/bin/python --resolution lowest-direct -e ".[dev]"
 	@touch $@
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.installed
