@@ -3,14 +3,19 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.chromium import MARKS, open_browser
+
+from identikit.core.estimate import Estimate
+from identikit.report.page import Page, Section, Table, render
 
 pytestmark = MARKS
 READY = "return document.querySelectorAll('figure.live .menu select').length"
@@ -155,6 +160,28 @@ def test_on_paper_the_static_figures_stand_in(loaded: Chrome) -> None:
     content = base64.b64decode(pdf)
     assert content.startswith(b"%PDF")
     assert b"595." in content  # A4 is 595 points wide
+
+
+def test_a_desktop_shows_wide_tables_whole(browser: Chrome, tmp_path: Path, page: Page) -> None:
+    score = Estimate(0.943, 0.940, 0.946)
+    words = {"holds": [True, False], "measured": ["100 classes of rank 5; " * 4] * 2}
+    name = "latents are von Mises-Fisher around their cluster vector, one concentration"
+    tables = (
+        pd.DataFrame({"score": ["affine R²", name]} | {f"z{k}": [score, None] for k in range(6)}),
+        pd.DataFrame({"assumption": [name, "short"], **words, "consequence": words["measured"]}),
+    )
+    shown = tuple(Table(caption=str(k), frame=frame) for k, frame in enumerate(tables))
+    section = Section(heading="", lead="", tables=shown)
+    path = tmp_path / "wide.html"
+    path.write_text(render(replace(page, sections=(section,))))
+    desktop = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desktop)
+    browser.get(path.as_uri())
+    wider = (
+        "return [...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth - e.clientWidth)"
+    )
+    assert browser.execute_script(wider) == [0] * 3
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_phone_never_scrolls_sideways(browser: Chrome, address: str) -> None:

@@ -3,12 +3,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from markupsafe import escape
 
 from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, Spread
 from identikit.core.finding import Headline, Tone
-from identikit.report.page import Page, render, save_figures, write_page
+from identikit.report.page import Page, Section, Table, render, save_figures, write_page
 
 
 def test_no_text_becomes_markup(html: str, hostile: str) -> None:
@@ -39,6 +41,26 @@ def test_figure_data_are_json_without_angle_brackets(html: str, page: Page) -> N
     for block in blocks:
         assert "<" not in block
         assert json.loads(block)["data"]
+
+
+def test_columns_of_numbers_stand_right_also_where_some_are_missing(page: Page) -> None:
+    frame = pd.DataFrame(
+        {
+            "name": ["a", "b"],
+            "some": [Estimate(0.943, 0.940, 0.946), None],
+            "none": [None, None],
+            "yes": [True, False],
+            "spread": [Spread(0.5, 0.1, 3), 2.1e-5],
+        },
+        dtype=object,
+    )
+    section = Section(heading="", lead="", tables=(Table(caption="numbers", frame=frame),))
+    html = render(replace(page, sections=(section,)))
+    assert re.findall(r'<th scope="col" class="number">(.*?)</th>', html) == ["some", "spread"]
+    assert '<td data-label="yes">yes</td>' in html
+    assert 'class="number"><span>0.943</span> <span>[0.940, 0.946]</span></td>' in html
+    assert 'class="number"><span>0.50</span> <span>± 0.10</span></td>' in html
+    assert ">2.1 × 10⁻⁵</td>" in html
 
 
 def test_every_image_has_an_alternative_text(html: str) -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -226,15 +226,23 @@ def environment() -> Environment:
         "svg": lambda figure: data_address(image_bytes(figure.static, "svg"), "image/svg+xml"),
         "plot": _plot_json,
         "flat": _flat,
-        "numeric": lambda column: all(
-            isinstance(v, int | float | Estimate | Spread) for v in column
-        ),
+        "numeric": _numeric,
     }
     return found
 
 
+def _numeric(column: Iterable[object]) -> bool:
+    """Whether it holds numbers, of which some may be missing."""
+    there = [value for value in column if value is not None]
+    plain = (isinstance(v, int | float | Estimate | Spread) for v in there)
+    return bool(there) and all(plain) and not any(isinstance(v, bool) for v in there)
+
+
 def _linked(value: object) -> str:
-    """A cell; one of links as anchors."""
+    """A cell: one of links as anchors, an estimate so that it may break before its interval."""
+    if isinstance(value, Estimate | Spread):
+        parts = re.split(r" (?=[\[±])", format_cell(value))
+        return Markup(" ").join(Markup("<span>{}</span>").format(part) for part in parts)
     if not isinstance(value, Links):
         return format_cell(value)
     anchor = Markup('<a href="{1}">{0}</a>')

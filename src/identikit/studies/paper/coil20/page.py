@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from identikit.core.config import from_dict
-from identikit.core.estimate import Estimate, format_number
+from identikit.core.estimate import Estimate, fixed, format_number
 from identikit.report.figures import (
     FactorBar,
     Figure,
@@ -120,7 +120,8 @@ def _by_object_section(result: Coil20Result, objective: Objective, arrays: Saved
     for name, found in by_object.items():
         columns[LABELS.get(name, name)] = list(found)
     related = ", ".join(
-        f"{LABELS.get(name, name)} {result.symmetry_correlations[name]:.2f}" for name in by_object
+        f"{LABELS.get(name, name)} {fixed(result.symmetry_correlations[name], 2)}"
+        for name in by_object
     )
     captions = [
         f"{o + 1}: symmetry leaves {format_number(result.symmetry[o])}, found "
