@@ -24,6 +24,9 @@ WORDS = (
     *(
         "f.npz",
         "t.csv",
+        "f.npz/inside",
+        "locked/run",
+        "pipe",
         "images",
         "h.npy",
         "runs",
@@ -35,19 +38,28 @@ WORDS = (
     ),
 )
 OPTIONS = {
-    "simulate": "seed dim kappa classes instances objective conditional generator recipe lr out",
+    "simulate": "seed dim kappa classes instances objective conditional generator recipe rate out "
+    "restart budget",
     "theory": "seed dim kappa classes conditional scale generator radius",
     "layers": "checkpoint seed",
     "extract": "images out factors key checkpoint seed layer pool dtype pixels batch-size workers "
     "shard-size data device precision",
     "probe": "factors key only kinds head controls items groups seed train-share out",
     "compare": "head-a head-b groups seed train-share shuffles out",
-    "coil20": "data objective steps seed dim device out",
     "data": "name to",
-    "reproduce": "workers executor address options out",
+    "reproduce": "workers executor address options out budget data restart",
     "report": "runs json",
     "demo": "out",
     "papers": "out",
+}
+ENVIRONMENT = {
+    "COLUMNS": ("", "0", "1", "-5", "abc", "10000"),
+    "LINES": ("0", "abc"),
+    "NO_COLOR": ("", "1"),
+    "FORCE_COLOR": ("1",),
+    "TERM": ("dumb", "", "nothing"),
+    "HOME": ("/nowhere", ""),
+    "IDENTIKIT_DATA": ("/nowhere", "f.npz"),
 }
 SHORT = {
     "simulate": "--steps 2 --instances 20 --classes 4 --dim 2 --batch-size 8 --test-samples 64",
@@ -61,8 +73,11 @@ def command_line(rng: random.Random) -> list[str]:
     words = [name]
     if name == "data":
         words += [rng.choice(("list", "check", "chek")), rng.choice(WORDS)]
-    elif name in ("demo", "reproduce", "papers"):  # whole runs, or the network: only wrong ones
-        words += ["--no-such-option"] if name != "reproduce" else [rng.choice(WORDS) + "?"]
+    elif name in ("demo", "papers"):  # whole runs, or the network: only wrong ones
+        words += [rng.choice(("--no-such-option", "pipe.bib", "f.npz/p.json", "empty.bib"))]
+    elif name == "reproduce":
+        words += [rng.choice((*WORDS, "table3?", "coil20", "imagenet-x", "dislib"))]
+        words += ["--worlds", "nothing"] if words[-1] == "dislib" else []
     elif name in ("layers", "extract", "probe", "compare", "report"):
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 1, 2)))]
     given = SHORT.get(name, "").split()
@@ -83,7 +98,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "images").mkdir()
     (folder / "images" / "a.png").write_bytes(b"no image")
     (folder / "empty").mkdir()
-    os.mkfifo(folder / "pipe.npz")
+    for name in ("pipe", "pipe.npz", "pipe.bib"):
+        os.mkfifo(folder / name)
+    (folder / "locked").mkdir(mode=0o500)
     return folder
 
 
@@ -98,7 +115,10 @@ def test_a_command_line_never_ends_in_a_traceback(
         words = command_line(rng)
         code: object = 0
         try:
-            cli.main(words)
+            with monkeypatch.context() as patch:
+                for key in rng.sample(sorted(ENVIRONMENT), rng.choice((0, 0, 1, 2))):
+                    patch.setenv(key, rng.choice(ENVIRONMENT[key]))
+                cli.main(words)
         except SystemExit as stop:
             code = stop.code or 0
         except BaseException as error:

@@ -12,6 +12,7 @@ from threading import Thread
 from types import SimpleNamespace
 
 import pytest
+from tests.commands import refused
 from tests.runs.jobs import LONG, SHORT, holder, numbers_of, sweep, under_way, wait_for
 
 from identikit.core.errors import InputError
@@ -40,6 +41,35 @@ def test_what_cannot_be_opened_is_refused(
         open_executor(name, root=tmp_path, **options),  # type: ignore[arg-type]
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("multiprocessing.context.SpawnProcess.start", BlockingIOError(11, "no more processes")),
+        ("threading.Thread.start", RuntimeError("can't start new thread")),
+        ("multiprocessing.synchronize.SemLock.__init__", FileNotFoundError(2, "no /dev/shm")),
+        ("concurrent.futures.process._check_system_limits", NotImplementedError("no semaphores")),
+        ("multiprocessing.connection.Pipe", OSError(24, "Too many open files")),
+    ],
+)
+def test_a_pool_that_cannot_start_ends_in_one_sentence(
+    place: str,
+    error: Exception,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    module, _, attribute = place.rpartition(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.{attribute}", fail)
+        said = refused(capsys, "reproduce", "table3", "--workers", "1")
+    assert "worker processes died or could not be started" in said
+    assert str(error.args[-1]) in said
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ def _run(words: list[str]) -> None:
             "another folder, and run it again."
         )
     except BrokenExecutor as error:
-        show_error(f"no worker could be started: {error}. What was finished is kept.")
+        show_error(
+            f"worker processes died or could not be started ({error}). What was finished is kept; "
+            "give fewer --workers, or see that the system lets processes and /dev/shm be used."
+        )
     sys.exit(2)
 
 

@@ -12,13 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from identikit.core.errors import InputError, optional_module, unknown_name
+from identikit.core.errors import InputError, in_words, optional_module, unknown_name
 from identikit.runs.slurm import slurm
 from identikit.runs.store import DEFAULT_ROOT
 from identikit.runs.threads import one_thread_each
@@ -82,21 +82,38 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
 
     Args:
         workers: Processes; by default one per usable processor.
+
+    Raises:
+        BrokenExecutor: this system lets no worker be started, or none is left.
     """
     context = multiprocessing.get_context("spawn")
-    stop, hold = context.Pipe(duplex=False)
+    with _starting():
+        stop, hold = context.Pipe(duplex=False)
     with one_thread_each(), stop:
-        pool = _Pool(
-            workers or usable_processors(),
-            mp_context=context,
-            initializer=_begin_worker,
-            initargs=(stop,),
-        )
+        with _starting():
+            pool = _Pool(
+                workers or usable_processors(),
+                mp_context=context,
+                initializer=_begin_worker,
+                initargs=(stop,),
+            )
         try:
             yield pool
         finally:
             hold.close()  # which every worker sees
-            pool.shutdown(cancel_futures=True)
+            with contextlib.suppress(RuntimeError):  # its threads were never started
+                pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """What a system says that lacks processes, threads, memory or semaphores, as one error."""
+    try:
+        yield
+    except BrokenExecutor:
+        raise
+    except (OSError, RuntimeError, ImportError) as error:
+        raise BrokenExecutor(in_words(error)) from error
 
 
 class _Pool(ProcessPoolExecutor):
@@ -105,7 +122,8 @@ class _Pool(ProcessPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # workers inherit it
         try:
-            return super().submit(_unless_stopped, fn, *args, **kwargs)
+            with _starting():
+                return super().submit(_unless_stopped, fn, *args, **kwargs)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -150,6 +168,7 @@ def dask(address: str | None = None, *, workers: int | None = None) -> Iterator[
     Raises:
         InputError: `distributed` is not installed, nobody answers at the address, or workers
             for a cluster that runs elsewhere.
+        BrokenExecutor: no cluster can be started here.
     """
     if address is not None and workers is not None:
         raise InputError(
@@ -161,7 +180,9 @@ def dask(address: str | None = None, *, workers: int | None = None) -> Iterator[
     options = {"address": address} if address else local | {"dashboard_address": None}
     try:
         client = distributed.Client(**options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
+        if address is None:
+            raise BrokenExecutor(in_words(error)) from error
         raise InputError(
             f"no Dask scheduler can be reached at {address}: {error}. Start one with "
             "`dask scheduler` and give the address that it prints."

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from identikit.core.errors import InputError
+from identikit.core.errors import InputError, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,14 @@ def sample_batches(
         pin_memory=pin_memory,
     )
     try:
-        for batch in loader:
+        iterator = iter(loader)  # starts the processes
+    except (OSError, ImportError) as error:
+        raise InputError(
+            f"processes that load samples cannot be started: {in_words(error)}. Give fewer "
+            "--workers; 0 needs none."
+        ) from error
+    try:
+        for batch in iterator:
             for index, why in batch.failed.items():
                 raise InputError(f"{samples.keys[index]} cannot be prepared: {why}.")
             yield batch
@@ -115,9 +122,14 @@ def sample_batches(
         if "DataLoader worker" not in str(error):
             raise
         raise InputError(
-            f"a process that loads samples died: {error}. Give fewer --workers, or a smaller "
-            "--batch-size; in a container, more shared memory."
+            f"a process that loads samples died: {_last_line(error)}. Give fewer --workers, or a "
+            "smaller --batch-size; in a container, more shared memory."
         ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """Of a worker's traceback, what went wrong."""
+    return str(error).strip().splitlines()[-1].rstrip(".")
 
 
 def _collate(items: Sequence[Item]) -> Batch:
