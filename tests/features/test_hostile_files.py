@@ -255,6 +255,37 @@ def test_a_manifest_names_files_of_its_folder_only(tmp_path: Path, change: Any) 
         read_manifest(tmp_path)
 
 
+def test_links_out_of_a_folder_of_features_are_not_followed(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "features", tmp_path / "secret.npy"
+    folder.mkdir()
+    np.save(secret, H)
+    (folder / "h.npy").symlink_to(secret)
+    with pytest.raises(InputError, match=r"h\.npy is a link that leaves its folder, to .*secret"):
+        read_rows(folder)
+    assert len(read_rows(folder / "h.npy").h) == len(H)  # a file that somebody named
+    (folder / "h.npy").unlink()
+    np.save(folder / "h-0.npy", H)
+    (folder / "h-1.npy").symlink_to("h-0.npy")
+    assert len(read_rows(folder).h) == 2 * len(H)
+
+
+@pytest.mark.parametrize("place", ["shard-00000.safetensors", "keys.parquet", "pixels", "W.npy"])
+def test_what_a_manifest_names_is_no_link_out_of_its_folder(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "features"
+    folder.mkdir()
+    shard = {"file": "shard-00000.safetensors", "rows": 4, "bytes": 1, "sha256": "0"}
+    manifest = {
+        "format": "identikit-features",
+        **{"version": 1, "finished": True, "n": 4, "dim": 3, "dtype": "float32", "head": "W.npy"},
+        **{"shards": [shard], "controls": {"pixels": "pixels"}, "settings": {}, "versions": {}},
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+    read_manifest(folder)
+    (folder / place).symlink_to(tmp_path)
+    with pytest.raises(InputError, match=f"{place} is a link that leaves its folder"):
+        read_manifest(folder)
+
+
 def test_deep_nesting_is_damage(tmp_path: Path) -> None:
     (tmp_path / MANIFEST_FILE).write_text("[" * 200_000)
     with pytest.raises(InputError, match="damaged"):

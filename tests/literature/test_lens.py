@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,10 @@ def test_the_snapshot_holds_facts_only_and_each_paper_once() -> None:
         year = 2000 + int(paper.arxiv[:2]) if paper.arxiv else paper.year
         assert year == paper.year or not paper.arxiv
         assert identifiers(paper.arxiv, paper.doi) == {"arxiv": paper.arxiv, "doi": paper.doi}
+
+
+@pytest.mark.parametrize("name", ["p.json", "p.bib"])
+def test_files_that_are_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is a pipe, not a file"):
+        find(str(tmp_path / name))

@@ -2,6 +2,7 @@
 
 import fcntl
 import multiprocessing
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -307,6 +308,34 @@ def test_folders_that_are_no_runs_are_refused(
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
         Run.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["result.json", "manifest.json", "checkpoint", "figures"])
+def test_a_run_whose_files_are_links_out_of_it_is_refused(tmp_path: Path, name: str) -> None:
+    run = finish(store_at(tmp_path / "runs"), Config())
+    (tmp_path / "here").symlink_to(run.path)
+    assert Run.load(tmp_path / "here").result == run.result  # a run that somebody named
+    place = run.path / name
+    if place.exists():
+        place.rename(tmp_path / name)
+    else:
+        (tmp_path / name).mkdir()
+    place.symlink_to(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name} is a link that leaves its folder"):
+        Run.load(run.path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json", "manifest.json"])
+def test_a_run_does_not_wait_for_pipes(tmp_path: Path, name: str) -> None:
+    store = store_at(tmp_path)
+    run = finish(store, Config())
+    (run.path / name).unlink()
+    os.mkfifo(run.path / name)
+    with pytest.raises(InputError, match="is a pipe, not a file"):
+        Run.load(run.path)
+    assert store_at(tmp_path, version=2).outdated(Config()) == (
+        None if name == "config.json" else run.path
+    )
 
 
 def test_damaged_arrays_are_an_input_error(tmp_path: Path) -> None:

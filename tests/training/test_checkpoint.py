@@ -114,3 +114,9 @@ def test_objects_that_run_code_are_refused_and_not_run(tmp_path: Path, writer: s
     if writer != "pickle":  # the file is as dangerous as it is meant to be
         torch.load(path, weights_only=False)
         assert target.exists()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(InputError, match="damaged or is not one"):
+        load(tmp_path, device="cpu")

@@ -57,11 +57,11 @@ def test_links_that_leave_the_folder_are_followed_if_that_is_meant(
     picture(tmp_path / "images-2" / "z.png")  # its name begins as the folder's does
     target = tmp_path / "images-2"
     (folder / "link.png").symlink_to(target if kind == "folder" else target / "z.png")
-    with pytest.raises(InputError, match=r"link\.png in .* leaves the folder, to .*images-2"):
+    with pytest.raises(InputError, match=r"link\.png is a link .*, to .*images-2"):
         find_images(folder)
     assert len(find_images(folder, follow_links=True)) == 5
     (tmp_path / "whole").symlink_to(folder)
-    with pytest.raises(InputError, match="leaves the folder"):
+    with pytest.raises(InputError, match="leaves its folder"):
         find_images(tmp_path / "whole")
     (folder / "link.png").unlink()
     assert len(find_images(tmp_path / "whole")) == 4  # the folder itself may be a link
@@ -187,3 +187,14 @@ def test_a_process_that_dies_is_explained(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     with pytest.raises(InputError, match="fewer --workers"):
         list(sample_batches(find_images(tmp_path), [[0]], transform=dies, workers=1))
+
+
+def test_processes_that_cannot_start_end_in_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise BlockingIOError(11, "no more processes")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", fail)
+    with pytest.raises(InputError, match=r"cannot be started: .*no more processes.*0 needs none"):
+        list(sample_batches(find_images(folder), [[0]], transform=to_tensor, workers=1))

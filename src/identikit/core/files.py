@@ -136,6 +136,33 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
+def read_regular(path: Path) -> bytes:
+    """What is in a regular file; a link to one is followed.
+
+    Raises:
+        InputError: a pipe, socket or device, at which a reader would wait or never end.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
+def require_inside(path: str | Path, folder: Path, *, remedy: str) -> None:
+    """Nothing, unless a link leads from a place in a folder out of it.
+
+    Args:
+        path: The place.
+        folder: Which may be a link itself.
+        remedy: What would do, as a sentence.
+
+    Raises:
+        InputError: it does; what would do is said.
+    """
+    root, target = os.path.realpath(folder), os.path.realpath(path)
+    if os.path.commonpath([root, target]) != root:
+        raise InputError(f"{path} is a link that leaves its folder, to {target}. {remedy}")
+
+
 def require_regular(path: Path, found: os.stat_result | None = None) -> None:
     """Nothing, if what lies at a path is a file or a folder.
 

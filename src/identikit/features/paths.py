@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from identikit.core.errors import InputError
+from identikit.core.files import require_inside
 
 FEATURES = ("h", "features")
 """Names of the matrix of features in a file."""
@@ -58,7 +59,7 @@ def files_in(folder: Path) -> list[Path]:
     """The shards in a folder.
 
     Raises:
-        InputError: none, or files of several kinds.
+        InputError: none, files of several kinds, or a link that leaves the folder.
     """
     known = [p for p in folder.iterdir() if suffix_of(p) in SUFFIXES and p.name[0] != "."]
     kinds = sorted({suffix_of(path) for path in known})
@@ -67,6 +68,8 @@ def files_in(folder: Path) -> list[Path]:
             f"{folder} must hold shards of one kind ({', '.join(SUFFIXES)}); it has "
             f"{' and '.join(kinds) or 'none'}. Give a pattern, such as '{folder}/*.npy'."
         )
+    for path in known:
+        require_inside(path, folder, remedy=f"Name the files themselves, such as '{path}'.")
     return sorted(known, key=natural)
 
 

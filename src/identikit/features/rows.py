@@ -15,7 +15,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, require_regular
+from identikit.core.files import file_digest, read_regular
 from identikit.core.memory_mapped import not_finite, release, row_blocks, scratch
 from identikit.features.columns import Column, as_column, joined, unusable
 from identikit.features.head import read_head
@@ -80,8 +80,7 @@ def read_rows(features: Paths, *, factors_apart: bool = False, skip_corrupt: boo
 
 def _has_manifest(folder: Path) -> bool:
     try:
-        require_regular(folder / MANIFEST_FILE)
-        data = json.loads((folder / MANIFEST_FILE).read_text())
+        data = json.loads(read_regular(folder / MANIFEST_FILE))
         return isinstance(data, dict) and data.get("format") == FORMAT
     except OSError:
         return False

@@ -28,7 +28,14 @@ from safetensors.numpy import save
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError, in_words
-from identikit.core.files import file_digest, require_regular, write_atomically, write_json
+from identikit.core.files import (
+    file_digest,
+    read_regular,
+    require_inside,
+    require_regular,
+    write_atomically,
+    write_json,
+)
 
 FORMAT: Final = "identikit-features"
 VERSION: Final = 1
@@ -180,8 +187,7 @@ def read_manifest(folder: Path, *, unfinished: bool = False) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        require_regular(path)
-        data = json.loads(path.read_text())
+        data = json.loads(read_regular(path))
     except InputError:
         raise
     except RecursionError as error:
@@ -204,9 +210,10 @@ def read_manifest(folder: Path, *, unfinished: bool = False) -> Manifest:
         )
     manifest = from_dict(Manifest, data)
     inside = [shard.file for shard in manifest.shards] + list(manifest.controls.values())
-    for name in (*inside, *([manifest.head] if manifest.head else [])):
+    for name in (*inside, KEYS_FILE, *([manifest.head] if manifest.head else [])):
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InputError(f"{path} names {name!r}, which is not in its folder. Extract again.")
+        require_inside(folder / name, folder, remedy="Put a copy in its place.")
     if not manifest.finished and not unfinished:
         raise InputError(
             f"{folder} is not finished. Give the command that makes it again; it goes on where "

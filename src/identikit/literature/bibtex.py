@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from identikit.core.errors import InputError, optional_module
+from identikit.core.files import read_regular
 from identikit.literature.paper import Neighbourhood, Paper, identifiers, plain
 
 _library = partial(optional_module, what="literature lens", extra="literature")
@@ -24,7 +25,7 @@ def read_bibtex(path: Path) -> Paper:
     bibtex = _library("bibtexparser")
     logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # the errors below say it
     try:
-        text = path.read_text("utf-8")
+        text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path} as text in UTF-8: {error}.") from error
     steps = bibtex.middlewares

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from identikit.core.errors import InputError
+from identikit.core.files import read_regular
 from identikit.literature.bibtex import read_bibtex
 from identikit.literature.paper import Neighbourhood, Paper, identifiers, merged
 from identikit.literature.sources import Services, ask_alex, ask_arxiv, ask_scholar, public_services
@@ -43,7 +44,7 @@ def find(source: str, *, services: Services | None = None) -> Neighbourhood:
 
 def _saved(path: Path) -> Neighbourhood:
     try:
-        return Neighbourhood.model_validate_json(path.read_bytes())
+        return Neighbourhood.model_validate_json(read_regular(path))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}. Give {_WANTED}.") from error
     except ValidationError as error:

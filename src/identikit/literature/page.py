@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import identikit
 from identikit.core.errors import InputError
-from identikit.core.files import write_atomically
+from identikit.core.files import read_regular, write_atomically
 from identikit.literature.bibtex import write_bibtex, write_csv
 from identikit.literature.paper import Neighbourhood, Paper, Relation
 from identikit.literature.terms import key_terms, shared_terms, summary
@@ -88,7 +88,7 @@ def _drawn(papers: Sequence[Paper], likeness: Sequence[float]) -> set[int]:
 def _read_notes(path: Path) -> dict[str, str]:
     """The reader's notes by the paper's name; none where there is no file."""
     try:
-        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+        return TypeAdapter(dict[str, str]).validate_json(read_regular(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from identikit.core.errors import InputError
-from identikit.core.files import write_json
+from identikit.core.files import read_regular, write_json
 from identikit.core.finding import Finding, Headline, factor_headline
 from identikit.core.serialization import as_text, from_plain, to_plain
 from identikit.probing.findings import factor_findings
@@ -64,7 +64,7 @@ class Recovery(Shown, RecoveryScores):
             InputError: a file that is missing or not a saved recovery.
         """
         try:
-            plain = json.loads(Path(path).read_text())
+            plain = json.loads(read_regular(Path(path)))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot read {path} as a saved recovery: {error}. Pass a file that "

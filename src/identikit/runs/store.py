@@ -21,7 +21,15 @@ from safetensors.numpy import load_file, save_file
 
 from identikit.core.config import config_hash, to_dict
 from identikit.core.errors import InputError
-from identikit.core.files import file_digest, is_free, lock_file, locked, write_json
+from identikit.core.files import (
+    file_digest,
+    is_free,
+    lock_file,
+    locked,
+    read_regular,
+    require_inside,
+    write_json,
+)
 
 DEFAULT_ROOT = Path("runs")
 PAGE_FILE = "report.html"
@@ -91,7 +99,8 @@ class Run:
         """The run in a folder.
 
         Raises:
-            InputError: no such folder, not a run, or one whose files are not as they were written.
+            InputError: no such folder, not a run, one whose files are not as they were written, or
+                one with links out of it.
         """
         if not path.is_dir():
             raise InputError(f"{path} is not a folder; give the folder of a run.")
@@ -101,10 +110,12 @@ class Run:
                     f"{path} is not a run: it has no {name}. Give a folder made by an identikit "
                     "command."
                 )
+        for name in (*SIGNED, "manifest.json", "checkpoint", "figures", "tables"):
+            require_inside(path / name, path, remedy="Put a copy in its place.")
         try:
             _check_digests(path)
-            config = json.loads((path / "config.json").read_text())
-            result = json.loads((path / "result.json").read_text())
+            config = json.loads(read_regular(path / "config.json"))
+            result = json.loads(read_regular(path / "result.json"))
             return cls(path, config["command"], config["version"], config["config"], result)
         except KeyError as error:
             raise _damaged(path, f"{error} is missing") from error
@@ -115,7 +126,7 @@ class Run:
 def _check_digests(path: Path) -> None:
     if not (path / "manifest.json").exists():
         raise _damaged(path, "it has no manifest.json (older versions wrote none)")
-    digests = json.loads((path / "manifest.json").read_text())["sha256"]
+    digests = json.loads(read_regular(path / "manifest.json"))["sha256"]
     for name in SIGNED:
         if not (path / name).exists():
             raise _damaged(path, f"it has no {name}")
@@ -209,7 +220,7 @@ class RunStore:
         wanted = self.command, to_dict(config)
         for path in sorted(self.root.glob(f"{escape(prefix)}-*/config.json")):
             try:
-                made = json.loads(path.read_text())
+                made = json.loads(read_regular(path))
                 version = made.get("version", 0)  # there was none at first
                 same = (made["command"], made["config"]) == wanted
             except (OSError, ValueError, KeyError, TypeError, AttributeError):

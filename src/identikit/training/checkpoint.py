@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from identikit.core.errors import InputError
-from identikit.core.files import write_atomically
+from identikit.core.files import require_regular, write_atomically
 
 FILE = "state.pt"
 
@@ -33,6 +33,7 @@ def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        require_regular(path)
         state = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(state, dict):
             raise TypeError(f"a {type(state).__name__}, not a dict")

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from identikit.core.errors import InputError, in_words, look_alikes
+from identikit.core.files import require_inside
 from identikit.worlds.batches import Failed, Item, Unreadable
 from identikit.worlds.images import UnreadableImageError, open_image, pillow
 
@@ -25,6 +26,8 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
+
+_LINKS = "Give --follow-links (follow_links) if that is meant, or remove it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,6 @@ def walk(folder: Path, *, follow_links: bool, depth: int | None = None) -> Itera
         InputError: a link that leaves the folder, unless these are followed, or a folder that may
             not be looked into.
     """
-    root = os.path.realpath(folder)
     seen: set[str] = set()
     todo = [(os.fspath(folder), "", 0)]
     while todo:
@@ -133,7 +135,7 @@ def walk(folder: Path, *, follow_links: bool, depth: int | None = None) -> Itera
                 continue
             key = prefix + entry.name
             if entry.is_symlink() and not follow_links:
-                _require_inside(entry, root, folder, key)
+                require_inside(entry.path, folder, remedy=_LINKS)
             if not entry.is_dir():
                 yield Entry(key=key, path=entry.path)
             elif depth is None or level < depth:
@@ -146,15 +148,6 @@ def _entries(place: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise InputError(f"{place} cannot be looked into: {error.strerror}.") from error
-
-
-def _require_inside(entry: os.DirEntry[str], root: str, folder: Path, key: str) -> None:
-    target = os.path.realpath(entry.path)
-    if os.path.commonpath([target, root]) != root:
-        raise InputError(
-            f"{key} in {folder} is a link that leaves the folder, to {target}. Give --follow-links "
-            "(follow_links) if that is meant, or remove it."
-        )
 
 
 def _endings(counts: Mapping[str, int]) -> str:

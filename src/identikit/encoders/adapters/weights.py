@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from identikit.core.errors import InputError
+from identikit.core.files import require_regular
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """What data-parallel, compiled and Lightning modules put before every name."""
@@ -49,6 +50,7 @@ def _is_state(value: object) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        require_regular(path)
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)

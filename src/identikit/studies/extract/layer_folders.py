@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from identikit.core.errors import InputError
-from identikit.core.files import is_free, write_json
+from identikit.core.files import is_free, read_regular, write_json
 from identikit.encoders.adapters import Layer
 from identikit.studies.extract.outputs import Output
 
@@ -62,7 +62,7 @@ def open_layers(folder: Path, outputs: Sequence[Output]) -> None:
 
 def _there(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / LAYERS_FILE).read_text())
+        found = json.loads(read_regular(folder / LAYERS_FILE))
         if found["format"] == FORMAT and all("folder" in layer for layer in found["layers"]):
             return {"model": str(found["model"]), "layers": found["layers"]}
     except (OSError, ValueError, TypeError, KeyError):
