@@ -10,7 +10,6 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
-from identikit.statistics.intervals import SCORE
 
 CASES = 200
 
@@ -110,7 +109,7 @@ def test_the_mean_over_factors_has_its_own_interval() -> None:
     bootstrap = Bootstrap(
         torch.arange(400), resamples=200, generator=torch.Generator().manual_seed(1)
     )
-    (scores,) = bootstrap.scores(measures.r2(*both), within=SCORE)
+    (scores,) = bootstrap.scores(measures.r2(*both))
     first, second = scores.per_factor
     assert scores.mean.value == pytest.approx((first.value + second.value) / 2)
     # the two are independent, so their mean is surer by the square root of two

@@ -9,8 +9,9 @@ from scipy import stats
 
 from identikit.core.estimate import Estimate
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap, crossed
+from identikit.statistics.bootstrap import Bootstrap, Statistic, crossed
 from identikit.statistics.intervals import (
+    ANY,
     CORRELATION,
     SCORE,
     of_auc,
@@ -35,7 +36,8 @@ def test_a_mean_over_many_factors_is_held() -> None:
     for seed in range(100):
         z, noise = normal(100, 37, seed=seed), normal(100, 37, seed=seed + 1000)
         each = measures.r2(0.5 * z + 0.5 * noise, z)
-        found = bootstrap(100, seed).resampled(lambda w, e=each: e(w).mean(1, keepdim=True))
+        mean = Statistic(lambda w, e=each: e(w).mean(1, keepdim=True), SCORE)
+        found = bootstrap(100, seed).resampled(mean)
         (estimate,) = found.estimates()
         low, high = found.draws[:, 0].quantile(torch.tensor([0.025, 0.975]).double()).tolist()
         held += estimate.low <= 0.5 <= estimate.high
@@ -51,7 +53,7 @@ def test_an_auc_of_few_positives_is_held(share: float, shift: float) -> None:
         positive = torch.arange(100) < 100 * share
         statistic = measures.auc(shift * positive + normal(100, seed=seed), positive.long())
         found = bootstrap(100, seed).resampled(statistic)
-        estimate = of_auc(found.value.item(), found.draws[:, 0], effective=100 * share)
+        estimate = of_auc(found.value.item(), found.draws[:, 0], rarer=100 * share)
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
         held += estimate.low <= truth <= estimate.high
     assert held >= 89
@@ -71,20 +73,21 @@ def test_a_share_of_hits_has_wilsons_interval_and_few_hits_a_wider_one() -> None
 def test_a_level_of_one_sample_leaves_nothing_to_say() -> None:
     found = of_balanced_accuracy(torch.tensor([1.0, 0.9]).double(), torch.tensor([1, 500]).double())
     assert found.high - found.low > 0.8
-    few = of_auc(1.0, torch.full((100,), 1.0).double(), effective=1.0)
+    few = of_auc(1.0, torch.full((100,), 1.0).double(), rarer=1.0)
     assert (few.low, few.high) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("groups", [2, 10, 1000])
 def test_ends_are_drawn_out_shifted_and_kept_in_range(groups: int) -> None:
     draws = normal(4000, 1, seed=0) * 0.1 + 0.45
-    (found,) = shifted(torch.tensor([0.5]).double(), draws, effective=float(groups))
+    samples = torch.tensor([groups]).double()
+    (found,) = shifted(torch.tensor([0.5]).double(), draws, samples=samples, within=ANY)
     t = stats.t.ppf(0.975, groups - 1) * math.sqrt(groups / (groups - 1))
     assert found.high - found.low == pytest.approx(2 * t * 0.1, rel=0.05)
     assert (found.high + found.low) / 2 == pytest.approx(0.55, abs=0.03 * t)
-    (inside,) = shifted(torch.tensor([0.99]).double(), draws, effective=2.0, within=SCORE)
+    (inside,) = shifted(torch.tensor([0.99]).double(), draws, samples=samples, within=SCORE)
     assert inside.high == 1
-    (far,) = shifted(torch.tensor([3.0]).double(), draws, effective=1000.0)
+    (far,) = shifted(torch.tensor([3.0]).double(), draws, samples=samples, within=ANY)
     assert far.low <= far.value <= far.high
 
 
@@ -109,8 +112,8 @@ def test_crossed_points_vary_with_both_groupings() -> None:
         Bootstrap(own, resamples=1000, generator=torch.Generator().manual_seed(k))
         for k, own in enumerate((rows, columns))
     )
-    found = crossed(one, other, mean, within=CORRELATION)
+    found = crossed(one, other, Statistic(mean, CORRELATION))
     wanted = normal(10, seed=0).std(correction=0).item() / math.sqrt(10)
     assert found.draws.std().item() == pytest.approx(wanted, rel=0.15)
-    assert one.draws(mean).std().item() < 1e-9
-    assert found.effective == 10
+    assert one.draws(Statistic(mean, ANY)).std().item() < 1e-9
+    assert found.samples <= 10

@@ -60,7 +60,7 @@ def analogy_score(corners: Float[Tensor, "4 n d_h"], *, bootstrap: Bootstrap) ->
         bootstrap: Resamples of the n parallelograms.
     """
     a, b, c, d = corners.double()
-    return bootstrap.estimates(_agreement(a - b, d - c), within=CORRELATION)[0]
+    return bootstrap.estimates(_agreement(a - b, d - c))[0]
 
 
 def _agreement(p: Tensor, q: Tensor) -> Statistic:
@@ -71,7 +71,7 @@ def _agreement(p: Tensor, q: Tensor) -> Statistic:
         both, size = (weights @ parts).chunk(2, dim=1)
         return torch.where(size > 0, both / size.where(size > 0, 1.0), 0.0)
 
-    return statistic
+    return Statistic(statistic, CORRELATION)
 
 
 def _settings(least: Tensor, levels: Tensor, n: int, generator: torch.Generator) -> Tensor:

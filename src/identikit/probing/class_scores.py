@@ -9,8 +9,6 @@ form: 1 / levels, the share of positives, and for macro F1 the mean over classes
 named and true (`measures.class_correlation`).
 """
 
-from dataclasses import replace
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -22,7 +20,7 @@ from identikit.probing.default_measures import MEASURES
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
-from identikit.statistics.intervals import of_auc, of_balanced_accuracy
+from identikit.statistics.intervals import SHARE, of_auc, of_balanced_accuracy
 from identikit.statistics.permutation import Pairing
 
 
@@ -63,7 +61,9 @@ def score_classes(
         statistic = measure.of(named, label)
         posterior = fit.log_posterior(x)
         one = [measures.auc(posterior[:, c], (label == c).long()) for c in levels.tolist()]
-        others["auc"] = lambda weights: torch.stack([each(weights) for each in one]).mean(dim=0)
+        others["auc"] = Statistic(
+            lambda weights: torch.stack([each(weights) for each in one]).mean(dim=0), SHARE
+        )
         chances["auc"] = 0.5
         u, v = torch.nn.functional.one_hot(torch.stack([named, label])).double()
         pairing = Pairing(u=u, v=v / v.sum(dim=0).clamp(min=1))
@@ -72,8 +72,7 @@ def score_classes(
     groups = bootstrap.independent(label)
     if factor.kind is Kind.BINARY:
         rarer = float(groups.min())
-        resampled = replace(resampled, effective=rarer)
-        estimate = of_auc(resampled.value.item(), resampled.draws[:, 0], effective=rarer)
+        estimate = of_auc(resampled.value.item(), resampled.draws[:, 0], rarer=rarer)
     else:
         estimate = _balanced(
             named == label, label, groups, resampled, alone=bootstrap.n_groups == bootstrap.n

@@ -18,7 +18,6 @@ from identikit.core.estimate import Scores
 from identikit.core.randomness import stream
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.statistics.intervals import CORRELATION
 from identikit.statistics.split import random_split
 
 BINS = 32
@@ -60,7 +59,7 @@ def componentwise_mcc(
         generator=stream(seed, "componentwise resamples"),
     )
     statistic = measures.correlation(torch.from_numpy(best), torch.from_numpy(y[test]))
-    return bootstrap.scores(statistic, within=CORRELATION)[0]
+    return bootstrap.scores(statistic)[0]
 
 
 def _mapped(

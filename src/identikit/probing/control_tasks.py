@@ -81,8 +81,7 @@ def control_tasks(
 
 
 def _task(own: Resampled, controls: list[Resampled]) -> ControlTask:
-    value = torch.stack([c.value for c in controls]).mean(dim=0)
-    memory = own.like(value, torch.stack([c.draws for c in controls]).mean(dim=0))
+    memory = Resampled.mean(controls)
     return ControlTask(
         same_items=own.estimates()[0],
         control=memory.estimates()[0],

@@ -39,7 +39,7 @@ from identikit.probing.regression import (
 from identikit.probing.result import OK, FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Resampled
-from identikit.statistics.intervals import CORRELATION, SCORE
+from identikit.statistics.intervals import caveat
 from identikit.statistics.permutation import Pairing, Permutations, benjamini_hochberg, holm
 from identikit.statistics.split import Split
 
@@ -152,7 +152,15 @@ def read_each(
     classified = [f for f in factors.values() if f.kind in CLASSES]
     if classified:
         results |= _classifications(gathered, classified, plan)
-    return [results[name] for name in factors]
+    return [_with_caveat(results[name], plan.bootstrap.n_groups) for name in factors]
+
+
+def _with_caveat(result: ProbeResult, groups: int) -> ProbeResult:
+    """With the words for an interval that few samples decide in its status."""
+    score = result.score
+    words = caveat(score.effective_n or 0, of=groups)
+    status = words if score.status == OK else f"{score.status}; {words}"
+    return replace(result, score=replace(score, status=status)) if words else result
 
 
 def targets(factor: Factor) -> Float[Tensor, "n k"]:
@@ -225,7 +233,7 @@ def _continuous(
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
     measure = MEASURES[Kind.CONTINUOUS]
-    resampled = bootstrap.resampled(measure.of(prediction, target), within=SCORE)
+    resampled = bootstrap.resampled(measure.of(prediction, target))
     r = bootstrap.value(measures.correlation(prediction, target)).tolist()
     results = {}
     for j, (name, (_, p, t)) in enumerate(parts.items()):
@@ -237,7 +245,7 @@ def _continuous(
             estimate=own.estimates()[0],
             chance=0.0,
             extras={"r": r[j]},
-            effective_n=bootstrap.n_groups,
+            effective_n=int(own.samples),
         )
         results[name] = ProbeResult(score=score, resampled=own, pairing=Pairing(u=p, v=t))
     return results
@@ -247,7 +255,7 @@ def _ordinal(
     factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
 ) -> ProbeResult:
     measure = MEASURES[factor.kind]
-    resampled = bootstrap.resampled(measure.of(prediction, target), within=CORRELATION)
+    resampled = bootstrap.resampled(measure.of(prediction, target))
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
@@ -255,7 +263,7 @@ def _ordinal(
         estimate=resampled.estimates()[0],
         chance=0.0,
         extras={"r2": r2_score(prediction, target).item()},
-        effective_n=bootstrap.n_groups,
+        effective_n=int(resampled.samples),
     )
     u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
     return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=u, v=v))
@@ -269,7 +277,7 @@ def _circular(
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
     turn = (factor.period or math.tau) / math.tau
     measure = MEASURES[factor.kind]
-    resampled = bootstrap.resampled(measure.of(prediction, target), within=SCORE)
+    resampled = bootstrap.resampled(measure.of(prediction, target))
     score = FactorScore(
         name=factor.name,
         kind=factor.kind,
@@ -280,7 +288,7 @@ def _circular(
             "mean_cosine": error.cos().mean().item(),
             "median_error": error.abs().median().item() * turn,
         },
-        effective_n=bootstrap.n_groups,
+        effective_n=int(resampled.samples),
     )
     return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=prediction, v=target))
 

@@ -6,8 +6,9 @@ features and rows the theorem leaves no shift to forgive). Source: arXiv:2410.21
 and 3. h is (n, d_h), z is (n, d_z); for a head, rows W against cluster vectors v.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -30,7 +31,6 @@ from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
-from identikit.statistics.intervals import CORRELATION, SCORE
 from identikit.statistics.split import Split
 
 MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
@@ -82,10 +82,10 @@ def map_scores(
         turned = _joined([procrustes(a, b) for a, b in pairs], raw, folds)
     strong = held_out(_assigned(m, features) for m in moments)
     affine_r2, linear_r2, procrustes_r2 = bootstrap.scores(
-        measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3, within=SCORE
+        measures.r2(torch.cat([weak, plain, turned], dim=1), z_test), maps=3
     )
     mcc_weak, mcc_strong = bootstrap.scores(
-        measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2, within=CORRELATION
+        measures.correlation(torch.cat([weak, strong], dim=1), z_test), maps=2
     )
     last = affine[-1]
     rank = min(fit.rank for fit in least)
@@ -162,7 +162,7 @@ def _assigned(moments: Moments, features: CompressedFeatures) -> Assigned:
     return Assigned(mean=moments.mean_h, pick=features.narrowed(pick))
 
 
-def _singular_values(h: Tensor, test: Tensor, z: Tensor) -> Statistic:
+def _singular_values(h: Tensor, test: Tensor, z: Tensor) -> Callable[[Tensor], Tensor]:
     """Singular values of the linear part A of the affine map from z to h, (b, d_z).
 
     From z to h, because noise in the regressors would shrink a map the other way. Under
@@ -182,9 +182,9 @@ def _singular_values(h: Tensor, test: Tensor, z: Tensor) -> Statistic:
     def statistic(weights: Tensor) -> Tensor:
         moved = slope.expand(len(weights), *slope.shape).clone()
         total = weights.sum(dim=1, keepdim=True)
-        for rows in torch.split(torch.arange(len(z)), max(1, CHUNK // slope.numel())):
-            products = (dual[rows, :, None] * residual[rows, None, :]).flatten(1)
-            moved += (weights[:, rows] @ products / total).view_as(moved)
+        for rows in torch.split(torch.arange(len(z)), max(1, CHUNK // (len(weights) * len(slope)))):
+            own = weights[:, None, rows] * dual[rows].T
+            moved += own @ residual[rows] / total[:, :, None]
         return torch.nn.functional.pad(torch.linalg.svdvals(moved), (0, missing))
 
     return statistic
@@ -209,8 +209,7 @@ def _isometry(
         error = (s - mean).abs().mean(dim=1, keepdim=True) / mean
         return torch.cat([error, s[:, :1] / s[:, -1:]], dim=1)
 
-    error, condition = bootstrap.estimates(spread)
-    error = replace(error, low=max(0.0, error.low))
+    error, condition = bootstrap.estimates(Statistic(spread, ((0.0, math.inf), (1.0, math.inf))))
     return error, _finite(condition.value)
 
 

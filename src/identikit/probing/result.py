@@ -45,7 +45,8 @@ class FactorScore:
     least_p_holm: float | None = None
     """The smallest `p_holm` that could have come out: above 0.05 the test can find nothing."""
     effective_n: int | None = None
-    """Held-out groups (or samples) that decide the score: of the rarest level, for classes."""
+    """Held-out groups (or samples) that decide the score: of the rarest level, for classes; else
+    as many as heavy tails and rare values leave (`statistics.intervals.effective`)."""
     above: Mapping[str, Estimate] = field(default_factory=dict)
     """The score less that of each control, paired over the same held-out samples."""
     same_items: Estimate | None = None

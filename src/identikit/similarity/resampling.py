@@ -41,7 +41,7 @@ from identikit.similarity.scores import (
     unbiased_hsic,
 )
 from identikit.statistics.bootstrap import Bootstrap, Statistic
-from identikit.statistics.intervals import SCORE
+from identikit.statistics.intervals import CORRELATION, SCORE
 from identikit.statistics.split import Split
 
 MOST_BAGS = 500
@@ -247,7 +247,7 @@ def resampled(
         for k, (way, space) in enumerate((("ab", fit.b), ("ba", fit.a))):
             ratios = _explained(own.ways[k], sums.tested, space)
             names = (f"r2_{way}", f"r2_mean_{way}", f"procrustes_{way}")
-            estimates |= zip(names, held_out.estimates(ratios, within=SCORE), strict=True)
+            estimates |= zip(names, held_out.estimates(ratios), strict=True)
         for k, (name, pair) in enumerate((("cca", fit.cca), ("svcca", fit.svcca))):
             if pair is not None:
                 mean, *each = held_out.estimates(_correlations(own.variates[k], sums.tested))
@@ -257,7 +257,7 @@ def resampled(
         total = moments.total.within(fit.a, fit.b)
         hsic = unbiased_hsic(total, own.products())
         moved = _linearised_cka(hsic, own.slopes, sums.rows)
-        (estimates["cka"],) = everyone.estimates(moved, within=SCORE)
+        (estimates["cka"],) = everyone.estimates(moved)
         biased = biased_cka(total)
         estimates["cka_biased"] = Estimate(biased, biased, biased)
         found.append(estimates)
@@ -272,13 +272,14 @@ def _explained(sums: Tensor, counts: Tensor, space: Space) -> Statistic:
         n = (weights @ counts)[:, None]
         t, square, error, off = torch.split(weights @ sums / n, [d, d, d, 1], dim=1)
         spread = square - t.square()
-        each = 1 - error / spread.where(space.alive & (spread > 0), torch.nan)
+        varies = space.alive & (spread > 0)
+        each = torch.where(varies, 1 - error / spread.where(varies, 1.0), torch.nan)
         total = spread.sum(dim=1)
         return torch.stack(
             [1 - error.sum(dim=1) / total, each.nanmean(dim=1), 1 - off[:, 0] / total], dim=1
         )
 
-    return statistic
+    return Statistic(statistic, SCORE)
 
 
 def _correlations(sums: Tensor, counts: Tensor) -> Statistic:
@@ -290,7 +291,7 @@ def _correlations(sums: Tensor, counts: Tensor) -> Statistic:
         each = correlations(xx - x.square(), xy - x * y, yy - y.square())
         return torch.cat([each.mean(dim=1, keepdim=True), each], dim=1)
 
-    return statistic
+    return Statistic(statistic, CORRELATION)
 
 
 def _linearised_cka(hsic: Tensor, slopes: Tensor, counts: Tensor) -> Statistic:
@@ -300,4 +301,4 @@ def _linearised_cka(hsic: Tensor, slopes: Tensor, counts: Tensor) -> Statistic:
         moved = weights @ slopes / (weights @ counts)[:, None] - mean
         return cka(hsic + 2 * moved)[:, None]
 
-    return statistic
+    return Statistic(statistic, SCORE)

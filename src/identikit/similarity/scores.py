@@ -327,8 +327,8 @@ def correlations(
     xx: Float[Tensor, "*k"], xy: Float[Tensor, "*k"], yy: Float[Tensor, "*k"]
 ) -> Float[Tensor, "*k"]:
     """Of centred sums of products; 0 where one side does not vary."""
-    scale = (xx.clamp(min=0) * yy.clamp(min=0)).sqrt()
-    return torch.where(scale > 0, xy / scale.where(scale > 0, 1.0), 0.0)
+    square = xx.clamp(min=0) * yy.clamp(min=0)
+    return torch.where(square > 0, xy / square.where(square > 0, 1.0).sqrt(), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
 """Resamples of the held-out points under a map that stays as it was fitted.
 
 A score is a function of weights on the held-out points: all one for the score itself,
-multinomial counts for a resample. Intervals from them (`intervals`) speak of the score that *this*
-map would get on the whole population; how much another training sample would move the map is not
-in them. Points that share a group are drawn together, so dependent points do not narrow them.
+multinomial counts for a resample, its derivative for the influence of each point. Intervals from
+them (`intervals`) speak of the score that *this* map would get on the whole population; how much
+another training sample would move the map is not in them. Points that share a group are drawn
+together, so dependent points do not narrow them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -15,12 +16,22 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Scores
-from identikit.statistics.intervals import ANY, shifted
-
-Statistic = Callable[[Tensor], Tensor]
-"""From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""
+from identikit.statistics.intervals import Ranges, effective, less, shifted
 
 CHUNK = 1 << 21  # weights in float64 at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """Scores as a function of weights, which knows how small and how large they can be."""
+
+    function: Callable[[Tensor], Tensor]
+    """From weights (b, n) to scores (b, k); NaN where a resample leaves a score undefined."""
+    within: Ranges
+
+    def __call__(self, weights: Float[Tensor, "b n"]) -> Float[Tensor, "b k"]:
+        """The scores under these weights."""
+        return self.function(weights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +40,43 @@ class Resampled:
 
     value: Float[Tensor, " k"]
     draws: Float[Tensor, "b k"]
-    effective: float
-    """Samples that count as independent: groups, or samples of the rarer of two levels."""
-    within: tuple[float, float] = ANY
-    """Least and largest that such a score can be."""
+    influence: Float[Tensor, "groups k"]
+    """Derivative of each score by the weight of each group."""
+    within: Ranges
 
     def __sub__(self, other: "Resampled") -> "Resampled":
-        return replace(
-            self, value=self.value - other.value, draws=self.draws - other.draws, within=ANY
+        return Resampled(
+            value=self.value - other.value,
+            draws=self.draws - other.draws,
+            influence=self.influence - other.influence,
+            within=less(self.within, other.within),
         )
 
-    def like(self, value: Float[Tensor, " k"], draws: Float[Tensor, "b k"]) -> "Resampled":
-        """Other scores of the same points and resamples."""
-        return replace(self, value=value, draws=draws)
+    @classmethod
+    def mean(cls, parts: list["Resampled"]) -> "Resampled":
+        """The mean of scores of the same points, resamples and range."""
+        value, draws, influence = (
+            torch.stack([getattr(part, name) for part in parts]).mean(dim=0)
+            for name in ("value", "draws", "influence")
+        )
+        return cls(value=value, draws=draws, influence=influence, within=parts[0].within)
 
     def __getitem__(self, columns: slice) -> "Resampled":
-        return self.like(self.value[columns], self.draws[:, columns])
+        return Resampled(
+            value=self.value[columns],
+            draws=self.draws[:, columns],
+            influence=self.influence[:, columns],
+            within=self.within if len(self.within) == 1 else self.within[columns],
+        )
+
+    @property
+    def samples(self) -> Float[Tensor, " k"]:
+        """How many effective samples decide each score."""
+        return effective(self.influence)
 
     def estimates(self) -> list[Estimate]:
         """Value and interval of each score."""
-        return shifted(self.value, self.draws, effective=self.effective, within=self.within)
+        return shifted(self.value, self.draws, samples=self.samples, within=self.within)
 
 
 class Bootstrap:
@@ -70,9 +98,8 @@ class Bootstrap:
                 f"resamples must be at least 100 for a 95 % interval; got {resamples}. "
                 "1000 is usual."
             )
-        names, self._group, size = torch.unique(groups, return_inverse=True, return_counts=True)
+        names, self._group = torch.unique(groups, return_inverse=True)
         self.n, self.n_groups, self.resamples = len(groups), len(names), resamples
-        self.effective = self.n**2 / size.square().sum().item()
         if self.n_groups < 2:
             raise InputError(
                 "the held-out part is one group, so resampling groups says nothing of how sure "
@@ -104,31 +131,42 @@ class Bootstrap:
         """The statistic of the points as they are."""
         return statistic(torch.ones(1, self.n, dtype=torch.float64))[0]
 
-    def estimates(
-        self, statistic: Statistic, *, within: tuple[float, float] = ANY
-    ) -> list[Estimate]:
-        """Value and interval of each of the k scores."""
-        return self.resampled(statistic, within=within).estimates()
+    def influence(self, statistic: Statistic) -> Float[Tensor, "groups k"]:
+        """Derivative of each of the k scores by the weight of each group."""
+        weights = torch.ones(1, self.n, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            value = statistic(weights)[0]
+        found = value.new_zeros(self.n_groups, len(value))
+        for columns in torch.split(torch.arange(len(value)), max(1, CHUNK // self.n)):
+            unit = torch.nn.functional.one_hot(columns, len(value)).to(value)
+            (by_point,) = torch.autograd.grad(
+                value, weights, unit, retain_graph=True, is_grads_batched=True
+            )
+            part = value.new_zeros(self.n_groups, len(columns))
+            found[:, columns] = part.index_add_(0, self._group, by_point[:, 0].T)
+        return found
 
-    def resampled(self, statistic: Statistic, *, within: tuple[float, float] = ANY) -> Resampled:
+    def estimates(self, statistic: Statistic) -> list[Estimate]:
+        """Value and interval of each of the k scores."""
+        return self.resampled(statistic).estimates()
+
+    def resampled(self, statistic: Statistic) -> Resampled:
         """The statistic of the points as they are, and of every resample."""
         return Resampled(
             value=self.value(statistic),
             draws=self.draws(statistic),
-            effective=self.effective,
-            within=within,
+            influence=self.influence(statistic),
+            within=statistic.within,
         )
 
-    def scores(
-        self, statistic: Statistic, *, within: tuple[float, float], maps: int = 1
-    ) -> list[Scores]:
+    def scores(self, statistic: Statistic, *, maps: int = 1) -> list[Scores]:
         """For each of several maps, whose k scores follow one another, these and their mean."""
 
         def with_means(weights: Tensor) -> Tensor:
             each = statistic(weights).view(len(weights), maps, -1)
             return torch.cat([each, each.mean(dim=2, keepdim=True)], dim=2).flatten(1)
 
-        found = self.estimates(with_means, within=within)
+        found = self.estimates(Statistic(with_means, statistic.within))
         width = len(found) // maps
         return [
             Scores(mean=own[-1], per_factor=tuple(own[:-1]))
@@ -136,17 +174,17 @@ class Bootstrap:
         ]
 
 
-def crossed(
-    first: Bootstrap, second: Bootstrap, statistic: Statistic, *, within: tuple[float, float]
-) -> Resampled:
+def crossed(first: Bootstrap, second: Bootstrap, statistic: Statistic) -> Resampled:
     """Resamples of points that two groupings cross: both drawn anew, weights multiplied.
 
-    Such as scores of encoders times factors (Owen 2007: no less than the true variance).
+    Such as scores of encoders times factors (Owen 2007: no less than the true variance). The
+    grouping of fewer effective samples says how sure it is.
     """
     pairs = zip(first.weights(), second.weights(), strict=True)
+    influences = [each.influence(statistic) for each in (first, second)]
     return Resampled(
         value=first.value(statistic),
         draws=torch.cat([statistic(one * other) for one, other in pairs]),
-        effective=min(first.effective, second.effective),
-        within=within,
+        influence=min(influences, key=lambda one: effective(one).min().item()),
+        within=statistic.within,
     )

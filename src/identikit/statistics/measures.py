@@ -11,6 +11,7 @@ from torch import Tensor
 
 from identikit.core.linalg import centred
 from identikit.statistics.bootstrap import Statistic
+from identikit.statistics.intervals import CORRELATION, SCORE, SHARE
 
 
 def r2(
@@ -36,7 +37,7 @@ def r2(
             error, variance = error.sum(1, keepdim=True), variance.sum(1, keepdim=True)
         return 1 - error / variance.where(variance > 1e-12, torch.nan).tile(maps)
 
-    return statistic
+    return Statistic(statistic, within=SCORE)
 
 
 def correlation(a: Float[Tensor, "n maps_k"], b: Float[Tensor, "n k"]) -> Statistic:
@@ -54,7 +55,7 @@ def correlation(a: Float[Tensor, "n maps_k"], b: Float[Tensor, "n k"]) -> Statis
         my, yy = my.tile(maps), yy.tile(maps)
         return _ratio(xy - mx * my, (xx - mx.square()) * (yy - my.square()))
 
-    return statistic
+    return Statistic(statistic, within=CORRELATION)
 
 
 def spearman(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Statistic:
@@ -67,7 +68,7 @@ def spearman(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> Statistic:
         xy, xx, yy = ((weights * p).sum(1, keepdim=True) for p in (x * y, x * x, y * y))
         return _ratio(xy / total, xx * yy / total.square())  # mid-ranks have mean one half
 
-    return statistic
+    return Statistic(statistic, within=CORRELATION)
 
 
 def auc(score: Float[Tensor, " n"], positive: Int[Tensor, " n"]) -> Statistic:
@@ -81,7 +82,7 @@ def auc(score: Float[Tensor, " n"], positive: Int[Tensor, " n"]) -> Statistic:
         pairs = above.sum(1, keepdim=True) * below.sum(1, keepdim=True)
         return wins / pairs.where(pairs > 0, torch.nan)
 
-    return statistic
+    return Statistic(statistic, within=SHARE)
 
 
 def balanced_accuracy(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statistic:
@@ -95,7 +96,7 @@ def balanced_accuracy(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -
         recall = weights @ hit / size.where(size > 0, torch.nan)
         return recall.nanmean(dim=1, keepdim=True)
 
-    return statistic
+    return Statistic(statistic, within=SHARE)
 
 
 def average_precision(score: Float[Tensor, " n"], positive: Int[Tensor, " n"]) -> Statistic:
@@ -109,7 +110,7 @@ def average_precision(score: Float[Tensor, " n"], positive: Int[Tensor, " n"]) -
         total = hits.sum(dim=1, keepdim=True)
         return (precision * hits).sum(1, keepdim=True) / total.where(total > 0, torch.nan)
 
-    return statistic
+    return Statistic(statistic, within=SHARE)
 
 
 def macro_f1(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statistic:
@@ -122,7 +123,7 @@ def macro_f1(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statist
         f1 = 2 * (weights @ both) / size.where(size > 0, torch.nan)
         return f1.nanmean(dim=1, keepdim=True)
 
-    return statistic
+    return Statistic(statistic, within=SHARE)
 
 
 def class_correlation(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -> Statistic:
@@ -139,7 +140,7 @@ def class_correlation(predicted: Int[Tensor, " n"], target: Int[Tensor, " n"]) -
         xy, xx, yy = ((p * q).sum(1, keepdim=True) for p, q in ((x, y), (x, x), (y, y)))
         return _ratio(weights @ both / total - xy, (1 - xx) * (1 - yy))
 
-    return statistic
+    return Statistic(statistic, within=CORRELATION)
 
 
 def _members(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

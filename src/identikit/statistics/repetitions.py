@@ -1,5 +1,6 @@
 """The mean of independent repetitions, such as seeds, with its interval."""
 
+import math
 from collections.abc import Sequence
 
 from scipy import stats
@@ -7,12 +8,12 @@ from scipy import stats
 from identikit.core.estimate import Estimate, Spread
 
 
-def mean_interval(values: Sequence[float]) -> Estimate:
+def mean_interval(values: Sequence[float], *, largest: float = math.inf) -> Estimate:
     """The mean of two repetitions or more with its 95 % interval (Student's).
 
-    That is mean ± t_(r-1) sd / sqrt(r) for r repetitions.
+    That is mean ± t_(r-1) sd / sqrt(r) for r repetitions, up to the largest that can be.
     """
     spread = Spread.of(values)
     assert spread.sd is not None
     arm = float(stats.t.ppf(0.975, spread.n - 1)) * spread.sd / spread.n**0.5
-    return Estimate(spread.mean, spread.mean - arm, spread.mean + arm)
+    return Estimate(spread.mean, spread.mean - arm, min(largest, spread.mean + arm))

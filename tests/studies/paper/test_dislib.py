@@ -167,7 +167,7 @@ def test_a_pair_differs_less_than_its_scores_do() -> None:
     """The difference of a network from itself is nought on every resample."""
     bootstrap = Bootstrap(torch.arange(36), resamples=100, generator=torch.Generator())
     found = probe_factors(seen(), Targets.of(Toy.grid), coverage=None, bootstrap=bootstrap)
-    again = found.above(found, "itself", bootstrap)
+    again = found.above(found, "itself")
     assert [score.above["itself"] for score in again.scores] == 4 * [Estimate(0.0, 0.0, 0.0)]
 
 

@@ -51,6 +51,9 @@ def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:
     assert line.latents.sd == pytest.approx(0.005)
     assert line.seconds is not None
     assert line.seconds.mean == pytest.approx(6)
+    assert line.over_seeds is not None  # t with two degrees of freedom: 4.303 sd / sqrt 3
+    assert line.over_seeds.low == pytest.approx(0.995 - 4.3027 * 0.005 / 3**0.5, abs=1e-6)
+    assert line.over_seeds.high == 1
     assert line.at_ceiling
     assert line.cause == Cause.NONE
     assert word_for(line) == "at its ceiling"
@@ -62,6 +65,7 @@ def test_unit_norm_rows_are_scored_by_procrustes() -> None:
     assert line.latents is not None
     assert line.latents.mean == pytest.approx(0.89)
     assert line.latents.sd is None
+    assert line.over_seeds is None
     assert line.isometry_error is not None
     assert line.isometry_error.mean == 0.05
     assert line.at_ceiling

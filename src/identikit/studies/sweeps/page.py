@@ -83,6 +83,7 @@ def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
         "row": [line.row.label for line in lines],
         "predicted": [line.ceiling for line in lines],
         "recovered": [line.latents for line in lines],
+        "mean over seeds, 95 %": [line.over_seeds for line in lines],
         "explained": [word_for(line) for line in lines],
         "head, predicted": [line.head_ceiling for line in lines],
         "head, recovered": [line.head for line in lines],
@@ -93,7 +94,7 @@ def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
         "seconds": [line.seconds for line in lines],
         "runs": [_links(line, run) for line in lines],
     }
-    for name in ("isometry error", "head, untied"):
+    for name in ("mean over seeds, 95 %", "isometry error", "head, untied"):
         if all(cell is None for cell in columns[name]):
             del columns[name]
     score = next((line.score for line in lines if line.latents is not None), "R²")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from identikit.core.estimate import Spread, fixed, with_ends
+from identikit.core.estimate import Estimate, Spread, fixed, with_ends
 from identikit.core.finding import Control, Finding, Verdict, judge_prediction
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.sweeps.records import RowRecord, RunRecord
@@ -37,6 +37,15 @@ class RowSummary:
     """Labelled ones that a run drew, those to find labels that look alike among them."""
     seconds: Spread | None = None
     """Of one core for a whole run: prediction, training, scores."""
+
+    @property
+    def over_seeds(self) -> Estimate | None:
+        """The mean recovered with its 95 % interval over seeds; None for a single one.
+
+        Student's t; `latents` has the spread of single seeds.
+        """
+        recovered = [run.recovered for run in self.row.done]
+        return mean_interval(recovered, largest=1.0) if len(recovered) > 1 else None
 
     @property
     def gap(self) -> float | None:

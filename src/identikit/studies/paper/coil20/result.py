@@ -33,7 +33,8 @@ from identikit.core.finding import (
 from identikit.core.randomness import stream
 from identikit.probing.default_measures import MEASURES
 from identikit.report.shown import Said
-from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import ANY, SCORE, Ranges
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.linear_probes import ProbePredictions
 from identikit.training.fit import Record
@@ -119,7 +120,7 @@ class Coil20Measured:
     def leads(self, name: str, control: str) -> Leads:
         """Scores of one set of features less those of another, paired by object."""
         ours, theirs = (self._by_object(self.predictions[each]) for each in (name, control))
-        azimuth, pooled, accuracy = self._over_objects(ours - theirs)
+        azimuth, pooled, accuracy = self._over_objects(ours - theirs, ANY)
         return Leads(azimuth=azimuth, pooled=pooled, object=accuracy)
 
     def symmetry_correlation(self, name: str) -> float:
@@ -129,7 +130,7 @@ class Coil20Measured:
 
     def _score(self, predictions: ProbePredictions) -> Scores:
         errors = self._squared(predictions.azimuth)
-        azimuth, all_at_once, accuracy = self._over_objects(self._by_object(predictions))
+        azimuth, all_at_once, accuracy = self._over_objects(self._by_object(predictions), SCORE)
         return Scores(
             azimuth=azimuth,
             azimuth_by_object=self._over_arcs(1 - errors.mean(0).T),
@@ -177,20 +178,23 @@ class Coil20Measured:
         split = prediction.double().view(-1, OBJECTS, AZIMUTHS, 2)
         return (split - circle).square().sum(3)
 
-    def _over_objects(self, values: Float[Tensor, "20 k"]) -> list[Estimate]:
-        return self._means(values, torch.arange(OBJECTS))
+    def _over_objects(self, values: Float[Tensor, "20 k"], within: Ranges) -> list[Estimate]:
+        return self._means(values, torch.arange(OBJECTS), within)
 
     def _over_arcs(self, values: Float[Tensor, "72 k"]) -> tuple[Estimate, ...]:
         block = max(self.config.arc_degrees, BLOCK_DEG) // STEP_DEG
-        return tuple(self._means(values, torch.arange(AZIMUTHS) // block))
+        return tuple(self._means(values, torch.arange(AZIMUTHS) // block, SCORE))
 
-    def _means(self, values: Float[Tensor, "n k"], groups: Tensor) -> list[Estimate]:
+    def _means(
+        self, values: Float[Tensor, "n k"], groups: Tensor, within: Ranges
+    ) -> list[Estimate]:
         bootstrap = Bootstrap(
             groups,
             resamples=self.config.resamples,
             generator=stream(self.config.seed, "coil20/bootstrap"),
         )
-        return bootstrap.estimates(lambda w: (w @ values) / w.sum(1, keepdim=True))
+        mean = Statistic(lambda w: (w @ values) / w.sum(1, keepdim=True), within)
+        return bootstrap.estimates(mean)
 
     def arrays(self) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         """Predictions and pictures, from which every score follows."""

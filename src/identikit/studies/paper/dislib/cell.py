@@ -108,7 +108,7 @@ class Cell:
             seconds=fitted.seconds,
             test_accuracy=self._accuracy(head, self.test),
         )
-        readings = self._readings(found.above(untrained, UNTRAINED, self.bootstrap))
+        readings = self._readings(found.above(untrained, UNTRAINED))
         return replace(
             readings,
             recovery=replace(readings.recovery, controls={UNTRAINED: untrained.scores}),

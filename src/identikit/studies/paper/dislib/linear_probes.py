@@ -27,7 +27,7 @@ from identikit.probing.linear_probes import targets as targets_of
 from identikit.probing.moments import FoldMoments, PartMoments
 from identikit.probing.regression import fit_each
 from identikit.probing.result import FactorScore
-from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
 from identikit.studies.paper.dislib.pictures import Seen
 from identikit.studies.paper.dislib.published import published_map, published_scores
 from identikit.theory.coverage import Coverage
@@ -146,29 +146,24 @@ class FactorProbes:
     """Every factor from one encoder."""
 
     scores: tuple[FactorScore, ...]
-    statistics: tuple[Statistic, ...]
+    resampled: tuple[Resampled, ...]
     """Behind each score, for differences over the same test images."""
     rank: int
     """Directions of the training features above the cut-off."""
 
-    def above(self, control: "FactorProbes", name: str, bootstrap: Bootstrap) -> "FactorProbes":
+    def above(self, control: "FactorProbes", name: str) -> "FactorProbes":
         """The same with each score less that of a control, paired by test image.
 
         Args:
-            control: Read out of the same images.
+            control: Read out of the same images, over the same resamples.
             name: What the control is called.
-            bootstrap: The one that the scores' intervals come from.
         """
-        pairs = zip(self.scores, self.statistics, control.statistics, strict=True)
+        pairs = zip(self.scores, self.resampled, control.resampled, strict=True)
         scores = tuple(
-            replace(score, above={name: bootstrap.estimates(_difference(own, other))[0]})
+            replace(score, above={name: (own - other).estimates()[0]})
             for score, own, other in pairs
         )
         return replace(self, scores=scores)
-
-
-def _difference(one: Statistic, other: Statistic) -> Statistic:
-    return lambda weights: one(weights) - other(weights)
 
 
 def probe_factors(
@@ -183,27 +178,28 @@ def probe_factors(
     r = published_scores(
         predictions.pop(PAPER), target, columns=targets.columns, bootstrap=bootstrap
     )
-    scores, statistics = [], []
+    scores, resampled = [], []
     for j, (factor, own) in enumerate(zip(targets.axes, targets.columns, strict=True)):
         asked = {
             name: _statistic(factor, p[:, own], target[:, own], maps.discriminants.get((name, j)))
             for name, p in predictions.items()
         }
-        found = {name: bootstrap.estimates(statistic)[0] for name, statistic in asked.items()}
-        statistics.append(asked[OURS])
+        found = {name: bootstrap.resampled(statistic) for name, statistic in asked.items()}
+        resampled.append(found[OURS])
+        parts = {name: one.estimates()[0] for name, one in found.items()}
         scores.append(
             FactorScore(
                 name=factor.name,
                 kind=factor.kind,
                 measure=MEASURES[factor.kind].name,
-                estimate=found[OURS],
+                estimate=parts[OURS],
                 chance=MEASURES[factor.kind].chance(factor.size),
-                row_space=found.get("head row space"),
-                complement=found.get("complement"),
+                row_space=parts.get("head row space"),
+                complement=parts.get("complement"),
                 extras={"r": r[j]},
             )
         )
-    return FactorProbes(tuple(scores), tuple(statistics), maps.rank)
+    return FactorProbes(tuple(scores), tuple(resampled), maps.rank)
 
 
 def _statistic(

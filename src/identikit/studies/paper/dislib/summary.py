@@ -15,7 +15,6 @@ from identikit.core.randomness import stream
 from identikit.probing.result import FactorScore
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, crossed
-from identikit.statistics.intervals import CORRELATION
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 
@@ -167,7 +166,7 @@ def over_repetitions(estimates: Sequence[Estimate]) -> Estimate:
     """The mean with its 95 % interval over repetitions, or the only one as it is."""
     if len(estimates) == 1:
         return estimates[0]
-    return mean_interval([estimate.value for estimate in estimates])
+    return mean_interval([estimate.value for estimate in estimates], largest=1.0)
 
 
 def above_chance(value: float, chance: float) -> float:
@@ -190,7 +189,7 @@ def transfer(lines: Sequence[Line]) -> Estimate | None:
     one, other = (
         Bootstrap(own, resamples=RESAMPLES, generator=generator) for own in (encoders, factors)
     )
-    return crossed(one, other, measures.spearman(x, y), within=CORRELATION).estimates()[0]
+    return crossed(one, other, measures.spearman(x, y)).estimates()[0]
 
 
 def _numbered(keys: Sequence[tuple[str, ...]]) -> torch.Tensor:

@@ -27,6 +27,7 @@ from identikit.probing import logistic
 from identikit.probing.logistic import Correlations, LogisticFits, Start, Tasks
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import CORRELATION, SHARE
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
 from identikit.studies.paper.imagenet_x.splits import (
     BalancedSplit,
@@ -42,6 +43,7 @@ ENOUGH = 100
 """Test images from which a target is not flagged."""
 ROWS = 256
 """That are squared at a time."""
+TINY = torch.finfo(torch.float64).tiny
 _DEAD = 1e6
 """Penalty on a feature that does not vary in the training part."""
 
@@ -305,7 +307,7 @@ def scored(
 
     everyone = torch.ones(1, len(rows), dtype=torch.float64)
     each = torch.cat([s(everyone[:, own]) for s, own in zip(statistics, places, strict=True)])
-    return each, tuple(bootstrap.estimates(mean))
+    return each, tuple(bootstrap.estimates(Statistic(mean, statistics[0].within)))
 
 
 def seven_scores(logit: Float[Tensor, " n"], label: Bool[Tensor, " n"]) -> Statistic:
@@ -324,14 +326,17 @@ def seven_scores(logit: Float[Tensor, " n"], label: Bool[Tensor, " n"]) -> Stati
         margins = (hit + false) * (hit + missed) * (rest + false) * (rest + missed)
         columns = [
             (hit + rest) / (hit + false + missed + rest),
-            _ratio(hit * rest - false * missed, margins.sqrt()),
+            _ratio(hit * rest - false * missed, margins.clamp(min=TINY).sqrt()),
             _ratio(hit, hit + false),
             _ratio(hit, hit + missed),
             _ratio(2 * hit, 2 * hit + false + missed),
         ]
         return torch.cat([torch.stack(columns, 1), auc(weights), precise(weights)], 1)
 
-    return statistic
+    within = tuple(
+        range_ for name in SCORES for range_ in (CORRELATION if name == "correlation" else SHARE)
+    )
+    return Statistic(statistic, within)
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
