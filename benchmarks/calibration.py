@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -22,8 +23,8 @@ from torch import Tensor
 from identikit import score
 from identikit.core.estimate import Estimate
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap, Statistic
-from identikit.statistics.intervals import CORRELATION, SCORE, of_auc, of_balanced_accuracy
+from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
+from identikit.statistics.intervals import SCORE, caveat, of_auc, of_balanced_accuracy
 
 POPULATION = 1_000_000
 RESULTS = Path(__file__).parent / "results" / "calibration.json"
@@ -34,14 +35,21 @@ class Drawn:
     """A score of some points, and its interval."""
 
     statistic: Statistic
-    interval: Callable[[Bootstrap], Estimate]
+    interval: Callable[[Bootstrap], tuple[Estimate, int]]
+    """With the effective number of samples."""
+    truth: float | None = None
+    """Of the population, where it need not be drawn."""
 
 
 Draw = Callable[[int, torch.Generator], Drawn]
 
 
-def plain(statistic: Statistic, *, within: tuple[float, float] = SCORE) -> Drawn:
-    return Drawn(statistic, lambda bootstrap: bootstrap.estimates(statistic, within=within)[0])
+def plain(statistic: Statistic) -> Drawn:
+    return Drawn(statistic, lambda bootstrap: told(bootstrap.resampled(statistic)))
+
+
+def told(resampled: Resampled) -> tuple[Estimate, int]:
+    return resampled.estimates()[0], int(resampled.samples)
 
 
 def normal(n: int, k: int, generator: torch.Generator) -> Tensor:
@@ -61,6 +69,19 @@ def nothing(n: int, generator: torch.Generator) -> Drawn:
     return plain(measures.r2(normal(n, 1, generator) * 0.2, normal(n, 1, generator)))
 
 
+def zeros(n: int, generator: torch.Generator) -> Drawn:
+    """A factor that is 0 in 95 % of the samples, and never in the first, or it has no R²."""
+    z = normal(n, 1, generator) * (torch.rand(n, 1, generator=generator) < 0.05)
+    z[0] = normal(1, 1, generator)
+    noise = 0.1 * normal(n, 1, generator) * (z != 0)
+    return plain(measures.r2(0.6 * z + noise, z))
+
+
+def heavy_factor(n: int, generator: torch.Generator) -> Drawn:
+    z = normal(n, 1, generator)
+    return plain(measures.r2(3 * z, z**3))
+
+
 def nonlinear_r2(n: int, generator: torch.Generator) -> Drawn:
     z = normal(n, 1, generator)
     return plain(measures.r2(0.2 * z**3, z))
@@ -70,7 +91,7 @@ def mean_r2(factors: int) -> Draw:
     def draw(n: int, generator: torch.Generator) -> Drawn:
         z = normal(n, factors, generator)
         each = measures.r2(0.5 * z + 0.5 * normal(n, factors, generator), z)
-        return plain(lambda weights: each(weights).mean(dim=1, keepdim=True))
+        return plain(Statistic(lambda weights: each(weights).mean(dim=1, keepdim=True), SCORE))
 
     return draw
 
@@ -78,7 +99,7 @@ def mean_r2(factors: int) -> Draw:
 def correlation(n: int, generator: torch.Generator) -> Drawn:
     z = normal(n, 1, generator)
     statistic = measures.correlation(0.9 * z + 0.3 * normal(n, 1, generator), z)
-    return plain(statistic, within=CORRELATION)
+    return plain(statistic)
 
 
 def circular(n: int, generator: torch.Generator) -> Drawn:
@@ -90,7 +111,7 @@ def circular(n: int, generator: torch.Generator) -> Drawn:
 def spearman(n: int, generator: torch.Generator) -> Drawn:
     rank = torch.randint(8, (n,), generator=generator).double()
     statistic = measures.spearman(rank + 3 * normal(n, 1, generator)[:, 0], rank)
-    return plain(statistic, within=CORRELATION)
+    return plain(statistic)
 
 
 def auc(share: float, shift: float) -> Draw:
@@ -98,11 +119,11 @@ def auc(share: float, shift: float) -> Draw:
         positive = (torch.rand(n, generator=generator) < share).long()
         positive[:2] = torch.tensor([0, 1])
         statistic = measures.auc(shift * positive + normal(n, 1, generator)[:, 0], positive)
-        rarer = float(min(positive.sum(), n - positive.sum()))
+        rarer = int(min(positive.sum(), n - positive.sum()))
 
-        def interval(bootstrap: Bootstrap) -> Estimate:
+        def interval(bootstrap: Bootstrap) -> tuple[Estimate, int]:
             found = bootstrap.resampled(statistic)
-            return of_auc(found.value.item(), found.draws[:, 0], effective=rarer)
+            return of_auc(found.value.item(), found.draws[:, 0], rarer=float(rarer)), rarer
 
         return Drawn(statistic, interval)
 
@@ -120,7 +141,29 @@ def balanced_accuracy(*shares: float) -> Draw:
         recall = torch.bincount(target, weights=hit.double()) / count
         return Drawn(
             measures.balanced_accuracy(named, target),
-            lambda bootstrap: of_balanced_accuracy(recall, count),
+            lambda bootstrap: (of_balanced_accuracy(recall, count), int(count.min())),
+        )
+
+    return draw
+
+
+def above(*shares: float) -> Draw:
+    """Balanced accuracies of two probes that both guess: their difference is 0."""
+
+    def draw(n: int, generator: torch.Generator) -> Drawn:
+        target = torch.multinomial(torch.tensor(shares), n, replacement=True, generator=generator)
+        target[: len(shares)] = torch.arange(len(shares))
+        one, other = (
+            measures.balanced_accuracy(
+                torch.randint(len(shares), (n,), generator=generator), target
+            )
+            for _ in range(2)
+        )
+        difference = Statistic(lambda weights: one(weights) - other(weights), one.within)
+        return Drawn(
+            difference,
+            lambda bootstrap: told(bootstrap.resampled(one) - bootstrap.resampled(other)),
+            truth=0.0,
         )
 
     return draw
@@ -131,6 +174,8 @@ CASES: dict[str, Draw] = {
     "R² 0.5": r2(0.5),
     "R² 0.99": r2(0.99),
     "R² of a cubic": nonlinear_r2,
+    "R² of a cubed factor": heavy_factor,
+    "R² of a factor, 95 % zeros": zeros,
     "mean R² of 5 factors": mean_r2(5),
     "mean R² of 37 factors": mean_r2(37),
     "Pearson's r (MCC)": correlation,
@@ -141,22 +186,36 @@ CASES: dict[str, Draw] = {
     "AUC 0.76, 1 % positives": auc(0.01, 1.0),
     "balanced accuracy, 4 levels": balanced_accuracy(0.4, 0.3, 0.2, 0.1),
     "balanced accuracy, a level of 2 %": balanced_accuracy(0.5, 0.48, 0.02),
+    "the same, less a control's": above(0.5, 0.48, 0.02),
 }
 
 
 def coverage(draw: Draw, n: int, *, cases: int, resamples: int) -> dict[str, float]:
-    """Share of intervals that hold the population's score, and their mean width."""
+    """Share of intervals that hold the population's score, and their median width.
+
+    Beside these the median effective number of samples, and the share of which it is said that
+    few decide.
+    """
     everyone = draw(POPULATION, torch.Generator().manual_seed(10**6))
-    truth = everyone.statistic(torch.ones(1, POPULATION, dtype=torch.float64)).item()
-    held, width = 0, 0.0
+    truth = everyone.truth
+    if truth is None:
+        truth = everyone.statistic(torch.ones(1, POPULATION, dtype=torch.float64)).item()
+    held, widths, samples = 0, [], []
     for seed in range(cases):
         generator = torch.Generator().manual_seed(seed)
         drawn = draw(n, generator)
         bootstrap = Bootstrap(torch.arange(n), resamples=resamples, generator=generator)
-        estimate = drawn.interval(bootstrap)
+        estimate, effective = drawn.interval(bootstrap)
         held += estimate.low <= truth <= estimate.high
-        width += estimate.high - estimate.low
-    return {"truth": truth, "coverage": held / cases, "mean_width": width / cases}
+        widths.append(estimate.high - estimate.low)
+        samples.append(effective)
+    return {
+        "truth": truth,
+        "coverage": held / cases,
+        "median_width": median(widths),
+        "effective": median(samples),
+        "said": sum(bool(caveat(each, of=n)) for each in samples) / cases,
+    }
 
 
 def fitted_coverage(n: int, *, cases: int) -> dict[str, float]:
@@ -208,7 +267,8 @@ def main() -> None:
                 draw, n, cases=options.cases, resamples=options.resamples
             )
             rows.append(row)
-            print(f"{name:34s} n = {n:5d}  {row['coverage']:.3f}  width {row['mean_width']:.4f}")
+            told_by = (f"{key} {row[key]:.3f}" for key in ("median_width", "effective", "said"))
+            print(f"{name:34s} n = {n:5d}  {row['coverage']:.3f} ", *told_by, flush=True)
     fitted = []
     for n in options.fitted:
         shares = fitted_coverage(n, cases=options.cases // 2)

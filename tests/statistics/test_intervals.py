@@ -14,6 +14,8 @@ from identikit.statistics.intervals import (
     ANY,
     CORRELATION,
     SCORE,
+    caveat,
+    effective,
     of_auc,
     of_balanced_accuracy,
     shifted,
@@ -117,3 +119,63 @@ def test_crossed_points_vary_with_both_groupings() -> None:
     assert found.draws.std().item() == pytest.approx(wanted, rel=0.15)
     assert one.draws(Statistic(mean, ANY)).std().item() < 1e-9
     assert found.samples <= 10
+
+
+def test_effective_samples_are_those_that_decide_a_score() -> None:
+    """2 n / (kurtosis - 1), known for each column; all are from 1,000 samples."""
+    share = torch.full((1000,), -0.1).double()
+    share[:100] = 0.9  # a tenth: kurtosis - 1 is .64 / .09
+    one = torch.zeros(1000).double()
+    one[0] = 1.0  # nothing but one sample counts
+    even = torch.ones(1000).double() - 2 * (torch.arange(1000) % 2)
+    nothing = torch.zeros(1000).double()
+    found = effective(torch.stack([share, 1e-9 * share, one, even, nothing], dim=1))
+    assert found.tolist() == pytest.approx([281.25, 281.25, 2 * 1000 / 999, 1000, 1000])
+    normals = stats.norm.ppf((np.arange(1000) + 0.5) / 1000)
+    assert effective(torch.tensor(normals)[:, None]).item() == pytest.approx(1000, rel=0.03)
+
+
+@pytest.mark.parametrize("groups", [60, 15])
+def test_influences_are_derivatives_by_the_weights_of_groups(groups: int) -> None:
+    z, noise = normal(60, 2, seed=0), normal(60, 2, seed=1)
+    label, named = (z[:, 0] > 0.8).long(), (z[:, 0] + noise[:, 0] > 0.8).long()
+    group = torch.arange(60) % groups
+    resamples = Bootstrap(group, resamples=100, generator=torch.Generator())
+    for statistic in (
+        measures.r2(z + noise, z),
+        measures.r2(z + noise, z, pooled=True),
+        measures.correlation(z + noise, z),
+        measures.spearman((z + noise)[:, 0], z[:, 0].round()),
+        measures.auc(noise[:, 0], label),
+        measures.balanced_accuracy(named, label),
+        measures.average_precision(noise[:, 0], label),
+        measures.macro_f1(named, label),
+        measures.class_correlation(named, label),
+    ):
+        step = 1e-5 * torch.nn.functional.one_hot(group).T.double()
+        wanted = (statistic(1 + step) - statistic(1 - step)) / 2e-5
+        torch.testing.assert_close(resamples.influence(statistic), wanted, rtol=1e-5, atol=1e-8)
+
+
+def test_a_difference_of_scores_is_as_unsure_as_its_rare_level() -> None:
+    """Six of 300 samples in a level: drawn out for these, and never beyond the range."""
+    target = torch.cat([torch.arange(294) % 2, torch.full((6,), 2)])
+    one, other = (
+        torch.randint(3, (300,), generator=torch.Generator().manual_seed(k)) for k in (0, 1)
+    )
+    resamples = bootstrap(300, seed=0)
+    own, beside = (
+        resamples.resampled(measures.balanced_accuracy(named, target)) for named in (one, other)
+    )
+    difference = own - beside
+    assert difference.within == ((-1.0, 1.0),)
+    assert 2 <= difference.samples.item() <= 20
+    (estimate,) = difference.estimates()
+    low, high = difference.draws[:, 0].quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    assert estimate.high - estimate.low > 1.1 * (high - low)
+
+
+def test_few_effective_samples_are_said() -> None:
+    assert caveat(9, of=40).startswith("9 effective samples of 40")
+    assert caveat(99, of=5000)
+    assert not any((caveat(10, of=40), caveat(30, of=300), caveat(100, of=5000)))

@@ -63,7 +63,7 @@ ENTRIES = (
     ),
     Entry(
         name="compare",
-        version=4,
+        version=5,
         study="studies.compare.study:COMPARE",
         config="studies.compare.config:CompareConfig",
         help="Ask how alike two models are on the same samples, and on which part they must be.",
@@ -93,7 +93,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce imagenet-x",
-        version=4,
+        version=5,
         study="studies.paper.imagenet_x.study:IMAGENET_X",
         config="studies.paper.imagenet_x.config:ImageNetXConfig",
         help="Taught ImageNet's classes, what do networks know of how its images vary? (Figure 3)",
