@@ -1,16 +1,19 @@
 """`identikit simulate`, `demo` and `theory`: simulated worlds."""
 
+import contextlib
+import io
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from identikit.cli.options import Output, run_and_show
-from identikit.cli.terminal import OUT
+from identikit.cli.terminal import ERR, OUT, say
 from identikit.core.choice import described
+from identikit.core.errors import InputError
 from identikit.core.estimate import format_cell
 from identikit.core.serialization import plain_table
 from identikit.runs.registry import entry_of
@@ -21,7 +24,9 @@ from identikit.studies.simulation.config import (
     SimulationConfig,
     from_recipe,
 )
+from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.training.recipes import RECIPES, RecipeName
+from identikit.worlds.config import WorldConfig
 
 if TYPE_CHECKING:
     from identikit.studies.simulation.result import Prediction
@@ -39,11 +44,13 @@ class Simulate:
     """
 
     recipe: Annotated[
-        RecipeName,
+        RecipeName | Literal["auto"],
         described(
-            "Named settings of encoder, head and training, which others then change", RECIPES
+            "Named settings of encoder, head and training, which others then change; auto: the one "
+            "that the world calls for",
+            RECIPES,
         ),
-    ] = "fast"
+    ] = "auto"
     config: Annotated[SimulationConfig, tyro.conf.arg(name="")] = field(
         default_factory=SimulationConfig
     )
@@ -57,17 +64,35 @@ class Simulate:
 
     @classmethod
     def given(cls, words: Sequence[str]) -> "Simulate":
-        """The defaults: a recipe among the words sets them."""
+        """The defaults: the recipe among the words sets them, or the world that they describe."""
         named = re.search(r"--recipe[= ](\S+)", " ".join(words))
-        return cls(config=from_recipe(named[1] if named else "fast"))
+        if named is None or named[1] == "auto":
+            return cls(config=from_recipe(choose_recipe(_world_of(words))[0]))
+        return cls(config=from_recipe(named[1]))
 
     def run(self) -> None:
         """Train, save, print."""
+        if self.recipe == "auto":
+            name, reason = choose_recipe(self.config.world)
+            say(ERR, f"Recipe {name}: {reason}.")
         if self.diagnose:
             config = DiagnosisConfig(simulation=self.config, budget=self.budget)
             run_and_show(entry_of("simulate --diagnose"), config, self.output)
         else:
             run_and_show(entry_of("simulate"), self.config, self.output)
+
+
+def _world_of(words: Sequence[str]) -> WorldConfig:
+    """The world that the options describe; the base row's where they are not understood."""
+    nowhere = io.StringIO()
+    if {"-h", "--help"} & set(words):
+        return WorldConfig()
+    try:
+        with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+            config = (tyro.conf.OmitArgPrefixes,)
+            return tyro.cli(WorldConfig, args=words, config=config, return_unknown_args=True)[0]
+    except (SystemExit, InputError):
+        return WorldConfig()
 
 
 @dataclass(frozen=True, kw_only=True)

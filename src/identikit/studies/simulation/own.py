@@ -15,6 +15,7 @@ from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import Head
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.studies.simulation.result import Evaluation
 from identikit.studies.simulation.run import LIVE_SAMPLES, evaluate, predict, train
 from identikit.theory.bayes import excess_loss
@@ -65,8 +66,8 @@ def fit(
 
     Args:
         world: What to learn from; trained on where it is (`world.to("cuda")`).
-        recipe: Encoder, head and training by name or as a `Recipe`; by default "fast", or "pixels"
-            where observations are images.
+        recipe: Encoder, head and training by name or as a `Recipe`; by default the one that the
+            world calls for (`choose_recipe`).
         dim: Dimensions of h; by default as many as the world has latents.
         steps: Steps at most, in place of the recipe's.
         seed: Of initial weights and batches.
@@ -79,7 +80,7 @@ def fit(
         TrainingError: the loss is not finite.
     """
     if recipe is None:
-        recipe = "pixels" if world.config.images else "fast"
+        recipe, _ = choose_recipe(world.config)
     chosen = recipe_named(recipe) if isinstance(recipe, str) else recipe
     training = chosen.training if steps is None else replace(chosen.training, steps=steps)
     config = replace(
