@@ -132,7 +132,7 @@ def test_the_ceiling_of_a_world_is_that_of_its_study() -> None:
         == "cross-entropy over 16 instances, free features and rows of 2 dimensions"
     )
     normed = ik.theory.ceiling(ik.worlds.VonMises(dim=2, classes=8), unit_rows=True, samples=512)
-    assert "8 classes, unit-norm rows, free features of 2 dimensions" in normed.objective
+    assert "8 classes, unit-norm rows and free features of 2 dimensions" in normed.objective
 
 
 def test_the_study_of_a_config_is_found_by_its_type() -> None:

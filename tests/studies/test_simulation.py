@@ -21,7 +21,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
 from identikit.studies.simulation.run import predict, simulate
 from identikit.studies.simulation.study import SIMULATE
-from identikit.theory.cases import Case
+from identikit.theory.cases import Case, Promise
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
 from identikit.worlds.config import WorldConfig
@@ -61,6 +61,48 @@ def test_the_same_config_gives_the_same_bits_and_learns_something() -> None:
     assert result.excess_loss > 0
 
 
+UNIT = (Case.C1, Case.C2, Case.C3)
+PROMISED = {
+    "Latents from h by a scaled rotation": UNIT,
+    "Latents from h by a linear map": (Case.C3, Case.C4),
+    "Temperature over concentration": (Case.C1,),
+    "Length of h": (Case.C3,),
+    "Length of the rows": (Case.C2,),
+    "Singular values of the map to h": UNIT,
+    "Singular values of the map to the rows": UNIT,
+    "One rotation for h and rows": UNIT,
+}
+"""What is said of some cases only."""
+
+
+def test_nothing_is_promised_where_an_assumption_fails() -> None:
+    """Six classes in three dimensions: twice as many, but not diverse in every basis."""
+    config = replace(
+        SMALL,
+        objective="supervised",
+        world=WorldConfig(dim=3, classes=6),
+        head=HeadConfig(unit_rows=True),
+        training=TrainingConfig(steps=20),
+    )
+    result = simulate(config).result
+    assert not result.rotates
+    assert result.promise == Promise()
+    findings = {finding.quantity: finding for finding in result.findings}
+    for name in ("Latents from h by a scaled rotation", "One rotation for h and rows"):
+        assert findings[name].predicted is None
+        assert findings[name].verdict is Verdict.MEASURED
+    assert "Length of h" not in findings
+    assert findings["Latents from h by a linear map"].predicted == pytest.approx(1)
+
+
+def test_rows_of_a_class_are_compared_where_there_are_several() -> None:
+    findings = {f.quantity: f for f in simulate(SMALL).result.findings}
+    rows = findings["Rows of one class"]
+    assert rows.predicted == 0
+    assert getattr(rows.recovered, "low", 0) > 0.2  # noise, after 200 steps
+    assert rows.verdict is Verdict.MORE
+
+
 @pytest.mark.parametrize("case", Case)
 def test_supervised_runs_of_every_case_work_too(case: Case) -> None:
     norms = {"unit_features": case.unit_features, "unit_rows": case.unit_rows}
@@ -70,6 +112,10 @@ def test_supervised_runs_of_every_case_work_too(case: Case) -> None:
     latents = done.result.recovery.latents
     assert latents is not None
     assert latents.procrustes.mean.value > 0.6
+    said = {finding.quantity for finding in done.result.findings}
+    assert said & set(PROMISED) == {name for name in PROMISED if case in PROMISED[name]}
+    assert "Constant of the rows" in said
+    assert "Rows of one class" not in said  # each class has one
 
 
 @pytest.mark.parametrize("objective", ["supervised", "oracle"])

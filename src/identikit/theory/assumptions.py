@@ -13,12 +13,14 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.linalg import principal_axes
+from identikit.theory.cases import Case, diversity
 from identikit.worlds.conditionals import Gaussian
 from identikit.worlds.generators import Generator, InvertibleGenerator, InvertibleMLP
 from identikit.worlds.von_mises_fisher import VonMisesFisher
 from identikit.worlds.world import ClusterWorld
 
 SPAN = "cluster vectors affinely span the latent space"
+DIVERSE = "the data are diverse: unit rows fix a rotation"
 ROUND_TRIP = 1e-3
 """Relative error of the latents after generator and inverse in float32, at most."""
 NO_CHANGE = 1e-3
@@ -41,13 +43,18 @@ class AssumptionCheck:
 
 
 def check_assumptions(
-    world: ClusterWorld, *, dim: int | None = None, generator: torch.Generator
+    world: ClusterWorld,
+    *,
+    dim: int | None = None,
+    case: Case = Case.C4,
+    generator: torch.Generator,
 ) -> tuple[AssumptionCheck, ...]:
     """Hold a world and an encoder width against each assumption.
 
     Args:
         world: The world.
         dim: Width of the representation; by default the number of latents.
+        case: Of the theorem: C3 assumes diverse data as well.
         generator: On the world's device; draws the latents for the generator's round trip.
 
     Raises:
@@ -63,6 +70,7 @@ def check_assumptions(
         _pure_classes(world),
         _injective_generator(world, generator),
         _width(world, width),
+        *((_diverse(world),) if case is Case.C3 else ()),
     )
 
 
@@ -78,6 +86,22 @@ def _affine_span(world: ClusterWorld) -> AssumptionCheck:
         if rank == d
         else f"{d - rank} of {d} latent directions change no difference of logits, so nothing "
         f"forces an encoder to keep them; at least {d + 1} classes in general position would",
+    )
+
+
+def _diverse(world: ClusterWorld) -> AssumptionCheck:
+    found = diversity(world.class_vectors)
+    return AssumptionCheck(
+        name=DIVERSE,
+        holds=found.holds,
+        detail=f"rows (v * v, v) have rank {found.rank} of {found.needed}, smallest singular value "
+        f"{found.smallest:.3g}; with all products v_a v_b, rank {found.rank_of_products} of "
+        f"{found.needed_of_products}, smallest {found.smallest_of_products:.3g}",
+        consequence="rows of unit norm leave h a scaled rotation"
+        if found.holds
+        else "in some axes the squares are not enough: maps that are no rotation give unit rows "
+        "and the same loss, so h is identified up to a linear map only; at least "
+        f"{found.needed_of_products} classes would do",
     )
 
 

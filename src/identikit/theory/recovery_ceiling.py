@@ -55,12 +55,17 @@ class Ceiling:
     """Largest R² among them."""
     procrustes_r2: float
     """As `r2_latents` by a scaled rotation without shift; what cases C1 to C3 promise, so there 1
-    for von Mises-Fisher, but not for every world."""
+    for von Mises-Fisher, but not for every world, nor in C3 without diverse data (`theory.cases`),
+    where it is that of one of many optima."""
+    linear_r2: float
+    """As `r2_latents` by a linear map without a constant."""
     r2_head: float | None
     """Affine R² from the head's rows to the cluster vectors, mean over dimensions, rows
     held out by class; None where the classes are too few to hold any out."""
     procrustes_r2_head: float | None
     """As `r2_head` by a scaled rotation without shift."""
+    linear_r2_head: float | None
+    """As `r2_head` by a linear map without a constant."""
     r2_wide: float
     """As `r2_latents` for a representation wide enough to hold every log-posterior
     difference (at least labels - 1 dimensions)."""
@@ -145,8 +150,10 @@ def recovery_ceiling(
         r2_lowest=min(as_good),
         r2_highest=max(as_good),
         procrustes_r2=held_out_r2(features, z, fit=procrustes),
+        linear_r2=held_out_r2(features, z, fit=without_constant),
         r2_head=head_r2(optimum, world.class_vectors),
         procrustes_r2_head=head_r2(optimum, world.class_vectors, fit=procrustes),
+        linear_r2_head=head_r2(optimum, world.class_vectors, fit=without_constant),
         r2_wide=r2 if columns is None else held_out_r2(columns, z),
         excess=excess,
         gradient_norm=optimum.gradient_norm,
@@ -206,6 +213,11 @@ class _End:
         excess = divergence(log_p, optimum.log_model(features)).mean().item()
         r2 = held_out_r2(features, z)
         return cls(optimum=optimum, features=features, excess=excess, r2=r2)
+
+
+def without_constant(a: Float[Tensor, "n d"], b: Float[Tensor, "n k"]) -> LeastSquares:
+    """Least squares of a linear map."""
+    return least_squares(a, b, intercept=False)
 
 
 def held_out_r2(

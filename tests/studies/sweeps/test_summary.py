@@ -20,15 +20,20 @@ def record(seed: int, r2: float, **changes: Any) -> RunRecord:
         core_seconds=5.0 + seed,
         case=Case.C4,
         r2_latents=r2,
+        linear_r2_latents=r2 - 0.05,
         procrustes_r2_latents=r2 - 0.1,
         r2_head=r2,
+        linear_r2_head=r2 - 0.05,
         procrustes_r2_head=r2 - 0.1,
         ceiling_r2=1.0,
+        ceiling_linear_r2=0.95,
         ceiling_procrustes_r2=0.9,
         ceiling_r2_head=1.0,
+        ceiling_linear_r2_head=0.97,
         ceiling_procrustes_r2_head=0.95,
         identity_r2=0.3,
-        isometry_error=0.05,
+        error_of_h=0.05,
+        error_of_rows=0.02,
         excess_loss=0.01,
         cause=Cause.OPTIMISER,
         possible_causes=(),
@@ -59,16 +64,29 @@ def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:
     assert word_for(line) == "at its ceiling"
 
 
-def test_unit_norm_rows_are_scored_by_procrustes() -> None:
-    line = summarise(row(record(0, 0.99, case=Case.C1)))
-    assert (line.score, line.ceiling, line.head_ceiling) == ("Procrustes R²", 0.9, 0.95)
+@pytest.mark.parametrize(
+    ("case", "score", "ceiling", "head_ceiling", "latents"),
+    [
+        (Case.C1, "Procrustes R²", 0.9, 0.95, 0.89),
+        (Case.C2, "Procrustes R²", 0.9, 0.95, 0.89),
+        (Case.C3, "linear R²", 0.95, 0.97, 0.94),
+        (Case.C4, "affine R²", 1.0, 1.0, 0.99),
+    ],
+)
+def test_each_case_has_its_own_score(
+    case: Case, score: str, ceiling: float, head_ceiling: float, latents: float
+) -> None:
+    line = summarise(row(record(0, 0.99, case=case)))
+    assert (line.score, line.ceiling, line.head_ceiling) == (score, ceiling, head_ceiling)
     assert line.latents is not None
-    assert line.latents.mean == pytest.approx(0.89)
+    assert line.latents.mean == pytest.approx(latents)
     assert line.latents.sd is None
     assert line.over_seeds is None
-    assert line.isometry_error is not None
-    assert line.isometry_error.mean == 0.05
     assert line.at_ceiling
+    assert (line.identity is None) == (case is not Case.C4)
+    errors = [None if e is None else e.mean for e in (line.error_of_h, line.error_of_rows)]
+    assert errors == ([None, None] if case is Case.C4 else [0.05, 0.02])
+    assert (line.rotation is None) == (case is not Case.C3)
 
 
 def test_one_bad_seed_speaks_for_its_row() -> None:

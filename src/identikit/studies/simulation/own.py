@@ -144,6 +144,9 @@ def explain(
         rows = as_features(head.weight if linear else head, name="head")
         bias, scale = head.bias if linear else None, 1.0
     rows = rows.detach().to(world.device)
+    if not isinstance(head, Head) and unit_features and unit_rows:  # then rows bring it
+        scale = float(rows.norm(dim=1).mean())
+        rows = rows / scale
     if rows.shape != (world.n_labels, h.shape[1]):
         raise InputError(
             f"the head must have a row for each label of the world ({world.n_labels:,}) and a "
@@ -167,6 +170,7 @@ def explain(
         h=h,
         rows=rows,
         excess=excess_loss(world, posterior, h=logit_h, head=logit_rows),
+        temperature=scale,
     )
 
 

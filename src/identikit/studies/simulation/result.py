@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Literal
 
 from identikit.core.estimate import Estimate, format_number
 from identikit.core.finding import Control, Finding, Headline, Tone, Verdict, judge_prediction
+from identikit.probing.cases import CaseScores
 from identikit.probing.recovery import Recovery
 from identikit.report.shown import Said, Shown
-from identikit.theory.assumptions import AssumptionCheck
+from identikit.studies.simulation.cases import case_findings
+from identikit.theory.assumptions import DIVERSE, AssumptionCheck
 from identikit.theory.bayes import BayesLoss
-from identikit.theory.cases import Case
+from identikit.theory.cases import Case, Promise
 from identikit.theory.explain import Cause, Variation
 from identikit.theory.recovery_ceiling import Ceiling
 from identikit.theory.sensitivity import Sensitivity
@@ -75,6 +77,10 @@ class Evaluation(Shown):
     classes: int
     case: Case
     """Of theorem 1: which of features and rows have unit norm."""
+    promise: Promise
+    """What that fixes of the maps; nothing, where an assumption does not hold."""
+    maps: CaseScores | None
+    """What was measured of them; None for an oracle, or where no map is fixed."""
     covered_rank: int | None
     """Dimensions of h inside the head's row space; an oracle has no head."""
     r2_latents: float
@@ -174,15 +180,27 @@ class Evaluation(Shown):
                 decide=self.next_command,
             )
         ]
+        ceiling = self.prediction.ceiling
         if self.case is not Case.C4:
             found.append(
                 self._beside(
                     "Latents from h by a scaled rotation",
                     "Procrustes R²",
-                    self.prediction.ceiling.procrustes_r2,
+                    ceiling.procrustes_r2 if self.rotates else None,
                     latents.procrustes.mean,
                     f"With {self.case.words} theory leaves only a scaled rotation, where its "
                     "assumptions hold.",
+                )
+            )
+        if head is not None and not self.case.unit_features:
+            found.append(
+                self._beside(
+                    "Latents from h by a linear map",
+                    "R² without a constant",
+                    ceiling.linear_r2,
+                    latents.linear.mean,
+                    "Free features are a linear image of the latents, and no constant is needed, "
+                    "where the assumptions hold.",
                 )
             )
         if head is not None and self.r2_head is not None:
@@ -201,11 +219,25 @@ class Evaluation(Shown):
                     decide=self.untied_command,
                 )
             )
+        if self.maps is not None:
+            found += case_findings(
+                self.case,
+                self.maps,
+                self.promise,
+                stopped=self.verdict is Verdict.UNDECIDED,
+                built_in=self._built_in,
+            )
         if self.excess_loss is not None:
             found.append(self._loss(self.excess_loss))
         if self.covered_rank is not None:
             found.append(self._dimensions(self.covered_rank))
         return tuple(found)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether unit norm leaves only a scaled rotation; in C3 of diverse data alone."""
+        diverse = all(check.holds for check in self.prediction.assumptions if check.name == DIVERSE)
+        return self.case is not Case.C4 and diverse
 
     @property
     def _built_in(self) -> str:

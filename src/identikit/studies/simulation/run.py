@@ -32,6 +32,7 @@ from identikit.objectives.label_clustering import (
     observations_needed,
 )
 from identikit.objectives.objective import Objective
+from identikit.probing.cases import case_scores
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
@@ -40,7 +41,7 @@ from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import Evaluation, Measured, Prediction, SimulationResult
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
-from identikit.theory.cases import Case
+from identikit.theory.cases import Case, Promise, promise
 from identikit.theory.coverage import class_rows, head_row_space
 from identikit.theory.explain import CEILING_MARGIN, Cause, Experiment, Explanation, explain_gap
 from identikit.theory.optimum import rank_optimum
@@ -112,7 +113,10 @@ def predict(config: SimulationConfig, world: ClusterWorld | None = None) -> Pred
                 generator=ceiling,
             ),
             assumptions=check_assumptions(
-                world, dim=config.dim, generator=generator("assumptions")
+                world,
+                dim=config.dim,
+                case=case_of(config),
+                generator=generator("assumptions"),
             ),
             sensitivity=loss_sensitivity(
                 world,
@@ -228,6 +232,7 @@ def _result(
         h=h,
         rows=rows,
         excess=excess,
+        temperature=1.0 if head is None else float(head.scale.detach()),
         seen=drawn / config.n_labels,
         interrupted=trained.fit.status == "interrupted",
         untied_command=_untied(config) if tied else None,
@@ -262,6 +267,7 @@ def evaluate(
     h: Float[Tensor, "n m"],
     rows: Float[Tensor, "labels m"] | None,
     excess: ExcessLoss | None,
+    temperature: float = 1.0,
     seen: float | None = None,
     interrupted: bool = False,
     untied_command: str | None = None,
@@ -276,6 +282,7 @@ def evaluate(
         h: Their representation.
         rows: Of the head; None for an oracle.
         excess: Of the loss; None for an oracle.
+        temperature: The inverse one that logits are multiplied by, beside h and rows.
         seen: How often training drew each label, if that is known.
         interrupted: Whether training stopped before its end.
         untied_command: Makes the run without tied rows, where rows were tied.
@@ -299,12 +306,28 @@ def evaluate(
     explanation = explain_run(config, prediction, measured)
     latents, rows_map = recovery.latents, recovery.head
     assert latents is not None
+    case, promised = case_of(config), Promise()
+    if rows is not None and all(check.holds for check in prediction.assumptions):
+        promised = promise(case, kappa=config.world.kappa, temperature=temperature)
     if rows_map is not None and rows_map.n_train <= recovery.dim:
         rows_map = None  # too few classes to fix a map
     return Evaluation(
         n_labels=world.n_labels,
         classes=world.n_classes,
-        case=case_of(config),
+        case=case,
+        promise=promised,
+        maps=None
+        if rows is None
+        else case_scores(
+            h=h.cpu(),
+            z=test.z.cpu(),
+            rows=rows.cpu(),
+            row_class=world.class_of_label.cpu(),
+            class_vectors=world.class_vectors.cpu(),
+            temperature=temperature,
+            promise=promised,
+            seed=config.seed,
+        ),
         covered_rank=rank,
         r2_latents=latents.affine.mean.value,
         procrustes_r2_latents=latents.procrustes.mean.value,

@@ -33,9 +33,10 @@ def sweep_page(run: Run, result: SweepResult) -> Page:
             Section(
                 heading="Every number",
                 lead=f"Theory predicts: {result.prediction} Mean and standard deviation over "
-                "seeds. The score is the one that fits the head: affine R² of free rows, "
-                "Procrustes R² of unit-norm ones. Excess is the loss above the Bayes loss, in "
-                "nats; seconds are those of one core for a whole run.",
+                "seeds. The score is the one that fits the head: affine R² of free features and "
+                "rows, linear R² (no constant) of unit-norm rows, Procrustes R² of unit-norm "
+                "features. Excess is the loss above the Bayes loss, in nats; seconds are those of "
+                "one core for a whole run.",
                 tables=tuple(_table(group, lines, run) for group, lines in groups.items()),
                 notes=(
                     "The ceiling is the mean over the seeds' worlds of what a perfect learner of "
@@ -88,13 +89,16 @@ def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
         "head, predicted": [line.head_ceiling for line in lines],
         "head, recovered": [line.head for line in lines],
         "head, untied": [_untied_head(line) for line in lines],
-        "isometry error": [line.isometry_error for line in lines],
+        "by a scaled rotation": [line.rotation for line in lines],
+        "singular values, error": [line.error_of_h for line in lines],
+        "of rows, error": [line.error_of_rows for line in lines],
         "excess (nats)": [line.excess for line in lines],
         "observations": [line.observations for line in lines],
         "seconds": [line.seconds for line in lines],
         "runs": [_links(line, run) for line in lines],
     }
-    for name in ("mean over seeds, 95 %", "isometry error", "head, untied"):
+    unit = ("by a scaled rotation", "singular values, error", "of rows, error")
+    for name in ("mean over seeds, 95 %", *unit, "head, untied"):
         if all(cell is None for cell in columns[name]):
             del columns[name]
     score = next((line.score for line in lines if line.latents is not None), "R²")

@@ -1,7 +1,8 @@
 """From the runs of a row to one line of its table: ceiling, recovered, loss, seconds, why.
 
-The score is the one that fits the head: affine R² from h to z, or, with unit-norm features
-and rows, the Procrustes R² (arXiv:2410.21869, theorem 1 and its unit-norm case).
+The score is the one that fits the head's case of theorem 1 (arXiv:2410.21869): the paper's own with
+free features, R² of an affine map (C4) or of one without a constant (C3, unit-norm rows), and that
+of a scaled rotation with unit-norm features (C1, C2).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from identikit.core.estimate import Estimate, Spread, fixed, with_ends
 from identikit.core.finding import Control, Finding, Verdict, judge_prediction
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.sweeps.records import RowRecord, RunRecord
+from identikit.theory.cases import Case
 from identikit.theory.explain import CEILING_MARGIN, Cause
 
 
@@ -23,14 +25,18 @@ class RowSummary:
     cause: Cause
     explanation: str
     score: str = "R²"
-    """What `ceiling` and `latents` are: affine R² or Procrustes R²."""
+    """What `ceiling` and `latents` are: affine, linear or Procrustes R²."""
     ceiling: float | None = None
     latents: Spread | None = None
     head_ceiling: float | None = None
     head: Spread | None = None
     """The same score from head rows to cluster vectors; None for too few classes."""
-    isometry_error: Spread | None = None
-    """How far the singular values of the map from z to h are from equal; unit norm only."""
+    rotation: Spread | None = None
+    """R² of the latents by a scaled rotation, where that is not the score; unit norm only."""
+    error_of_h: Spread | None = None
+    """Mean absolute error of the singular values of the map to h; unit norm only."""
+    error_of_rows: Spread | None = None
+    """The same of the map to head rows."""
     excess: Spread | None = None
     """Loss above the Bayes loss, in nats."""
     observations: Spread | None = None
@@ -75,7 +81,7 @@ class RowSummary:
     def identity(self) -> Control | None:
         """The latents from the observations by an affine map; not beside another score."""
         done = self.row.done
-        if not done or done[0].rotates:
+        if not done or done[0].case is not Case.C4:
             return None
         leads = [run.r2_latents - run.identity_r2 for run in done]
         return Control(
@@ -132,18 +138,22 @@ def summarise(row: RowRecord) -> RowSummary:
     failures = _failures(row)
     if not done:
         return RowSummary(row=row, cause=Cause.UNKNOWN, explanation=failures or "Not run yet.")
-    unit = done[0].rotates
+    unit = done[0].case is not Case.C4
     tops = [run.head_ceiling for run in done if run.head_ceiling is not None]
     heads = [run.head for run in done if run.head is not None]
     cause, explanation = explain_row(row)
     return RowSummary(
         row=row,
-        score="Procrustes R²" if unit else "affine R²",
+        score=done[0].score,
         ceiling=fmean(run.ceiling for run in done),
         latents=Spread.of([run.recovered for run in done]),
         head_ceiling=fmean(tops) if len(tops) == len(done) else None,
         head=Spread.of(heads) if len(heads) == len(done) else None,
-        isometry_error=_spread([run.isometry_error for run in done]) if unit else None,
+        rotation=Spread.of([run.procrustes_r2_latents for run in done])
+        if done[0].case is Case.C3
+        else None,
+        error_of_h=_spread([run.error_of_h for run in done]) if unit else None,
+        error_of_rows=_spread([run.error_of_rows for run in done]) if unit else None,
         excess=_spread([run.excess_loss for run in done]),
         observations=_spread([float(run.observations) for run in done]),
         seconds=_spread([run.core_seconds for run in done]),
@@ -173,7 +183,7 @@ def explain_row(row: RowRecord) -> tuple[Cause, str]:
         )
     cause, words = typical.cause, typical.explanation
     affine = abs(typical.ceiling_r2 - typical.r2_latents) <= CEILING_MARGIN
-    if typical.rotates and affine and abs(typical.gap) > CEILING_MARGIN:
+    if typical.case.unit_features and affine and abs(typical.gap) > CEILING_MARGIN:
         cause = Cause.OPTIMISER
         words = (
             f"An affine map recovers {fixed(typical.r2_latents, 3)}, as predicted; a scaled "
