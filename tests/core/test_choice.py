@@ -18,10 +18,10 @@ MADE = by_name(
 class Config:
     shown: str = "fraction"
     places: Annotated[int, Range(0, 6)] = 3
-    times: Annotated[int, Range(1)] = 1
+    times: Annotated[int | None, Range(1)] = None
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        check_ranges(self, of="shown ")
         check_choices(self, {"shown": MADE})
 
 
@@ -39,8 +39,8 @@ def test_its_words_are_the_options_help() -> None:
     ("options", "words"),
     [
         ({"shown": "wrod"}, r"unknown shown 'wrod'\. Did you mean 'word'\?"),
-        ({"places": 7}, "places must be from 0 to 6; got 7"),
-        ({"times": 0}, "times must be at least 1; got 0"),
+        ({"places": 7}, "shown places must be from 0 to 6; got 7"),
+        ({"times": 0}, "shown times must be at least 1; got 0"),
         ({"shown": "word", "places": 2}, "no effect here; got 2. It belongs to shown fraction"),
     ],
 )

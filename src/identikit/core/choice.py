@@ -54,8 +54,12 @@ def described(option: str, choices: Mapping[str, Any]) -> Doc:
     return Doc(f"{option} ({'; '.join(f'{name}: {c.help}' for name, c in choices.items())}).")
 
 
-def check_ranges(config: Any) -> None:
-    """See that every number of a config lies within the range that annotates it.
+def check_ranges(config: Any, *, of: str = "") -> None:
+    """See that every number of a config lies within the range that annotates it, if it is given.
+
+    Args:
+        config: A dataclass.
+        of: What the options are of, for the error, if their names alone do not say it.
 
     Raises:
         InputError: one does not.
@@ -63,10 +67,12 @@ def check_ranges(config: Any) -> None:
     for each in fields(config):
         value = getattr(config, each.name)
         for limit in getattr(each.type, "__metadata__", ()):
-            if isinstance(limit, Range) and not limit.low <= value <= limit.high:
+            if not isinstance(limit, Range) or value is None:
+                continue
+            if not limit.low <= value <= limit.high:
                 least = f"at least {limit.low:g}"
                 words = least if limit.high == math.inf else f"from {limit.low:g} to {limit.high:g}"
-                raise InputError(f"{each.name} must be {words}; got {value}.")
+                raise InputError(f"{of}{each.name} must be {words}; got {value}.")
 
 
 def check_choices(config: Any, choices: Mapping[str, Mapping[str, Choice]]) -> None:

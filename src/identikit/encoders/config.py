@@ -1,9 +1,9 @@
 """What encoders are told, and the names of those that can be asked for."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from identikit.core.errors import InputError
+from identikit.core.choice import Range, check_ranges
 
 Pool = Literal["auto", "mean", "cls", "flatten"]
 """How space or tokens of a layer become one vector."""
@@ -20,9 +20,9 @@ class EncoderConfig:
     architecture: Literal["plain", "paper", "cnn"] = "plain"
     """plain: hidden layers of one width; paper: 10d, 4 x 50d, 10d with batch norm; cnn: strided
     convolutions of width / 4, width / 2, ... channels and a hidden layer, for images."""
-    width: int = 64
+    width: Annotated[int, Range(1)] = 64
     """Units of a hidden layer (plain, cnn)."""
-    depth: int = 3
+    depth: Annotated[int, Range(1)] = 3
     """Number of hidden layers (plain) or convolutions (cnn)."""
     negative_slope: float = 0.2
     """Slope of the leaky ReLU below zero."""
@@ -30,9 +30,7 @@ class EncoderConfig:
     """Whether inputs are whitened, by moments fitted once before training (plain, paper)."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth"):
-            if getattr(self, name) < 1:
-                raise InputError(f"encoder {name} must be at least 1; got {getattr(self, name)}.")
+        check_ranges(self, of="encoder ")
 
     @property
     def narrowest(self) -> int | None:

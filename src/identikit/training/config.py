@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from identikit.core.choice import Range, check_ranges
 from identikit.core.errors import InputError
 
 
@@ -15,9 +16,9 @@ class TrainingConfig:
         InputError: a value outside its range, named.
     """
 
-    steps: int = 1600
+    steps: Annotated[int, Range(1)] = 1600
     """Steps at most."""
-    batch_size: int = 1024
+    batch_size: Annotated[int, Range(1)] = 1024
     """Samples per step, at the start."""
     final_batch_size: int | None = None
     """Samples per step at the end, in between geometrically more; batch_size, if not given."""
@@ -41,9 +42,7 @@ class TrainingConfig:
     """Share of the budget over which the rates rise linearly."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training {name} must be at least 1; got {getattr(self, name)}.")
+        check_ranges(self, of="training ")
         final = self.final_batch_size
         if final is not None and (final < self.batch_size or final % self.batch_size):
             raise InputError(

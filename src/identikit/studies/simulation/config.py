@@ -39,7 +39,7 @@ class SimulationConfig(StudyConfig):
     """Processor threads; part of what the bits of a run depend on."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to train."""
-    representation_dim: int | None = None
+    representation_dim: Annotated[int | None, Range(1)] = None
     """Dimensions of h; by default as many as the world has latents."""
     few_classes: bool = False
     """Allow fewer classes than the theorem needs, where theory says that recovery must break."""
@@ -63,10 +63,6 @@ class SimulationConfig(StudyConfig):
                 f"classes must be at least dim + 1 ({self.world.dim + 1}) for cluster vectors to "
                 f"span the latent space; got {self.world.classes}. Raise --classes, or give "
                 "--few-classes to see recovery break."
-            )
-        if self.representation_dim is not None and self.representation_dim < 1:
-            raise InputError(
-                f"representation_dim must be at least 1; got {self.representation_dim}."
             )
         if self.test_samples < 16 * self.dim:
             raise InputError(

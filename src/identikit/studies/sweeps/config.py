@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
+from identikit.core.choice import Range, check_ranges
 from identikit.core.config import digest, to_dict
-from identikit.core.errors import InputError
 from identikit.runs.config import StudyConfig
 from identikit.studies.catalogue import sweep_named
 from identikit.studies.sweeps.sweep import Sweep
@@ -18,14 +18,13 @@ class SweepConfig(StudyConfig):
 
     name: Annotated[str, tyro.conf.Positional] = ""
     """Name of the study; see --list."""
-    seeds: int | None = None
+    seeds: Annotated[int | None, Range(1)] = None
     """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
     digest: Annotated[str, tyro.conf.Suppress] = ""
     """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
 
     def __post_init__(self) -> None:
-        if self.seeds is not None and self.seeds < 1:
-            raise InputError(f"seeds must be at least 1; got {self.seeds}.")
+        check_ranges(self)
 
     @property
     def label(self) -> str:

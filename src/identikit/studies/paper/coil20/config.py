@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from identikit.core.choice import Range, check_ranges
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
 from identikit.runs.config import StudyConfig
@@ -36,19 +37,19 @@ class Coil20Config(StudyConfig):
     """Azimuths this close to a held-out arc are not seen either."""
     folds: int = 4
     """Parts of the azimuths; each is held out once, by encoders of its own."""
-    seeds: int = 2
+    seeds: Annotated[int, Range(1)] = 2
     """Encoders per objective and part, each with initial weights and batches of its own."""
     seed: int = 0
     """Names all random streams of the run."""
-    dim: int = 64
+    dim: Annotated[int, Range(1)] = 64
     """Dimensions of the representation, and of the random projection of the pixels."""
-    width: int = 8
+    width: Annotated[int, Range(1)] = 8
     """Channels of the first of three convolutions; each further one has twice as many."""
-    steps: int = 150
+    steps: Annotated[int, Range(1)] = 150
     """Training steps of a supervised encoder."""
-    diet_steps: int = 300
+    diet_steps: Annotated[int, Range(1)] = 300
     """Training steps of a DIET encoder."""
-    batch_size: int = 64
+    batch_size: Annotated[int, Range(1)] = 64
     """Images per step."""
     rate: float = 6e-3
     """Adam's rate for the encoder, at the top of the schedule."""
@@ -63,7 +64,7 @@ class Coil20Config(StudyConfig):
     probability proportional to exp(kappa cos t)."""
     resamples: int = 1000
     """Bootstrap resamples behind each 95 % interval."""
-    threads: int = 1
+    threads: Annotated[int, Range(1)] = 1
     """Processor threads; these networks are so small that more are slower."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of the file, so that a changed file is another run; filled in by `with_digest`."""
@@ -77,9 +78,7 @@ class Coil20Config(StudyConfig):
         return replace(self, sha256=file_digest(Path(self.data)))
 
     def __post_init__(self) -> None:
-        for name in ("threads", "seeds", "dim", "width", "steps", "diet_steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"coil20 {name} must be at least 1; got {getattr(self, name)}.")
+        check_ranges(self, of="coil20 ")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise InputError(
                 f"coil20 objectives must be one or more different names; got {self.objectives}."

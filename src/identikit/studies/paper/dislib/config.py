@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from identikit.core.choice import Range, check_ranges
 from identikit.core.config import digest
 from identikit.core.errors import InputError, unknown_name
 from identikit.core.files import file_digest
@@ -67,21 +68,21 @@ class CellConfig(StudyConfig):
     """The data set's file; empty for a rendered world."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of the file."""
-    size: int | None = None
+    size: Annotated[int | None, Range(1)] = None
     """Pixels a side that images are averaged down to; None: as they come."""
-    images: int | None = None
+    images: Annotated[int | None, Range(1)] = None
     """Images, drawn at random from the grid; None: all."""
-    epochs: int = 100
+    epochs: Annotated[int, Range(1)] = 100
     """At most; training stops at `stop_accuracy` on the validation part."""
-    batch_size: int = 4096
+    batch_size: Annotated[int, Range(1)] = 4096
     """Images per step."""
     rate: float = 1e-3
     """Adam's, constant."""
     stop_accuracy: float = 0.999
     """Of the validation part."""
-    analogies: int = 256
+    analogies: Annotated[int, Range(1)] = 256
     """Parallelograms per factor."""
-    shots: int = 5
+    shots: Annotated[int, Range(1)] = 5
     """Images per class of few-shot classification."""
     resamples: int = 1000
     """Bootstrap resamples behind each 95 % interval."""
@@ -91,10 +92,7 @@ class CellConfig(StudyConfig):
     def __post_init__(self) -> None:
         if self.encoder not in STAGED_ENCODERS:
             raise unknown_name("encoder", self.encoder, STAGED_ENCODERS)
-        for name in ("images", "size", "epochs", "batch_size", "analogies", "shots"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"dislib {name} must be at least 1; got {value}.")
+        check_ranges(self, of="dislib ")
 
     @property
     def label(self) -> str:
@@ -141,11 +139,11 @@ class DisLibConfig(StudyConfig):
     tasks: tuple[str, ...] = ()
     """Factors to classify, each with encoders of its own: names, or all; by default the paper's,
     which is the shape (category, car)."""
-    repetitions: int | None = None
+    repetitions: Annotated[int | None, Range(1)] = None
     """With splits, weights and batches of their own; by default the budget's."""
-    images: int | None = None
+    images: Annotated[int | None, Range(1)] = None
     """Images of each grid; by default the budget's."""
-    epochs: int | None = None
+    epochs: Annotated[int | None, Range(1)] = None
     """At most; by default the budget's."""
     device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
@@ -161,10 +159,7 @@ class DisLibConfig(StudyConfig):
         for name in self.encoders:
             if name not in STAGED_ENCODERS:
                 raise unknown_name("encoder", name, STAGED_ENCODERS)
-        for name in ("repetitions", "images", "epochs"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1; got {value}.")
+        check_ranges(self)
         if not self.encoders or not (self.worlds or self.data):
             raise InputError("dislib needs an encoder and a world or a data set; got none.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from identikit.core.choice import Range, check_ranges
 from identikit.core.errors import InputError
 from identikit.runs.config import StudyConfig
 from identikit.worlds.constants import Annotation
@@ -42,17 +43,17 @@ class ImageNetXConfig(StudyConfig):
     annotation: Annotation = "multi"
     """multi: all factors that people named; top: only the one that stood out most, as in the
     paper (by which its procedure is shown in any case)."""
-    pixels: int = 32
+    pixels: Annotated[int, Range(1)] = 32
     """Side to which images are shrunk as a control."""
-    projection: int = 2048
+    projection: Annotated[int, Range(1)] = 2048
     """Dimensions of the random projection of these pixels."""
-    repetitions: int = 10
+    repetitions: Annotated[int, Range(2)] = 10
     """Splits of the images of each target."""
     test_share: float = 0.3
     """Share of the images of either level that a split holds out."""
-    folds: int = 3
+    folds: Annotated[int, Range(2)] = 3
     """Parts of a split's training part that choose its penalty."""
-    resamples: int = 1000
+    resamples: Annotated[int, Range(100)] = 1000
     """Bootstrap resamples of the images behind each 95 % interval."""
     seed: int = 0
     """Names all random streams: weights, projection, splits, resamples."""
@@ -69,15 +70,7 @@ class ImageNetXConfig(StudyConfig):
     def __post_init__(self) -> None:
         if not self.models or len(set(self.models)) < len(self.models):
             raise InputError(f"models must be one or more different names; got {self.models}.")
-        for name, least in (
-            ("pixels", 1),
-            ("projection", 1),
-            ("repetitions", 2),
-            ("folds", 2),
-            ("resamples", 100),
-        ):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}; got {getattr(self, name)}.")
+        check_ranges(self)
         if not 0 < self.test_share < 1:
             raise InputError(
                 f"test_share must lie between 0 and 1, both excluded; got {self.test_share}."
