@@ -117,6 +117,15 @@ def describe_shard(path: Path) -> tuple[Shard, list[str]]:
     return shard, skipped
 
 
+def is_shard(path: Path) -> bool:
+    """Whether a file is as long as it says and holds h."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return "h" in file.keys()  # noqa: SIM118 - it is no mapping
+    except (OSError, SafetensorError):
+        return False
+
+
 def read_shard(path: Path) -> NDArray[Any]:
     """The rows of a shard, in the type in which they are stored.
 
@@ -133,8 +142,8 @@ def read_shard(path: Path) -> NDArray[Any]:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"{path} cannot be read as a shard of features: {error}. Delete it and run the command "
-        "that made the folder again; it makes what is missing."
+        f"{path} cannot be read as a shard of features: {error}. Give the command that made the "
+        "folder again; it makes this shard anew."
     )
 
 

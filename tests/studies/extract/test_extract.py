@@ -178,11 +178,18 @@ def test_after_a_kill_the_same_command_ends_with_the_same_bits(config: ExtractCo
     assert contents(config.out) == contents(whole.out)
 
 
-def test_a_finished_folder_is_found_and_a_deleted_shard_made_again(config: ExtractConfig) -> None:
+@pytest.mark.parametrize("harm", ["deleted", "cut short", "nonsense"])
+def test_a_finished_folder_is_found_and_a_lost_shard_made_again(
+    config: ExtractConfig, harm: str
+) -> None:
     extract(config)
     before = contents(config.out)
     assert extract(config).made == 0
-    (config.out / "shard-00001.safetensors").unlink()
+    shard = config.out / "shard-00001.safetensors"
+    content = shard.read_bytes()
+    shard.unlink()
+    if harm != "deleted":
+        shard.write_bytes(content[:-1] if harm == "cut short" else b"nonsense")
     assert extract(config).made == 8
     assert contents(config.out) == before
 

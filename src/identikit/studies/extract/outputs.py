@@ -24,6 +24,7 @@ from identikit.features.shards import (
     Manifest,
     Storage,
     describe_shard,
+    is_shard,
     read_manifest,
     shard_file,
     write_keys,
@@ -74,8 +75,9 @@ class Output:
         return self.dim * self.torch_dtype.itemsize
 
     def has(self, shard: int) -> bool:
-        """Whether a shard was written."""
-        return (self.folder / shard_file(shard)).exists()
+        """Whether a shard was written, and can be read; one that was cut short is made again."""
+        path = self.folder / shard_file(shard)
+        return path.exists() and is_shard(path)
 
     def open(self) -> None:
         """Make the folder, or find it as it was left.
