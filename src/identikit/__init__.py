@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from identikit.features.inputs import circular, ordinal
     from identikit.features.load import load_features
     from identikit.objectives.config import HeadConfig
+    from identikit.probing.callback import ProbeCallback
     from identikit.probing.estimator import LinearProbe, probe_score
     from identikit.probing.recovery import Recovery
     from identikit.probing.score import score
@@ -50,6 +51,7 @@ else:
             "InputError": "core.errors",
             "Kind": "core.factors",
             "LinearProbe": "probing.estimator",
+            "ProbeCallback": "probing.callback",
             "ProbeConfig": "studies.probe.config",
             "Recipe": "training.recipes",
             "Recovery": "probing.recovery",
@@ -87,6 +89,7 @@ __all__ = [
     "InputError",
     "Kind",
     "LinearProbe",
+    "ProbeCallback",
     "ProbeConfig",
     "Recipe",
     "Recovery",
