@@ -13,10 +13,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from identikit.training.eager import Eager
+
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Eager):
     """Momentum steps that are made orthogonal; for the square matrices of hidden layers."""
 
     def __init__(

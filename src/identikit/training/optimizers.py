@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from identikit.training.config import TrainingConfig
+from identikit.training.eager import EagerAdam
 from identikit.training.muon import Muon
 
 
@@ -21,7 +22,7 @@ class Optimizers:
             {"params": list(head.parameters()), "lr": config.head_rate},
         ]
         self._parts: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(groups, betas=(0.9, config.second_moment), fused=True)
+            EagerAdam(groups, betas=(0.9, config.second_moment), fused=True)
         ]
         if matrices:
             self._parts.append(Muon(matrices, config.muon_rate, momentum=config.muon_momentum))
