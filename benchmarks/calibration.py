@@ -14,6 +14,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -190,16 +191,22 @@ CASES: dict[str, Draw] = {
 }
 
 
+@cache
+def truth_of(draw: Draw) -> float:
+    """The population's score."""
+    everyone = draw(POPULATION, torch.Generator().manual_seed(10**6))
+    if everyone.truth is not None:
+        return everyone.truth
+    return everyone.statistic(torch.ones(1, POPULATION, dtype=torch.float64)).item()
+
+
 def coverage(draw: Draw, n: int, *, cases: int, resamples: int) -> dict[str, float]:
     """Share of intervals that hold the population's score, and their median width.
 
     Beside these the median effective number of samples, and the share of which it is said that
     few decide.
     """
-    everyone = draw(POPULATION, torch.Generator().manual_seed(10**6))
-    truth = everyone.truth
-    if truth is None:
-        truth = everyone.statistic(torch.ones(1, POPULATION, dtype=torch.float64)).item()
+    truth = truth_of(draw)
     held, widths, samples = 0, [], []
     for seed in range(cases):
         generator = torch.Generator().manual_seed(seed)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,16 @@ def test_two_ranks_equal_one(tmp_path: Path) -> None:
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         torch.testing.assert_close(found, metric.compute(), rtol=1e-10, atol=0)
+
+
+def test_products_that_hide_directions_are_said() -> None:
+    generator = torch.Generator().manual_seed(0)
+    quiet = torch.randn(300, 10, generator=generator, dtype=torch.float64)
+    loud = torch.randn(300, 1, generator=generator) * torch.randn(10, generator=generator)
+    for size, said in ((10.0, False), (1e7, True)):
+        metric = LinearRecovery(dim=10, factors=["a"])
+        metric.update(quiet + size * loud, quiet[:, :1])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            metric.compute()
+        assert any("ill-conditioned" in str(each.message) for each in caught) is said

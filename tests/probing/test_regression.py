@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LinearRegression, Ridge
-from tests.cases import rotation
+from tests.cases import latents, rotation
 from torch import Tensor
 
+from identikit import score
 from identikit.probing import regression
 from identikit.probing.regression import PENALTIES, CompressedFeatures, fit_each, regress, within
 from identikit.statistics.split import Split, group_folds
@@ -93,3 +94,61 @@ def test_features_that_do_not_vary_predict_the_mean(n: int) -> None:
     y = normal(n, 1)
     (found,), _ = run(torch.full((n, 9), 0.1), y, test=torch.ones(2, 9))
     torch.testing.assert_close(found, y.mean().expand(2, 1))
+
+
+def loud(n: int, d: int, *, size: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Quiet features, and the same beside a loud direction, all turned so that no column is it."""
+    generator = torch.Generator().manual_seed(0)
+    quiet = latents(generator, n=n, dim=d)
+    turn = torch.linalg.qr(latents(generator, n=d + 1, dim=d + 1)).Q
+    both = torch.cat([quiet, size * latents(generator, n=n, dim=1)], dim=1)
+    z = quiet[:, :3].sum(dim=1, keepdim=True) + 0.05 * latents(generator, n=n, dim=1)
+    return quiet, both @ turn + 7, z
+
+
+@pytest.mark.parametrize("size", [1e5, 1e7, 1e9])
+def test_a_loud_direction_of_any_slant_hides_nothing(size: float) -> None:
+    """Least squares is blind to how directions are scaled: with it and without, one answer."""
+    quiet, both, z = loud(400, 20, size=size)
+    factors = {"size": z[:, 0], "large": z[:, 0] > 0}
+    wanted, found = (score(h, factors, resamples=100) for h in (quiet, both))
+    assert (found.rank, found.status) == (21, "ok")
+    assert found.latents is None
+    for own, other in zip(found.factors, wanted.factors, strict=True):
+        assert own.estimate.value == pytest.approx(other.estimate.value, abs=5e-3)
+    joint = score(both, z, resamples=100).latents
+    assert joint is not None
+    slope, constant = torch.tensor(joint.coefficient), torch.tensor(joint.intercept)
+    error = (both @ slope.double() + constant - z).square().mean()
+    assert error < 6e-3  # that of the noise, .0025, and of the map's
+
+
+def test_a_loud_direction_hides_nothing_where_dimensions_outnumber_samples() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator, n=100, dim=2)
+    h = z @ latents(generator, n=2, dim=300) + 0.1 * latents(generator, n=100, dim=300)
+    slant = latents(generator, n=1, dim=300)
+    found = score(h + 1e7 * latents(generator, n=100, dim=1) @ slant, z, resamples=100)
+    assert all(factor.estimate.value > 0.95 for factor in found.factors)
+
+
+def test_well_conditioned_features_are_used_as_they_came() -> None:
+    h = latents(torch.Generator().manual_seed(0), n=200, dim=20)
+    h[:, 3] = 0  # dead, copied, tiny and loud columns are no directions that products hide
+    h[:, 4] = h[:, 5]
+    no_sum = h - h.mean(dim=1, keepdim=True)
+    h[:, 6] *= 1e-9
+    h[:, 7] *= 1e9
+    for features in (h, h.float(), no_sum, no_sum.float()):
+        assert CompressedFeatures.of(features).h is features
+
+
+def test_loud_columns_leave_the_others_their_classifier() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = latents(generator, n=300, dim=2)
+    h = 0.5 * z @ latents(generator, n=2, dim=370) + latents(generator, n=300, dim=370)
+    both = torch.cat([h, 1e7 * latents(generator, n=300, dim=30)], dim=1)
+    alone, beside = (
+        score(own, {"large": z[:, 0] > 0}, resamples=100).factors[0] for own in (h, both)
+    )
+    assert beside.estimate.value > alone.estimate.value - 0.03

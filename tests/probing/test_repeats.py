@@ -200,3 +200,12 @@ TRAIT = latents(generator(4), n=N, dim=1)[:, 0]
 )
 def test_independent_samples_of_codes_and_classes_are_left_alone(factors: list[Factor]) -> None:
     assert said_of(*factors) == ""
+
+
+@pytest.mark.parametrize("size", [1e5, 1e8])
+def test_rows_are_no_copies_for_one_loud_direction(size: float) -> None:
+    h = latents(generator(), n=1000, dim=20)
+    slant = latents(generator(1), n=1, dim=20)
+    loud = size * latents(generator(2), n=1000, dim=1) @ slant
+    assert said(h + loud) == ""
+    assert "copies" in said((h + loud)[torch.arange(1000) // 2 * 2 % 1000])

@@ -24,7 +24,8 @@ from identikit.core.linalg import LeastSquares, PrincipalAxes, Procrustes, above
 from identikit.probing.moments import Moments
 
 SMALLEST, LARGEST = 1e-3, 100.0
-"""Sizes of columns beside their median, beyond which they are brought."""
+"""Sizes of columns beside their median, beyond which they are brought: up to the smallest, and
+from above the largest down to the median, since several that stay loud drown the rest."""
 COLUMNS = 512
 """Of maps with different penalties that are scored at a time."""
 WELL_POSED = 1e-6
@@ -90,7 +91,7 @@ def units_of(size: Float[Tensor, " d"], *, noise: Float[Tensor, " d"]) -> Float[
     if not bool(alive.any()):
         return torch.ones_like(size)
     typical = size[alive].median()
-    wanted = size.clamp(min=SMALLEST * typical, max=LARGEST * typical)
+    wanted = size.clamp(min=SMALLEST * typical).where(size <= LARGEST * typical, typical)
     return torch.where(alive, wanted / size.where(alive, 1.0), 1.0)
 
 

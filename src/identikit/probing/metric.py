@@ -7,6 +7,7 @@ squares overfits, as in `regression`. h is (n, d), z is (n, k).
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from identikit.core.factors import Kind
 from identikit.features.inputs import parse_kind
 from identikit.probing import linear
 from identikit.probing.moments import FoldMoments, Moments, PartMoments, merge
-from identikit.probing.regression import Regression, fit_each
+from identikit.probing.regression import Regression, doubts_of, fit_each
 from identikit.report.figures import FactorBar, Figure, factor_bars
 
 MEAN = "mean"
@@ -151,7 +152,10 @@ class LinearRecovery(Metric):
             )
         moments = PartMoments(packed=self.packed, d=self.dim, eps=self.rounding.item())
         folds = FoldMoments.nested(moments, test=0)
-        return fit_each(folds, widths=self._widths), folds.test(0)
+        fits = fit_each(folds, widths=self._widths)
+        if doubts := doubts_of(fits[0], n=folds.train(0).n):
+            warnings.warn(doubts, stacklevel=3)
+        return fits, folds.test(0)
 
 
 def _period(name: str, kind: str | None) -> float | None:

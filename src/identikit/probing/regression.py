@@ -10,6 +10,9 @@ replaces it for a factor where its squared error is less than 0.95 of that of le
 The penalty, in units of |Hc|² of the training part, is the one with the least such error.
 Columns of other orders of magnitude than the rest are brought nearer first (`linear.units`) where
 that lessens the error as much.
+Products of columns square how unequal directions are: where one, of any slant, is beyond what
+they can hold beside the rest, features are turned by the singular vectors of the rows themselves
+(`CompressedFeatures`), and directions are brought nearer as columns are.
 One pass over the rows gathers the statistics (`moments`) that all of this needs, one more
 predicts. h is (n, d), y (n, k).
 """
@@ -20,14 +23,27 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from identikit.core.linalg import above_cut_off, relative_rounding, require_rows, rounding
-from identikit.core.memory_mapped import blocks
+from identikit.core.linalg import (
+    LeastSquares,
+    above_cut_off,
+    column_means,
+    relative_rounding,
+    require_rows,
+    rounding,
+    spread,
+)
+from identikit.core.memory_mapped import blocks, scratch
+from identikit.core.randomness import stream
 from identikit.probing import linear
 from identikit.probing.moments import FoldMoments, Moments
 from identikit.statistics.split import Split
 
 PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-16, 3))
 GAIN = 0.95
+TOO_UNEQUAL = 1e5
+"""Ratio of standard deviations whose square, ten digits, products in float64 hold too ill."""
+SKETCH, SKETCHED = 64, 1024
+"""Random combinations of columns, and rows, that are looked at for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +62,19 @@ class Regression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressedFeatures:
-    """Features in at most as many columns as rows, with the same inner products."""
+    """Features in at most as many columns as rows, with the same inner products.
+
+    Inner products are others where directions were brought nearer, as columns are.
+    """
 
     h: Float[Tensor, "n r"]
     eps: float
     """Relative rounding of the features as they came."""
     basis: Float[Tensor, "d r"] | None = None
-    """Orthonormal directions of the scaled columns, less their means, whose coordinates h are;
-    None where nothing had to be done."""
+    """What the scaled columns, less their means, are multiplied by to give h: orthonormal
+    directions, each times its scale; None where nothing had to be done."""
+    scale: Float[Tensor, " r"] | None = None
+    """Of directions that were brought nearer; None for 1."""
     unit: Float[Tensor, " d"] | None = None
     """What the columns that came were multiplied by before; None for 1."""
     mean: Float[Tensor, " d"] | None = None
@@ -82,6 +103,8 @@ class CompressedFeatures:
             InputError: no rows, NaN or infinity.
         """
         n, d = len(h) if fitted is None else len(fitted), h.shape[1]
+        if scaled and _too_unequal(h, fitted):
+            return cls._turned(h, fitted)
         if n >= d:
             return cls(h=h, eps=relative_rounding(h))
         require_rows(h, h)
@@ -106,6 +129,29 @@ class CompressedFeatures:
             coordinates = every @ basis
         return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis, unit=unit, mean=mean)
 
+    @classmethod
+    def _turned(cls, h: Tensor, fitted: Tensor | None) -> "CompressedFeatures":
+        """Along singular vectors of the rows at equal-norm columns, these brought nearer."""
+        mean, size, noise = _column_sizes(h, fitted)
+        unit = torch.where(size > 4 * noise, 1 / size, 0.0)
+        triangle = mean.new_zeros(0, len(mean))
+        for block in blocks(h, fitted):  # as tall as wide, with the same singular values
+            rows = torch.cat([triangle, (block - mean) * unit])
+            triangle = torch.linalg.qr(rows, mode="r").R if len(rows) > len(mean) else rows
+        _, s, vt = torch.linalg.svd(triangle, full_matrices=False)
+        n, worst = len(h) if fitted is None else len(fitted), (noise * unit).max().item()
+        kept = above_cut_off(s, shape=(n, len(mean)), noise=worst)
+        size = s[kept] / n**0.5
+        typical = size.median()  # unlike columns, large directions may be all that there is to see
+        scale = size.clamp(linear.SMALLEST * typical, linear.LARGEST * typical) / size
+        basis, start = vt[kept].T * scale, 0
+        turned = scratch((len(h), len(scale)), torch.float64)
+        for block in blocks(h):
+            turned[start : start + len(block)] = ((block - mean) * unit) @ basis
+            start += len(block)
+        eps = worst / size.min().item()
+        return cls(h=turned, eps=eps, basis=basis, scale=scale, unit=unit, mean=mean)
+
     def statistics(self, y: Float[Tensor, "n k"], *, splits: list[Split]) -> FoldMoments:
         """One pass over the rows."""
         turned = self.basis is not None
@@ -123,11 +169,11 @@ class CompressedFeatures:
 
     def widened(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
         """Products of these columns with targets, for the scaled columns that came."""
-        return a if self.basis is None else self.basis @ a
+        return a if self.basis is None else self._dual @ a
 
     def map_of(self, a: Float[Tensor, "r k"]) -> Float[Tensor, "d k"]:
         """A map from these columns, for the columns that came."""
-        wide = self.widened(a)
+        wide = a if self.basis is None else self.basis @ a
         return wide if self.unit is None else self.unit[:, None] * wide
 
     def intercept_of(self, a: Float[Tensor, "r k"], b: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
@@ -136,15 +182,53 @@ class CompressedFeatures:
 
     def narrowed(self, a: Float[Tensor, "d k"]) -> Float[Tensor, "r k"]:
         """A map from the scaled columns that came, for these."""
-        return a if self.basis is None else self.basis.T @ a
+        return a if self.basis is None else self._dual.T @ a
+
+    @property
+    def _dual(self) -> Float[Tensor, "d r"]:
+        """What takes h back to the scaled columns."""
+        assert self.basis is not None
+        return self.basis if self.scale is None else self.basis / self.scale.square()
 
     def sizes(self, moments: Moments) -> Float[Tensor, " d"]:
         """Standard deviation of each scaled column that came; infinite where it is but rounding."""
         if self.basis is None:
             size = (moments.hh.diagonal() / moments.n).sqrt()
             return size.where(size > 4 * moments.noise(), torch.inf)
-        size = ((self.basis @ moments.hh) * self.basis).sum(1).clamp(min=0).sqrt()
+        size = ((self._dual @ moments.hh) * self._dual).sum(1).clamp(min=0).sqrt()
         return torch.where(size > 1e-7 * size.max(), size / moments.n**0.5, torch.inf)
+
+
+def doubts_of(fit: Regression | LeastSquares, *, n: int) -> str:
+    """What to say of a map of n rows from products alone, where rows cannot be turned."""
+    most = min(n - 1, len(fit.coefficient))
+    if fit.rank == most and fit.condition_number <= TOO_UNEQUAL:
+        return ""
+    return (
+        f"ill-conditioned: sums of products hold {fit.rank} of {most} directions of the features; "
+        "the others are constant, combinations of these, or hidden by louder ones"
+    )
+
+
+def _column_sizes(h: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, standard deviation and rounding of each column, over all rows or some."""
+    own = h if rows is None else h[rows]
+    return column_means(own), spread(own), rounding(own)
+
+
+def _too_unequal(h: Tensor, fitted: Tensor | None) -> bool:
+    """Whether some rows in random combinations of equal-norm columns show such directions."""
+    rows = torch.arange(len(h)) if fitted is None else fitted
+    rows = rows[:: max(1, len(rows) // SKETCHED)]
+    mean, size, noise = _column_sizes(h, rows)
+    unit = torch.where(size > 4 * noise, 1 / size, 0.0)
+    d = h.shape[1]
+    axes = torch.randn(d, min(d, SKETCH), generator=stream(0, "sketch"), dtype=torch.float64)
+    seen = torch.cat([((block - mean) * unit) @ axes for block in blocks(h, rows)])
+    s = torch.linalg.svdvals(seen)
+    worst = (noise * unit).max().item() * d**0.5 if d else 0.0
+    s = s[above_cut_off(s, shape=(len(rows), d), noise=worst)]
+    return len(s) > 0 and bool(s[0] > TOO_UNEQUAL * s[-1])
 
 
 def regress(

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from identikit.core.factors import Factor, Factors, Kind
-from identikit.core.linalg import rounding, spread
+from identikit.core.linalg import principal_axes, rounding, spread
 from identikit.core.memory_mapped import blocks
 from identikit.core.randomness import stream
 
@@ -84,7 +84,8 @@ def _near_copies(h: Tensor, unit: Tensor) -> int:
     axes = torch.randn(h.shape[1], min(DIRECTIONS, dims), generator=generator).double()
     axes = unit[:, None] * axes
     at = torch.cat([block @ axes for block in blocks(h)])
-    at = (at - at.mean(dim=0)) / at.std(dim=0).clamp(min=1e-300)
+    own = principal_axes(at)  # a loud direction of any slant would be all that combinations show
+    at = own.coordinates(at) / own.size
     # two normal values are within a cell of width w with chance w / sqrt(4 pi)
     width = min(NEAR, 3.5 * (MANY / (10 * n)) ** (1 / at.shape[1]))
     _, size = torch.unique((at / width).floor(), dim=0, return_counts=True)

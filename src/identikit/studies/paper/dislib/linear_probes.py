@@ -25,8 +25,8 @@ from identikit.probing.discriminant import Discriminant, discriminant
 from identikit.probing.linear_probes import CLASSES
 from identikit.probing.linear_probes import targets as targets_of
 from identikit.probing.moments import FoldMoments, PartMoments
-from identikit.probing.regression import fit_each
-from identikit.probing.result import FactorScore
+from identikit.probing.regression import doubts_of, fit_each
+from identikit.probing.result import OK, FactorScore
 from identikit.statistics.bootstrap import Bootstrap, Resampled, Statistic
 from identikit.studies.paper.dislib.pictures import Seen
 from identikit.studies.paper.dislib.published import published_map, published_scores
@@ -84,6 +84,7 @@ class Maps:
     """For each group but the paper's, and each nominal factor by its position."""
     rank: int
     """Directions of the training features above the cut-off."""
+    status: str
 
 
 def gather(seen: Seen, targets: Targets) -> FoldMoments:
@@ -123,6 +124,7 @@ def fit_maps(statistics: FoldMoments, targets: Targets, *, coverage: Coverage | 
         tuple(names),
         discriminants,
         plain.rank,
+        doubts_of(plain, n=statistics.train(0).n) or OK,
     )
 
 
@@ -197,6 +199,7 @@ def probe_factors(
                 row_space=parts.get("head row space"),
                 complement=parts.get("complement"),
                 extras={"r": r[j]},
+                status=maps.status,
             )
         )
     return FactorProbes(tuple(scores), tuple(resampled), maps.rank)
