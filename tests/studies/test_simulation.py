@@ -12,6 +12,7 @@ import pytest
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
+from identikit.core.estimate import with_ends
 from identikit.core.finding import Verdict
 from identikit.encoders.config import EncoderConfig
 from identikit.objectives.config import HeadConfig
@@ -75,6 +76,31 @@ PROMISED = {
 """What is said of some cases only."""
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("case", Case)
+def test_training_finds_what_a_case_promises(case: Case) -> None:
+    config = replace(
+        SMALL,
+        objective="supervised",
+        test_samples=2048,
+        world=WorldConfig(dim=3, classes=30),
+        head=HeadConfig(unit_features=case.unit_features, unit_rows=case.unit_rows),
+        training=TrainingConfig(steps=800),
+    )
+    result = simulate(config).result
+    for finding in result.findings:
+        if finding.predicted is None:
+            assert finding.quantity == "Constant of the rows"
+            assert not case.unit_rows
+            continue
+        got, _, _ = with_ends(finding.recovered)
+        assert got == pytest.approx(finding.predicted, abs=0.1), finding.quantity
+    assert result.maps is not None
+    if case is not Case.C4:
+        assert result.maps.one_rotation.value < 0.02
+        assert result.maps.apart.value < 0.002
+
+
 def test_nothing_is_promised_where_an_assumption_fails() -> None:
     """Six classes in three dimensions: twice as many, but not diverse in every basis."""
     config = replace(
@@ -92,6 +118,7 @@ def test_nothing_is_promised_where_an_assumption_fails() -> None:
         assert findings[name].predicted is None
         assert findings[name].verdict is Verdict.MEASURED
     assert "Length of h" not in findings
+    assert "an assumption does not hold" in findings["Constant of the rows"].explained
     assert findings["Latents from h by a linear map"].predicted == pytest.approx(1)
 
 

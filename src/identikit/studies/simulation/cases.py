@@ -98,10 +98,7 @@ def case_findings(
             "|ψ| of their length",
             promise.constant,
             scores.constant,
-            "Unit norm leaves the rows no constant."
-            if promise.constant is not None
-            else "The loss does not see a constant vector that all rows share, so theory says "
-            "nothing of it.",
+            _why_this_constant(case, promise),
             within=VECTOR_MARGIN,
         )
     )
@@ -117,6 +114,17 @@ def case_findings(
             )
         )
     return tuple(found)
+
+
+def _why_this_constant(case: Case, promise: Promise) -> str:
+    if not case.unit_rows:
+        return (
+            "The loss does not see a constant vector that all rows share, so theory says nothing "
+            "of it."
+        )
+    if promise.constant is None:
+        return "Unit norm would leave the rows no constant, but an assumption does not hold here."
+    return "Unit norm leaves the rows no constant."
 
 
 def _temperature(scores: CaseScores, promise: Promise, *, stopped: bool) -> tuple[Finding, ...]:
