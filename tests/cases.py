@@ -1,6 +1,7 @@
 """Representations whose score is known by construction, for every measure to meet."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ def known_recovery_case(
     r2: Tensor, *, n: int, d_h: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """(h, z) whose least-squares R² of z on [1, h] equals `r2`, factor by factor."""
-    f64 = {"generator": generator, "dtype": torch.float64}
+    f64: dict[str, Any] = {"generator": generator, "dtype": torch.float64}
     raw = torch.randn(n, d_h + len(r2), **f64)
     basis, _ = torch.linalg.qr(raw - raw.mean(0))  # orthonormal and orthogonal to the constant
     q, e = basis[:, :d_h], basis[:, d_h:]  # e is invisible to any map linear in h
@@ -25,7 +26,9 @@ def known_recovery_case(
 
 def rotation(dim: int, generator: torch.Generator) -> Tensor:
     """A random orthogonal matrix."""
-    return torch.linalg.qr(torch.randn(dim, dim, generator=generator, dtype=torch.float64)).Q
+    square = torch.randn(dim, dim, generator=generator, dtype=torch.float64)
+    turn: Tensor = torch.linalg.qr(square).Q
+    return turn
 
 
 def mixing(dim: int, generator: torch.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """Choices own their words, options and makers; configs are held to them."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_its_words_are_the_options_help() -> None:
         ({"shown": "word", "places": 2}, "no effect here; got 2. It belongs to shown fraction"),
     ],
 )
-def test_what_cannot_be_is_refused(options: dict, words: str) -> None:
+def test_what_cannot_be_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         Config(**options)
     assert Config(shown="word", places=3).shown == "word"

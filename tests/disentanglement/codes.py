@@ -20,7 +20,8 @@ def grid(sizes: tuple[int, ...] = SIZES, copies: int = COPIES) -> NDArray[np.int
 
 def perfect(levels: NDArray[np.int64]) -> NDArray[np.float64]:
     """One code for each factor, in standard units."""
-    return (levels - levels.mean(axis=0)) / levels.std(axis=0)
+    codes: NDArray[np.float64] = (levels - levels.mean(axis=0)) / levels.std(axis=0)
+    return codes
 
 
 def rotated(codes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,8 +57,8 @@ def test_votes_are_those_of_variances_row_by_row() -> None:
         local = codes[rng.choice(same, size=8)].var(axis=0) / codes.var(axis=0)
         votes[j, local.argmin()] += 1
     found = factor_vae(codes, LEVELS, generator=generator(), votes=30_000, fresh=100, batch=8)
-    shares = (v / v.sum(axis=1, keepdims=True) for v in (found.votes, votes))
-    np.testing.assert_allclose(*shares, atol=0.05)
+    shares, own = (v / v.sum(axis=1, keepdims=True) for v in (found.votes, votes))
+    np.testing.assert_allclose(shares, own, atol=0.05)
 
 
 def test_levels_with_one_row_are_left_out_and_a_factor_of_such_is_refused() -> None:

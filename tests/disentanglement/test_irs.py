@@ -26,6 +26,7 @@ def test_a_rotated_perfect_code_scores_low_by_design() -> None:
 @pytest.mark.parametrize("quantile", [1.0, 0.99])
 def test_noise_scores_what_chance_scores_and_that_is_not_0(quantile: float) -> None:
     found = irs(noise(len(LEVELS)), LEVELS, generator=generator(), quantile=quantile)
+    assert found.chance is not None
     assert found.score == pytest.approx(found.chance, abs=0.05)
     assert found.chance > 0.05
 

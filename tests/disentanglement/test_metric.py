@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +18,7 @@ SCORES = [getattr(classic, name) for name in classic.__all__ if name.islower()]
 
 
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
-def test_batches_score_what_the_whole_scores(score: object) -> None:
+def test_batches_score_what_the_whole_scores(score: Callable[..., Any]) -> None:
     metric = ClassicMetric(score)
     for rows in torch.arange(240).split(100):
         metric.update(CODES[rows], LEVELS[rows])

@@ -1,5 +1,7 @@
 """Which encoder a config makes for vectors, and which for images."""
 
+from typing import Any
+
 import torch
 
 from identikit.encoders.build import build_encoder
@@ -8,7 +10,7 @@ from identikit.encoders.config import EncoderConfig
 from identikit.encoders.mlp import MLP
 
 
-def build(x: torch.Tensor, **config: object) -> torch.nn.Module:
+def build(x: torch.Tensor, **config: Any) -> torch.nn.Module:
     return build_encoder(
         EncoderConfig(**config), x, out_dim=3, generator=torch.Generator().manual_seed(0)
     )

@@ -1,5 +1,7 @@
 """The MLPs: whitening, shapes of both architectures, and where their weights come from."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -157,5 +159,6 @@ def test_weights_and_whitening_live_where_the_generator_does() -> None:
 
 @pytest.mark.parametrize("field", ["width", "depth"])
 def test_sizes_that_cannot_be_are_named(field: str) -> None:
+    size: dict[str, Any] = {field: 0}
     with pytest.raises(InputError, match=f"encoder {field} must be at least 1; got 0"):
-        EncoderConfig(**{field: 0})
+        EncoderConfig(**size)

@@ -29,7 +29,7 @@ FRAME = pd.DataFrame(
         "grade": pd.Categorical(["low", "mid", "high"] * 10, ["low", "mid", "high"], ordered=True),
     }
 )
-ARRAYS = {
+ARRAYS: dict[str, Any] = {
     "h": RNG.normal(size=(30, 5)),
     "size": RNG.normal(size=30),
     "shape": np.array(["a", "b", "c"] * 10),

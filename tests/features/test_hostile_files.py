@@ -200,7 +200,8 @@ def test_two_members_of_one_name_are_refused(tmp_path: Path, names: tuple[str, s
 
 def test_members_outside_the_archive_stay_there(tmp_path: Path) -> None:
     """Names are keys: nothing is unpacked into files."""
-    np.savez(tmp_path / "f.npz", **{"h": H, "../../evil": np.arange(4), "/abs": np.arange(4)})
+    arrays: dict[str, Any] = {"h": H, "../../evil": np.arange(4), "/abs": np.arange(4)}
+    np.savez(tmp_path / "f.npz", **arrays)
     before = sorted(tmp_path.parent.rglob("*"))
     assert {"../../evil", "/abs"} <= set(read_rows(tmp_path / "f.npz").columns)
     assert sorted(tmp_path.parent.rglob("*")) == before
@@ -243,7 +244,7 @@ def test_a_folder_of_features_does_not_wait_for_pipes(tmp_path: Path) -> None:
     ],
 )
 def test_a_manifest_names_files_of_its_folder_only(tmp_path: Path, change: Any) -> None:
-    good = {
+    good: dict[str, Any] = {
         "format": "identikit-features",
         **{"version": 1, "finished": True, "n": 4, "dim": 3, "dtype": "float32", "head": None},
         **{"shards": [], "controls": {}, "settings": {}, "versions": {}},

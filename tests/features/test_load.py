@@ -468,7 +468,7 @@ def test_an_index_that_pandas_saved_is_a_column_if_it_has_a_name(
     frame.rename_axis("name" if named else None).to_parquet(tmp_path / "f.parquet")
     is_all(load_features(tmp_path / "f.parquet", only=("size", "shape")))
     known = table(tmp_path / "t.csv", order)
-    both = {"factors": known, "only": ("size", "shape"), "key": "name"}
+    both: dict[str, Any] = {"factors": known, "only": ("size", "shape"), "key": "name"}
     frame[["h"]].rename_axis("name" if named else None).to_parquet(tmp_path / "h.parquet")
     if named:
         is_all(load_features(tmp_path / "h.parquet", **both))

@@ -35,7 +35,7 @@ MANIFEST = Manifest(
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_rows_and_what_was_skipped_come_back(tmp_path: Path, dtype: type) -> None:
-    h = np.random.default_rng(0).normal(size=(4, 3)).astype(dtype).T  # not contiguous
+    h: np.ndarray = np.random.default_rng(0).normal(size=(4, 3)).astype(dtype).T  # not contiguous
     path = tmp_path / shard_file(7)
     assert path.name == "shard-00007.safetensors"
     write_shard(path, h, skipped=["a/é.jpg"])

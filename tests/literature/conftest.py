@@ -116,8 +116,8 @@ class World:
                 assert len(found) <= 100
             assert int(options["per_page"]) <= 100
             at = (int(options["page"]) - 1) * int(options["per_page"])
-            page = found[at : at + int(options["per_page"])]
-            return self._json({"meta": {"count": len(found)}, "results": page})
+            results = found[at : at + int(options["per_page"])]
+            return self._json({"meta": {"count": len(found)}, "results": results})
         return self._json(self.work)
 
     def _json(self, data: Any) -> bytes | None:

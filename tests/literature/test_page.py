@@ -15,7 +15,7 @@ from identikit.core.errors import InputError
 from identikit.literature.bibtex import read_bibtex, write_bibtex, write_csv
 from identikit.literature.lens import find
 from identikit.literature.page import DRAWN, write
-from identikit.literature.paper import Neighbourhood, Paper
+from identikit.literature.paper import Neighbourhood, Paper, Relation
 
 ROOT = Path(identikit.__file__).parent
 DOCS = ROOT.parents[1] / "docs"
@@ -61,9 +61,10 @@ def test_a_paper_alone_has_sentences_where_others_have_content(tmp_path: Path) -
 
 
 def test_the_network_is_thinned_and_the_table_is_not(tmp_path: Path) -> None:
+    starts: dict[Relation, int] = {"citing": 0, "cited": 5000}
     many = tuple(
         Paper(title=f"Gear {k}", doi=f"10.1000/{k}", relation=relation, year=2000)
-        for relation, first in (("citing", 0), ("cited", 5000))
+        for relation, first in starts.items()
         for k in range(first, first + (3000 if relation == "citing" else 20))
     )
     found = Neighbourhood(paper=Paper(title="Gear", arxiv="2401.00001"), neighbours=many)

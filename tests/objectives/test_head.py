@@ -1,6 +1,7 @@
 """The head: losses and gradients against PyTorch, and what sampling the softmax changes."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def zipf(labels: int) -> Tensor:
 
 def plain_loss(head: SoftmaxHead, y: Tensor, label: Tensor) -> Tensor:
     """The full cross-entropy in PyTorch's words."""
-    rows = head.weight
+    rows: Tensor = head.weight
     if head.config.unit_features:
         y = F.normalize(y, dim=1)
     if head.config.unit_rows:
@@ -266,8 +267,9 @@ def test_a_batch_smaller_than_a_group_is_one_group() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("group", 0), ("negatives", 0), ("negatives", -1)])
 def test_counts_that_cannot_be_are_named(field: str, value: int) -> None:
+    count: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=f"head {field} must be at least 1.*got {value}"):
-        HeadConfig(**{field: value})
+        HeadConfig(**count)
 
 
 @pytest.mark.gpu

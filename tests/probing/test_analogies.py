@@ -47,7 +47,7 @@ def test_a_linear_code_scores_one(factor: int) -> None:
 
 def test_a_curved_code_that_adds_up_scores_one_too() -> None:
     tables = [torch.randn(size, 8, generator=generator(j)) for j, size in enumerate(SIZES)]
-    h = sum(table[corners(1)[..., j]] for j, table in enumerate(tables))
+    h = torch.stack([table[corners(1)[..., j]] for j, table in enumerate(tables)]).sum(0)
     assert analogy_score(h, bootstrap=bootstrap()).value == pytest.approx(1, abs=1e-6)
 
 

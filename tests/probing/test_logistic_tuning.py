@@ -1,5 +1,7 @@
 """The penalties chosen against scikit-learn's losses on the whole grid."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -106,7 +108,7 @@ def test_a_search_that_starts_warm_ends_where_a_cold_one_does(
     x, tasks, _, grid = problem
     task, rough = torch.arange(len(tasks)), 3e-4
     strong = logistic.fit_logistic(x, tasks, task=task, penalty=grid[5].repeat(len(tasks), 1))
-    weak = {"task": task, "penalty": grid[6].repeat(len(tasks), 1)}
+    weak: dict[str, Any] = {"task": task, "penalty": grid[6].repeat(len(tasks), 1)}
     start = logistic.Start(strong.weight, strong.bias)
     found = logistic.fit_logistic(x, tasks, **weak, start=start, tolerance=rough)
     exact = logistic.fit_logistic(x, tasks, **weak, tolerance=1e-9)

@@ -74,7 +74,8 @@ def test_a_useless_representation_scores_nothing(name: str, seed: int) -> None:
     if name != "noise":
         assert scores.rank == 0
         assert scores.status == "h does not vary"
-        assert scores.isometry_error is scores.condition_number is None
+        assert scores.isometry_error is None
+        assert scores.condition_number is None
 
 
 def test_only_a_rotation_is_an_isometry() -> None:
@@ -98,7 +99,8 @@ def test_maps_too_large_to_resample_have_no_singular_values(
 ) -> None:
     monkeypatch.setattr("identikit.probing.maps.MOST_ISOMETRY", DIM - 1)
     scores = maps(*encode("rotation"))
-    assert scores.isometry_error is scores.map_condition_number is None
+    assert scores.isometry_error is None
+    assert scores.map_condition_number is None
     assert scores.procrustes.mean.value == pytest.approx(1, abs=1e-9)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
+from matplotlib.patches import Rectangle
 from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 
 from identikit.core.errors import InputError
 from identikit.features.inputs import circular
@@ -69,7 +70,8 @@ def test_what_it_plots_is_what_it_computes() -> None:
     h, z, _ = data()
     metric = LinearRecovery(dim=5, factors=["size", "weight"])
     metric.update(h, z)
-    widths = [bar.get_width() for bar in metric.plot().static.axes[0].patches]
+    bars = metric.plot().static.axes[0].patches
+    widths = [bar.get_width() for bar in bars if isinstance(bar, Rectangle)]
     found = metric.compute()
     assert widths == pytest.approx([found["size"].item(), found["weight"].item()])
 
@@ -137,7 +139,7 @@ def test_two_ranks_equal_one(tmp_path: Path) -> None:
     h, z, index = data()
     metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, z, index)
-    mp.spawn(_rank, args=(str(tmp_path),), nprocs=2)
+    spawn(_rank, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         torch.testing.assert_close(found, metric.compute(), rtol=1e-10, atol=0)

@@ -337,9 +337,8 @@ def test_differences_from_controls_are_resampled_in_pairs() -> None:
     for own, other in zip(found, beside, strict=True):
         assert list(own.above) == ["x", "itself", "noisier"]
         assert own.above["x"].high < 0
-        assert (own.above["itself"].value, own.above["itself"].low, own.above["itself"].high) == (
-            pytest.approx(0, abs=1e-12),
-        ) * 3
+        same = own.above["itself"]
+        assert [same.value, same.low, same.high] == pytest.approx([0, 0, 0], abs=1e-12)
         above = own.above["noisier"]
         assert above.value == pytest.approx(own.estimate.value - other.estimate.value)
         assert above.low < above.value < above.high

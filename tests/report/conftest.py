@@ -10,13 +10,13 @@ from identikit.core.estimate import Estimate
 from identikit.core.finding import Control, Finding, Headline, Verdict
 from identikit.report import figures
 from identikit.report.page import (
-    Figure,
     Page,
     Provenance,
     Section,
     Table,
     render,
 )
+from identikit.report.style import Figure
 
 HOSTILE = '<script>alert("1")</script> & $x_{ <b>'
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.patches import Rectangle
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
@@ -91,7 +92,7 @@ def test_scatter_has_a_panel_per_dimension_and_the_closed_form_r2() -> None:
     panels = [axes for axes in figure.static.axes if axes.axison]
     assert len(panels) == 7
     points = next(c for c in panels[3].collections if isinstance(c, PathCollection))
-    np.testing.assert_allclose(points.get_offsets(), np.stack([true[:, 3]] * 2, axis=1))
+    np.testing.assert_allclose(np.asarray(points.get_offsets()), np.stack([true[:, 3]] * 2, axis=1))
 
 
 def test_many_points_are_thinned_and_the_caption_says_so() -> None:
@@ -126,7 +127,9 @@ def test_bars_draw_values_intervals_and_ceiling_in_their_colours() -> None:
     assert control.x == (-0.5,)  # drawn at the edge, told in full
     assert control.customdata == ("−7.000",)
     (axes,) = figure.static.axes
-    assert axes.patches[0].get_width() == 0.8
+    drawn = axes.patches[0]
+    assert isinstance(drawn, Rectangle)
+    assert drawn.get_width() == 0.8
     assert axes.get_yticklabels()[0].get_text() == "z1\n0.80 [0.70, 0.85]"
 
 

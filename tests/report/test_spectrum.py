@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from identikit.core.errors import InputError
@@ -18,7 +19,7 @@ def test_curves_have_bands_and_those_fitted_are_dashed() -> None:
     )
     (axes,) = figure.static.axes
     assert [line.get_linestyle() for line in axes.lines] == ["-", "--", "-"]
-    assert list(axes.lines[0].get_ydata()) == [0.9, 0.5, 0.1]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == [0.9, 0.5, 0.1]
     assert len(axes.collections) == 1
     assert figure.interactive is not None
     band, line, fitted, other = figure.interactive.data

@@ -221,7 +221,8 @@ def test_a_representation_brings_its_head() -> None:
 def test_unit_norms_are_seen() -> None:
     unit = torch.nn.functional.normalize
     a, b = (unit(x, dim=1) for x in related())
-    heads = {"head_a": unit(normal(20, 7), dim=1), "head_b": unit(normal(20, 5), dim=1)}
+    head_a, head_b = unit(normal(20, 7), dim=1), unit(normal(20, 5), dim=1)
+    heads: dict[str, Any] = {"head_a": head_a, "head_b": head_b}
     assert compare(a, b, **heads, **QUICK).unit_norm is True
     assert compare(a, 2 * b + 1, **heads, **QUICK).unit_norm is False
     assert compare(a, b, **QUICK).unit_norm is None
@@ -425,6 +426,6 @@ def test_what_cannot_be_compared_is_refused_with_a_reason(
     changed: dict[str, Any], message: str
 ) -> None:
     a, b = related()
-    given = {"A": a, "B": b, "resamples": 100} | changed
+    given: dict[str, Any] = {"A": a, "B": b, "resamples": 100} | changed
     with pytest.raises(InputError, match=message):
         compare(given.pop("A"), given.pop("B"), **given)

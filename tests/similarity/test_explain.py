@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_unit_norms_promise_a_rotation(unit_norm: bool, wanted: float | None) ->
     ],
 )
 def test_the_sentence_says_what_to_make_of_a_score(
-    name: str, score: Similarity, change: dict[str, int], said: str
+    name: str, score: Similarity, change: dict[str, Any], said: str
 ) -> None:
     spaces = {
         "whole": space("whole", 9, 9),

@@ -13,6 +13,7 @@ from tests.cases import mixing, rotation
 from torch import Tensor
 
 from identikit.probing.moments import Moments, PartMoments
+from identikit.probing.regression import PENALTIES
 from identikit.similarity import scores as similarity
 from identikit.similarity.scores import Pair, Products, Space
 
@@ -158,20 +159,20 @@ def test_the_penalty_is_the_one_with_the_least_error_on_rows_left_out(
 ) -> None:
     a, b = related(n, p, 4)
     fold = torch.arange(n) % 4
-    errors = np.zeros(len(similarity.PENALTIES) + 1)
+    errors = np.zeros(len(PENALTIES) + 1)
     pairs = []
     for k in range(4):
         fit, out = fold != k, fold == k
         pairs.append((joint(a[fit], b[fit]), joint(a[out], b[out])))
         size = (a[fit] - a[fit].mean(0)).square().sum().item()
-        models = [LinearRegression(), *(Ridge(t * size) for t in similarity.PENALTIES)]
+        models = [LinearRegression(), *(Ridge(t * size) for t in PENALTIES)]
         for i, model in enumerate(models):
             left = b[out].numpy() - model.fit(a[fit].numpy(), b[fit].numpy()).predict(a[out])
             errors[i] += (left**2).sum()
     found = similarity.choose_penalty([similarity.left_out_errors(*pair) for pair in pairs])
     assert bool(found) == ridged == bool(errors[1:].min() < 0.95 * errors[0])
     if ridged:
-        assert found == similarity.PENALTIES[errors[1:].argmin()]
+        assert found == PENALTIES[errors[1:].argmin()]
 
 
 def test_procrustes_is_that_of_scipy() -> None:

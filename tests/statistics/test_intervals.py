@@ -32,14 +32,17 @@ def bootstrap(n: int, seed: int) -> Bootstrap:
     return Bootstrap(torch.arange(n), resamples=200, generator=generator)
 
 
+def mean_of(each: Statistic) -> Statistic:
+    return Statistic(lambda w: each(w).mean(1, keepdim=True), SCORE)
+
+
 def test_a_mean_over_many_factors_is_held() -> None:
     """Percentiles hold it in half of the cases: its bias is larger than its spread."""
     held, plain = 0, 0
     for seed in range(100):
         z, noise = normal(100, 37, seed=seed), normal(100, 37, seed=seed + 1000)
         each = measures.r2(0.5 * z + 0.5 * noise, z)
-        mean = Statistic(lambda w, e=each: e(w).mean(1, keepdim=True), SCORE)
-        found = bootstrap(100, seed).resampled(mean)
+        found = bootstrap(100, seed).resampled(mean_of(each))
         (estimate,) = found.estimates()
         low, high = found.draws[:, 0].quantile(torch.tensor([0.025, 0.975]).double()).tolist()
         held += estimate.low <= 0.5 <= estimate.high

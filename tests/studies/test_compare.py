@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tests.commands import refused
 
 from identikit import cli
@@ -19,7 +18,7 @@ from identikit.studies.compare.config import CompareConfig
 from identikit.studies.compare.run import compare_files
 from identikit.studies.compare.study import COMPARE
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Any]
 
 
 def models(n: int = 300) -> tuple[Arrays, Arrays]:

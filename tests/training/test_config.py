@@ -2,17 +2,19 @@
 
 import math
 from itertools import pairwise
+from typing import Any, Literal, get_args
 
 import pytest
 
 from identikit.core.errors import InputError
 from identikit.training.config import TrainingConfig
 
-SCHEDULES = ("linear", "cosine", "constant")
+Schedule = Literal["linear", "cosine", "constant"]
+SCHEDULES = get_args(Schedule)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_rates_rise_linearly_and_never_rest_at_zero(schedule: str) -> None:
+def test_rates_rise_linearly_and_never_rest_at_zero(schedule: Schedule) -> None:
     config = TrainingConfig(schedule=schedule, warmup=0.2)
     assert config.rate_share(0.05) == pytest.approx(0.25)
     assert config.rate_share(0.1) == pytest.approx(0.5)
@@ -30,7 +32,7 @@ def test_rates_rise_linearly_and_never_rest_at_zero(schedule: str) -> None:
     ],
 )
 def test_rates_fall_as_the_schedule_says(
-    schedule: str, after: dict[float, float], warmup: float
+    schedule: Schedule, after: dict[float, float], warmup: float
 ) -> None:
     config = TrainingConfig(schedule=schedule, warmup=warmup)
     for share, expected in after.items():
@@ -39,7 +41,7 @@ def test_rates_fall_as_the_schedule_says(
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_rates_never_jump_and_only_fall_after_the_warmup(schedule: str) -> None:
+def test_rates_never_jump_and_only_fall_after_the_warmup(schedule: Schedule) -> None:
     config = TrainingConfig(schedule=schedule, warmup=0.1)
     shares = [config.rate_share(i / 1000) for i in range(1001)]
     assert all(0 <= share <= 1 for share in shares)
@@ -48,7 +50,7 @@ def test_rates_never_jump_and_only_fall_after_the_warmup(schedule: str) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_a_budget_that_was_overrun_leaves_no_rate(schedule: str) -> None:
+def test_a_budget_that_was_overrun_leaves_no_rate(schedule: Schedule) -> None:
     assert TrainingConfig(schedule=schedule).rate_share(1.5) == pytest.approx(0, abs=1e-12)
 
 
@@ -83,8 +85,9 @@ def test_a_last_batch_that_is_no_multiple_of_the_first_is_refused(final: int) ->
     ],
 )
 def test_values_that_cannot_be_are_named(field: str, value: float) -> None:
+    wrong: dict[str, Any] = {field: value}
     with pytest.raises(InputError, match=rf"training {field} .*got {value}"):
-        TrainingConfig(**{field: value})
+        TrainingConfig(**wrong)
 
 
 def test_samples_are_those_of_all_steps() -> None:

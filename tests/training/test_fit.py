@@ -55,12 +55,11 @@ class Clock:
 
 
 def train(
-    encoder: nn.Module, head: SoftmaxHead, *, config: TrainingConfig = CONFIG, **options: Any
+    encoder: nn.Module, head: Head, *, config: TrainingConfig = CONFIG, **options: Any
 ) -> Fit:
     """A fit in which no time passes unless a clock is given."""
-    return fit_network(
-        encoder, head, **({"draw": draw, "seed": 1, "clock": Clock()} | options), config=config
-    )
+    given: dict[str, Any] = {"draw": draw, "seed": 1, "clock": Clock()} | options
+    return fit_network(encoder, head, **given, config=config)
 
 
 def weights(*modules: nn.Module) -> list[Tensor]:
@@ -160,7 +159,7 @@ def test_batches_grow_in_bounded_draws_and_resume_to_the_same_bits(tmp_path: Pat
     assert sum(drawn) == sum(sizes)
     assert sizes[-1] > 8 * sizes[0]
     assert max(drawn) <= 16 * CHUNK
-    options = {"config": config, "evaluate_every": 88, "checkpoint": tmp_path}
+    options: dict[str, Any] = {"config": config, "evaluate_every": 88, "checkpoint": tmp_path}
     stopped = train(*part, **options, on_progress=interrupt_at(88))
     assert stopped.steps == 88
     again = build(seed=5)

@@ -16,7 +16,8 @@ def matrices(k: int, width: int, *, seed: int = 0) -> Tensor:
 def with_condition(condition: float, width: int = 16) -> Tensor:
     u, _, vh = torch.linalg.svd(matrices(1, width))
     values = torch.logspace(0, -np.log10(condition), width, dtype=torch.float64)
-    return u * values @ vh
+    made: Tensor = u * values @ vh
+    return made
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])

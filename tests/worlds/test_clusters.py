@@ -1,5 +1,7 @@
 """Cluster vectors lie on the sphere, spread as they were asked to."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ KINDS = list(CLUSTERS)
 
 def draw(kind: str, *, scale: float = 1.0, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    options = {} if kind == "uniform" else {"cluster_scale": scale}
+    options: dict[str, Any] = {} if kind == "uniform" else {"cluster_scale": scale}
     config = WorldConfig(clusters=kind, classes=2000, components=2, **options)
     return draw_cluster_vectors(config, generator=generator)
 

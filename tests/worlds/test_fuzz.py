@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
 from tests.fuzz import never_another_error
 from tests.worlds.grids import originals
 
@@ -36,11 +35,10 @@ def _never(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_damaged_matlab_file_is_read_or_refused(tmp_path: Path, compress: bool) -> None:
-    file = io.BytesIO()
     images = np.random.default_rng(0).integers(0, 2, (1440, 1024), dtype=np.uint8)
     labels = np.repeat(np.arange(1, 21, dtype=np.uint8), 72)[:, None]
-    savemat(file, {"X": images, "Y": labels}, do_compression=compress)
-    never_another_error(tmp_path / "c.mat", file.getvalue(), load_coil20, count=200, seed=0)
+    content = originals.mat(X=images, Y=labels, compress=compress)
+    never_another_error(tmp_path / "c.mat", content, load_coil20, count=200, seed=0)
 
 
 @pytest.mark.parametrize("name", sorted(originals.SMALL))
@@ -51,7 +49,7 @@ def test_damaged_image_sets_are_read_or_refused(tmp_path: Path, name: str) -> No
 
     def read(_: Path) -> None:
         found = read_original(path, data)
-        for _ in _blocks(found, path, data) if isinstance(found, Stream) else ():
+        for _block in _blocks(found, path, data) if isinstance(found, Stream) else ():
             pass
 
     never_another_error(target, target.read_bytes(), read, count=200, seed=0)

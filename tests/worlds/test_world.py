@@ -13,6 +13,7 @@ from scipy import stats
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
 from identikit.worlds.config import WorldConfig
+from identikit.worlds.generators import InvertibleGenerator
 from identikit.worlds.world import ClusterWorld
 
 SMALL: dict[str, Any] = {"dim": 3, "classes": 8, "generator": "identity"}
@@ -121,6 +122,7 @@ def test_observations_are_the_generators_image() -> None:
     sample = w.sample(50, generator=stream(0, "samples"))
     assert sample.x.shape == (50, 7)
     assert torch.equal(sample.x, w.generator(sample.z))
+    assert isinstance(w.generator, InvertibleGenerator)
     np.testing.assert_allclose(w.generator.inverse(sample.x), sample.z, atol=1e-4)
 
 
@@ -212,7 +214,7 @@ def test_fewer_labels_than_classes() -> None:
         {"generator": "identity", "generator_layers": 2},
     ],
 )
-def test_options_without_effect_are_refused(options):
+def test_options_without_effect_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="has no effect here"):
         WorldConfig(**options)
 
@@ -269,5 +271,6 @@ def test_pairs_of_a_class_draw_the_second_label_by_its_prior() -> None:
 def test_pairs_share_a_label_or_a_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for users
     world = ClusterWorld(WorldConfig(dim=2, classes=4, generator="identity"))
+    wrong: Any = "latent"
     with pytest.raises(InputError, match=r"same.*label"):
-        world.sample_pairs(3, same="latent")
+        world.sample_pairs(3, same=wrong)

@@ -13,6 +13,7 @@ from identikit.encoders.adapters.layers import Tap, pooled, read_layers
 from identikit.encoders.adapters.layout import Layout, Tokens
 from identikit.encoders.adapters.trace import Traced
 from identikit.encoders.adapters.trace import trace as traced
+from identikit.encoders.config import Pool
 
 NO_TOKENS = Tokens()
 CLASS_TOKEN = Tokens(prefix=1, classifies=True)
@@ -46,7 +47,8 @@ class Small(nn.Module):
         x = self.act(self.norm(self.conv(x)))
         x = self.act(x - 1)
         x, _ = self.pair(x)
-        return self.head(x.mean(dim=(2, 3)))
+        y: Tensor = self.head(x.mean(dim=(2, 3)))
+        return y
 
 
 class Pair(nn.Module):
@@ -54,14 +56,14 @@ class Pair(nn.Module):
         return 2 * x, "more"
 
 
-def tap(network: nn.Module, name: str, *, pool: str = "auto") -> Tap:
+def tap(network: nn.Module, name: str, *, pool: Pool = "auto") -> Tap:
     found = trace(network)
     layer = next(layer for layer in found.layers if layer.name == name)
     return Tap(forward=calling(network), layer=layer, pool=pool, tokens=found.tokens)
 
 
 @pytest.fixture
-def small() -> nn.Module:
+def small() -> Small:
     return Small().eval().requires_grad_(False)
 
 
@@ -83,7 +85,8 @@ class Ends(nn.Module):
         self.fc, self.end = nn.Linear(48, 4), end
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.end(self.fc(x.flatten(1)))
+        y: Tensor = self.end(self.fc(x.flatten(1)))
+        return y
 
 
 @pytest.mark.parametrize(
@@ -107,9 +110,10 @@ def test_a_linear_layer_that_calculates_otherwise_is_no_head() -> None:
 
 
 def test_a_head_that_starts_at_zero_is_found_and_another_zero_is_not_taken_for_it() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 6), nn.Linear(6, 4))
-    nn.init.zeros_(network[2].weight)
-    nn.init.zeros_(network[2].bias)
+    last = nn.Linear(6, 4)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 6), last)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
     assert trace(network).head == "2"
     assert trace(nn.Sequential(network, Times(0.0))).head is None
 
@@ -129,7 +133,7 @@ def test_a_pointwise_convolution_can_be_the_head() -> None:
     assert found.layers[0].shape == (3, 1, 1)
 
 
-def test_features_are_those_of_the_layer(small: nn.Module) -> None:
+def test_features_are_those_of_the_layer(small: Small) -> None:
     x = X.requires_grad_(False)
     normed = small.norm(small.conv(x))
     torch.testing.assert_close(tap(small, "norm")(x), normed.mean(dim=(2, 3)))  # before the act
@@ -143,7 +147,9 @@ def test_features_are_those_of_the_layer(small: nn.Module) -> None:
 
 
 def test_dimensions_are_known_beforehand(small: nn.Module) -> None:
-    for name, pool, dim in (("act", "auto", 5), ("act", "flatten", 80), ("output", "auto", 7)):
+    cases: list[tuple[str, Pool, int]]
+    cases = [("act", "auto", 5), ("act", "flatten", 80), ("output", "auto", 7)]
+    for name, pool, dim in cases:
         assert tap(small, name, pool=pool).dim == dim == tap(small, name, pool=pool)(X).shape[1]
 
 
@@ -168,7 +174,8 @@ class Folded(nn.Module):
         self.fc = nn.Linear(3, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(x.permute(0, 2, 3, 1).flatten(0, 2)).reshape(len(x), -1)
+        y: Tensor = self.fc(x.permute(0, 2, 3, 1).flatten(0, 2))
+        return y.reshape(len(x), -1)
 
 
 def test_layers_without_a_row_per_sample_are_listed_and_refused() -> None:
@@ -222,7 +229,8 @@ class Trains(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.train()
-        return self.drop(x.flatten(1))
+        y: Tensor = self.drop(x.flatten(1))
+        return y
 
 
 @pytest.mark.parametrize(
@@ -244,6 +252,8 @@ def test_features_that_are_no_function_of_the_sample_are_refused_with_the_differ
 
 
 class Counts(nn.Module):
+    seen: Tensor
+
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(1), persistent=kind == "saved")
@@ -259,7 +269,8 @@ class TrainsItsNorm(nn.Module):
         self.norm = nn.BatchNorm2d(3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm.train()(x).flatten(1)
+        y: Tensor = self.norm.train()(x)
+        return y.flatten(1)
 
 
 @pytest.mark.parametrize("network", [Counts("saved"), Counts("unsaved"), TrainsItsNorm()])
@@ -269,6 +280,8 @@ def test_a_forward_pass_that_changes_weights_is_refused(network: nn.Module) -> N
 
 
 class Caches(nn.Module):
+    wave: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("wave", torch.zeros(0), persistent=False)
@@ -410,10 +423,12 @@ class CatchesAll(nn.Module):
         self.fc = nn.Linear(48, 6)
 
     def forward(self, x: Tensor) -> Tensor:
+        y: Tensor
         try:
-            return self.fc(x.flatten(1))
+            y = self.fc(x.flatten(1))
         except BaseException:
-            return self.fc(0 * x.flatten(1))
+            y = self.fc(0 * x.flatten(1))
+        return y
 
 
 def test_a_model_that_catches_everything_is_read_all_the_same() -> None:
@@ -483,7 +498,8 @@ class Transformer(nn.Module):
         patches = self.before(self.embed(x).flatten(2).transpose(1, 2))
         first = torch.cat([self.cls_token, self.register_tokens], dim=1).expand(len(x), -1, -1)
         tokens = self.norm(self.join(torch.cat([first, patches], dim=1)))
-        return self.turned(tokens.transpose(1, 2))[:, :, 0]
+        turned: Tensor = self.turned(tokens.transpose(1, 2))
+        return turned[:, :, 0]
 
 
 @pytest.mark.parametrize(
@@ -507,7 +523,7 @@ def test_tokens_that_nothing_tells_are_asked_for() -> None:
 
     class More(Transformer):
         def forward(self, x: Tensor) -> Tensor:
-            tokens = self.norm(self.embed(x).flatten(2).transpose(1, 2).repeat(1, 2, 1))
+            tokens: Tensor = self.norm(self.embed(x).flatten(2).transpose(1, 2).repeat(1, 2, 1))
             return tokens.mean(dim=1)
 
     with pytest.raises(InputError, match="--prefix-tokens"):
@@ -526,7 +542,8 @@ class TwoClasses(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         patches = self.embed(x).flatten(2).transpose(1, 2)
         tokens = self.norm(torch.cat([self.cls_token_0.expand(len(x), -1, -1), patches], dim=1))
-        return self.first(tokens[:, :1])[:, 0]
+        first: Tensor = self.first(tokens[:, :1])
+        return first[:, 0]
 
 
 def test_a_token_too_many_is_not_taken_for_a_patch() -> None:
@@ -543,7 +560,8 @@ def test_merged_patches_are_patches() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             quads = nn.functional.unfold(self.embed(x), 2, stride=2).transpose(1, 2)
-            return self.merge(quads).mean(dim=1)
+            merged: Tensor = self.merge(quads)
+            return merged.mean(dim=1)
 
     layers = trace(Merges(), torch.randn(3, 3, 6, 4)).layers
     layout = next(layer.layout for layer in layers if layer.name == "merge")
@@ -559,7 +577,8 @@ def test_sequences_of_other_data_have_the_axes_of_their_layers() -> None:
             self.conv, self.rnn = nn.Conv1d(1, 6, 3), nn.GRU(6, 5, batch_first=True)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.rnn(self.conv(x).transpose(1, 2))[0][:, -1]
+            h: Tensor = self.rnn(self.conv(x).transpose(1, 2))[0]
+            return h[:, -1]
 
     network, x = Sound(), torch.randn(3, 1, 9)
     layers = {layer.name: layer for layer in trace(network, x).layers}

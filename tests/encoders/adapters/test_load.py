@@ -176,7 +176,7 @@ def test_hugging_face_encoders_without_a_head(hf_folder: Path) -> None:
     assert bare.head is None  # and the pooler, whose weights nobody trained, is gone
     torch.testing.assert_close(bare.tap()(x), network(x).last_hidden_state[:, 0])
     clip = load_model(f"hf:{hf_folder / 'clip'}", pretrained=True, seed=0)
-    network = clip.network
+    network = cast(Any, clip.network)
     pooled = network.vision_model(x).pooler_output
     torch.testing.assert_close(clip.tap()(x), network.visual_projection(pooled))
     assert clip.head is None  # a projection is no classifier

@@ -27,7 +27,8 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         time.sleep(self.pause)
-        return self.fc(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
+        y: Tensor = self.fc(self.norm(self.conv(x)).relu().mean(dim=(2, 3)))
+        return y
 
 
 def net() -> tuple[nn.Module, Any]:
@@ -99,10 +100,11 @@ class Hears(nn.Module):
         self.conv, self.fc = nn.Conv1d(1, 5, 3), nn.Linear(5, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x).relu().mean(dim=2))
+        y: Tensor = self.fc(self.conv(x).relu().mean(dim=2))
+        return y
 
 
-def hears() -> nn.Module:
+def hears() -> Hears:
     torch.manual_seed(0)
     return Hears()
 
@@ -117,7 +119,7 @@ class Table(Dataset[Tensor]):
         return np.arange(4.0) * index
 
 
-def rows_in() -> nn.Module:
+def rows_in() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
 
@@ -129,7 +131,9 @@ class Uneven(Table):
 
 class Fails(Table):
     def __getitem__(self, index: int) -> Any:
-        return {}[index] if index == 4 else np.arange(4.0)
+        if index == 4:
+            raise KeyError(index)
+        return np.arange(4.0)
 
 
 class NoLength(Table):
@@ -160,7 +164,8 @@ def four() -> nn.Module:
             self.inner = rows_in()
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.inner(x[:, :4])
+            y: Tensor = self.inner(x[:, :4])
+            return y
 
     return First()
 

@@ -62,7 +62,7 @@ def checkpoint(folder: Path) -> Path:
         torch.manual_seed(3)
         network = Net()
     with torch.no_grad():
-        network.norm.running_mean.fill_(0.2)
+        network.norm.get_buffer("running_mean").fill_(0.2)
     torch.save(network.state_dict(), folder / "net.pt")
     return folder / "net.pt"
 
@@ -86,17 +86,17 @@ def changed(config: ExtractConfig, **options: Any) -> ExtractConfig:
     return dataclasses.replace(config, **options)
 
 
-def test_features_are_those_of_each_image_under_its_key(config: ExtractConfig) -> None:
+def test_features_are_those_of_each_image_under_its_key(
+    config: ExtractConfig, images: Path
+) -> None:
     told: list[tuple[int, int]] = []
     found = extract(config, on_progress=lambda done, total: told.append((done, total)))
     h, keys = rows_of(config.out)
-    assert keys == sorted(
-        p.relative_to(config.images).as_posix() for p in config.images.glob("*/*")
-    )
+    assert keys == sorted(p.relative_to(images).as_posix() for p in images.glob("*/*"))
     network = Net().eval()
     network.load_state_dict(torch.load(config.out.parent / "net.pt", weights_only=True))
     for row, key in zip(h, keys, strict=True):
-        x = prepare(Image.open(config.images / key))[None]
+        x = prepare(Image.open(images / key))[None]
         wanted = network.norm(network.conv(x)).relu().mean(dim=(2, 3))[0]
         torch.testing.assert_close(torch.from_numpy(row), wanted)
     (layer,) = found.layers
@@ -194,20 +194,20 @@ def test_a_finished_folder_is_found_and_a_lost_shard_made_again(
     assert contents(config.out) == before
 
 
-def test_controls_are_folders_of_the_same_rows(config: ExtractConfig) -> None:
+def test_controls_are_folders_of_the_same_rows(config: ExtractConfig, images: Path) -> None:
     extract(changed(config, untrained_twin=True, pixels=4))
     manifest = read_manifest(config.out)
     assert manifest.controls == {"untrained": "untrained", "pixels": "pixels"}
     (h, keys), (pixels, pixel_keys) = rows_of(config.out), rows_of(config.out / "pixels")
     twin, twin_keys = rows_of(config.out / "untrained")
     assert keys == pixel_keys == twin_keys
-    x = prepare(Image.open(config.images / keys[5]))
+    x = prepare(Image.open(images / keys[5]))
     means = x.reshape(3, 4, SIDE // 4, 4, SIDE // 4).mean(dim=(2, 4)).flatten()
     torch.testing.assert_close(torch.from_numpy(pixels[5]), means)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = Net().eval()
-    everything = torch.stack([prepare(Image.open(config.images / key)) for key in keys])
+    everything = torch.stack([prepare(Image.open(images / key)) for key in keys])
     maps = network.conv(everything)  # what its batch norm would see in training
     scale = (maps.var(dim=(0, 2, 3), keepdim=True) + network.norm.eps).sqrt()
     wanted = ((maps - maps.mean(dim=(0, 2, 3), keepdim=True)) / scale).relu().mean(dim=(2, 3))
@@ -293,9 +293,11 @@ def test_a_folder_of_other_settings_is_refused(
     assert contents(config.out) == before
 
 
-def test_other_images_are_other_settings(config: ExtractConfig, tmp_path: Path) -> None:
+def test_other_images_are_other_settings(
+    config: ExtractConfig, images: Path, tmp_path: Path
+) -> None:
     mine = tmp_path / "images"
-    shutil.copytree(config.images, mine)
+    shutil.copytree(images, mine)
     extract(changed(config, images=mine))
     (mine / "class0" / "00.png").unlink()
     with pytest.raises(InputError, match="images_count 23 then, 22 now"):
@@ -316,8 +318,10 @@ def test_a_try_that_made_no_shard_binds_nobody(config: ExtractConfig) -> None:
     assert extract(config).made == COUNT
 
 
-def test_a_full_disk_is_foreseen(config: ExtractConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(config.images)
+def test_a_full_disk_is_foreseen(
+    config: ExtractConfig, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(images)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(InputError, match=r"has 0\.0 GB left.*float16"):
         extract(config)
@@ -369,7 +373,12 @@ def test_several_layers_are_folders_of_their_own_made_in_one_pass(
 ) -> None:
     passes: list[int] = []
     forward = Net.forward
-    monkeypatch.setattr(Net, "forward", lambda self, x: passes.append(len(x)) or forward(self, x))
+
+    def counted(self: Net, x: torch.Tensor) -> torch.Tensor:
+        passes.append(len(x))
+        return forward(self, x)
+
+    monkeypatch.setattr(Net, "forward", counted)
     needs: list[Needs] = []
     wanted = ["conv", "fc:input", "norm"]
     several = changed(config, layers=("norm", "fc:input", "conv"), untrained_twin=True, pixels=4)
@@ -484,9 +493,9 @@ def test_a_model_that_loses_the_row_of_a_single_image_is_refused(config: Extract
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_transform_that_fails_on_an_image_names_it(
-    config: ExtractConfig, tmp_path: Path, workers: int
+    config: ExtractConfig, images: Path, tmp_path: Path, workers: int
 ) -> None:
-    shutil.copytree(config.images, tmp_path / "images")
+    shutil.copytree(images, tmp_path / "images")
     Image.new("RGB", (5, 4), "red").save(tmp_path / "images" / "red.png")
     with pytest.raises(InputError, match=r"^red\.png .* 5 x 4 pixels: IndexError: no red\.$"):
         extract(

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -86,16 +87,22 @@ def write_mpi3d(folder: Path, data: DataSet, *, stored: bool = True) -> tuple[Pa
     return path, images.transpose(0, 3, 1, 2)
 
 
+def mat(*, compress: bool = True, **variables: np.ndarray) -> bytes:
+    """A MATLAB file of these variables."""
+    file = io.BytesIO()
+    savemat(cast(Any, file), variables, do_compression=compress)
+    return file.getvalue()
+
+
 def write_cars3d(folder: Path, data: DataSet) -> tuple[Path, np.ndarray]:
     elevations, azimuths, cars = data.grid.sizes
     images = noise(cars, 128, 128, 3, azimuths, elevations)
     path = folder / data.originals[0].name
     with tarfile.open(path, "w:gz") as archive:
         for car in (*range(5, cars), *range(5)):  # an archive is in no order
-            content = io.BytesIO()
             mask = np.zeros((128, 128, azimuths, elevations), np.uint8)
-            savemat(content, {"im": images[car], "mask": mask})
-            _add(archive, f"data/cars/car_{car + 1:03d}_mesh.mat", content.getvalue())
+            content = mat(im=images[car], mask=mask, compress=False)
+            _add(archive, f"data/cars/car_{car + 1:03d}_mesh.mat", content)
         _add(archive, "data/cars/list.txt", b"car_001_mesh\n")
         _add(archive, "data/cars/._car_001_mesh.mat", b"what some systems add")
         _add(archive, "data/sprites/sprites_1.mat", b"something else")

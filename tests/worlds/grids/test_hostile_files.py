@@ -1,7 +1,6 @@
 """Original files made to flood, to hang, or to bring in what lies elsewhere."""
 
 import gzip
-import io
 import os
 import struct
 import tarfile
@@ -13,7 +12,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from scipy.io import savemat
 from tests.worlds.grids import originals
 
 from identikit.core.errors import InputError
@@ -82,14 +80,8 @@ def test_filters_that_hdf5_would_look_for_and_load_are_refused(tmp_path: Path) -
         read_original(path, SHAPES)
 
 
-def mat(**variables: Any) -> bytes:
-    file = io.BytesIO()
-    savemat(file, variables, do_compression=True)
-    return file.getvalue()
-
-
 def test_a_variable_that_unpacks_to_more_than_it_may_is_refused() -> None:
-    content = mat(im=np.zeros((2**12, 2**12), np.uint8))
+    content = originals.mat(im=np.zeros((2**12, 2**12), np.uint8))
     assert len(content) < 2**16
     with pytest.raises(ValueError, match="more than 1,048,576 bytes, unpacked"):
         read_variables(content, ("im",), most=2**20)
@@ -97,9 +89,7 @@ def test_a_variable_that_unpacks_to_more_than_it_may_is_refused() -> None:
 
 @pytest.mark.parametrize("compressed", [True, False])
 def test_an_element_that_promises_more_than_there_is_is_refused(compressed: bool) -> None:
-    file = io.BytesIO()
-    savemat(file, {"im": np.arange(100, dtype=np.uint8)})
-    content = bytearray(file.getvalue())
+    content = bytearray(originals.mat(im=np.arange(100, dtype=np.uint8), compress=False))
     place = content.index(struct.pack("<II", 2, 100)) + 4
     content[place : place + 4] = struct.pack("<I", 2**32 - 8)
     if compressed:
@@ -114,7 +104,7 @@ def test_an_element_that_promises_more_than_there_is_is_refused(compressed: bool
 )
 def test_only_numbers_are_read(value: Any) -> None:
     try:
-        found = read_variables(mat(im=value), ("im",), most=2**20)["im"]
+        found = read_variables(originals.mat(im=value), ("im",), most=2**20)["im"]
         assert found.dtype.kind in "cuif"
     except ValueError as error:
         assert "no array of numbers 'im'; it holds im (" in str(error)  # noqa: PT017 - or it is one
@@ -123,9 +113,9 @@ def test_only_numbers_are_read(value: Any) -> None:
 @pytest.mark.parametrize("compress", [True, False])
 @pytest.mark.parametrize("sort", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
 def test_numbers_of_every_type_are_read(sort: str, compress: bool) -> None:
-    value, file = np.arange(1, 7).reshape(2, 3).astype(sort), io.BytesIO()
-    savemat(file, {"im": value}, do_compression=compress)
-    found = read_variables(file.getvalue(), ("im",), most=2**20)["im"]
+    value = np.arange(1, 7).reshape(2, 3).astype(sort)
+    content = originals.mat(im=value, compress=compress)
+    found = read_variables(content, ("im",), most=2**20)["im"]
     assert found.dtype == value.dtype
     np.testing.assert_array_equal(found, value)
 
@@ -135,12 +125,11 @@ def test_members_of_a_tar_that_promise_too_much_are_refused(tmp_path: Path) -> N
     path = tmp_path / data.originals[0].name
 
     def write(*members: tuple[str, int, bytes], kind: bytes = tarfile.REGTYPE) -> None:
-        with gzip.open(path, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+        with gzip.open(path, "wb") as file:
             for name, size, _ in members:
                 info = tarfile.TarInfo(name)
                 info.size, info.type = size, kind
                 file.write(info.tobuf())
-            archive.closed = True
 
     write((f"{cars3d.FOLDER}/a.mat", 2**34, b""))
     with pytest.raises(InputError, match="cannot be used as cars3d"):
@@ -153,7 +142,7 @@ def test_members_of_a_tar_that_promise_too_much_are_refused(tmp_path: Path) -> N
 def test_links_in_a_tar_are_no_cars(tmp_path: Path) -> None:
     data = originals.SMALL["cars3d"]
     path = tmp_path / data.originals[0].name
-    (tmp_path / "secret.mat").write_bytes(mat(im=np.zeros((4, 4, 3, 2, 2), np.uint8)))
+    (tmp_path / "secret.mat").write_bytes(originals.mat(im=np.zeros((4, 4, 3, 2, 2), np.uint8)))
     with tarfile.open(path, "w:gz") as archive:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
             info = tarfile.TarInfo(f"{cars3d.FOLDER}/{kind!r}.mat")

@@ -1,6 +1,7 @@
 """Images whose factors follow the latents: one factor a coordinate, none twice, none lost."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,6 +92,6 @@ def test_a_generator_that_loses_a_factor_is_found_out(monkeypatch: pytest.Monkey
         ),
     ],
 )
-def test_options_that_images_do_not_have_are_refused(options: dict, words: str) -> None:
+def test_options_that_images_do_not_have_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         ClusterWorld(WorldConfig(**options), labels=100, seed=0)

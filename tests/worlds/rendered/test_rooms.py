@@ -26,16 +26,19 @@ def random_values(n: int, *, seed: int = 0) -> torch.Tensor:
 
 def distance_to(shape: str, size: float, p: np.ndarray) -> np.ndarray:
     """Distance from points (..., 3) to the object, by its definition."""
+    far: np.ndarray
     half, height = rooms.HALF_WIDTH[shape] * size, rooms.HEIGHT[shape] * size
     if shape in ("sphere", "capsule"):
         nearest = np.clip(p[..., 2], half, height - half)
-        return np.sqrt(p[..., 0] ** 2 + p[..., 1] ** 2 + (p[..., 2] - nearest) ** 2) - half
+        far = np.sqrt(p[..., 0] ** 2 + p[..., 1] ** 2 + (p[..., 2] - nearest) ** 2) - half
+        return far
     up = np.abs(p[..., 2] - height / 2) - height / 2
     if shape == "cylinder":
         gaps = np.stack([np.hypot(p[..., 0], p[..., 1]) - half, up], axis=-1)
     else:
         gaps = np.concatenate([np.abs(p[..., :2]) - half, up[..., None]], axis=-1)
-    return np.linalg.norm(gaps.clip(0), axis=-1) + gaps.max(-1).clip(max=0)
+    far = np.linalg.norm(gaps.clip(0), axis=-1) + gaps.max(-1).clip(max=0)
+    return far
 
 
 def march(shape: str, size: float, start: np.ndarray, way: np.ndarray) -> np.ndarray:
@@ -95,8 +98,9 @@ def traced(values: np.ndarray, side: int) -> np.ndarray:
     surface, light = np.where(met, 2, surface), np.where(met, own, light)
     colours = [np.round([255 * c for c in colorsys.hsv_to_rgb(hue, 1, 1)]) for hue in hues]
     palette = np.array([*colours, rooms.SKY])
-    image = palette[surface] * light.clip(max=1)[..., None]
-    return image.reshape(side, 2, side, 2, 3).mean((1, 3))
+    fine = palette[surface] * light.clip(max=1)[..., None]
+    image: np.ndarray = fine.reshape(side, 2, side, 2, 3).mean((1, 3))
+    return image
 
 
 @pytest.mark.parametrize("shape", range(4))

@@ -30,8 +30,10 @@ def random_rows(world: Sprites, n: int) -> torch.Tensor:
 
 def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Whether points are in a shape of circumradius 1; made of other parts than the distances."""
+    found: np.ndarray
     if shape == "square":
-        return (np.abs(x) < np.sqrt(0.5)) & (np.abs(y) < np.sqrt(0.5))
+        found = (np.abs(x) < np.sqrt(0.5)) & (np.abs(y) < np.sqrt(0.5))
+        return found
     if shape == "ellipse":
         return x**2 + (y / distances.MINOR_AXIS) ** 2 < 1
     x, y = x * distances.HEART, (y + 1) * distances.HEART  # the tip is the origin
@@ -40,7 +42,8 @@ def inside(shape: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         np.abs((y - x) / 2**0.5 - side / 2) < side / 2
     )
     lobes = ((np.abs(x) - 0.25) ** 2 + (y - 0.75) ** 2) < (side / 2) ** 2
-    return diamond | lobes
+    found = diamond | lobes
+    return found
 
 
 def slow(values: np.ndarray, side: int, *, points: int, off: float = 0.0) -> np.ndarray:
@@ -51,8 +54,9 @@ def slow(values: np.ndarray, side: int, *, points: int, off: float = 0.0) -> np.
     x, y = off + x - side / 64 * (16.5 + 31 * across), off + side / 64 * (16.5 + 31 * down) - y
     radius = RADIUS * side * scale
     turned = (x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle))
-    share = inside(SHAPES[int(shape)], turned[0] / radius, turned[1] / radius)
-    return share.reshape(side, points, side, points).mean((1, 3))
+    hit = inside(SHAPES[int(shape)], turned[0] / radius, turned[1] / radius)
+    share: np.ndarray = hit.reshape(side, points, side, points).mean((1, 3))
+    return share
 
 
 @pytest.mark.parametrize("side", [21, 64])

@@ -18,7 +18,7 @@ from identikit.runs.store import Run
 from identikit.runs.study import run_and_report, run_study
 from identikit.studies.paper.imagenet_x import run as run_module
 from identikit.studies.paper.imagenet_x.config import ImageNetXConfig
-from identikit.studies.paper.imagenet_x.reading import network_features, projected
+from identikit.studies.paper.imagenet_x.reading import Reading, network_features, projected
 from identikit.studies.paper.imagenet_x.result import Represented
 from identikit.studies.paper.imagenet_x.run import load_shards
 from identikit.studies.paper.imagenet_x.study import IMAGENET_X
@@ -166,7 +166,7 @@ def test_a_corrupt_image_stops_the_run_or_is_listed(
     nothing = Represented(
         name="net", role="untrained", model="net", dim=1, corrected={}, published={}
     )
-    monkeypatch.setattr(run_module.Reading, "read", lambda *_, **__: (nothing,))
+    monkeypatch.setattr(Reading, "read", lambda *_, **__: (nothing,))
     paths = copy_of(folder, tmp_path / "val")
     paths[7].write_bytes(paths[7].read_bytes()[:300])
     changed = replace(config, images=tmp_path / "val").with_digest()
