@@ -311,6 +311,23 @@ def test_a_factor_without_some_values_stops_and_changes_no_other() -> None:
     assert [s.p_holm for s in found.factors] == holm([v for v in p if v is not None])
 
 
+def test_gaps_leave_the_map_to_all_factors_its_complete_rows() -> None:
+    h, z, _ = case()
+    gaps = z.clone()
+    gaps[::4, 0] = torch.nan
+    gaps[::10, 1] = torch.nan
+    fitted, every = torch.arange(400) % 3 == 0, ~gaps.isnan().any(dim=1)
+    found = score(h, gaps, train_mask=fitted, resamples=100).latents
+    alone = score(h[every], z[every], train_mask=fitted[every], resamples=100).latents
+    assert found is not None
+    assert alone is not None
+    assert found.status.startswith("280 of 400 samples have a value of every factor")
+    assert found.affine.mean.value == alone.affine.mean.value
+    assert found.n_test == int((every & ~fitted).sum())
+    gaps[: 400 - 20, 1] = torch.nan
+    assert score(h, gaps, train_mask=fitted, resamples=100).latents is None
+
+
 @pytest.mark.parametrize("name", ["groups", "items"])
 def test_labels_that_are_missing_are_counted(name: str) -> None:
     labels = np.array(["a", "b", "c", None] * 15, object)

@@ -130,6 +130,15 @@ class Factors(Mapping[str, Factor]):
                 groups.setdefault(rows.numpy().tobytes(), (rows, []))[1].append(whole)
         return [(rows, Factors(factors)) for rows, factors in groups.values()]
 
+    def jointly(self) -> tuple[Int[Tensor, " rows"], "Factors"]:
+        """The rows in which every factor has a value, and all factors there."""
+        missing = torch.zeros(self.n_samples, dtype=torch.bool)
+        for factor in self.values():
+            missing |= False if factor.missing is None else factor.missing
+        rows = (~missing).nonzero().flatten()
+        whole = [replace(f, values=f.values[rows], missing=None) for f in self.values()]
+        return rows, Factors(whole)
+
     def to_frame(self) -> pd.DataFrame:
         """The values as a data frame, one column per factor."""
         return pd.DataFrame({name: f.values.cpu().numpy() for name, f in self.items()})

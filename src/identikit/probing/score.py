@@ -254,9 +254,26 @@ def _each_on_its_rows(
     return replace(
         found[0],
         factors=_together([r.factors for r in found], factors),
-        latents=None,
+        latents=_joint_latents(h, factors, group, fitted, options),
         controls={name: _together([r.controls[name] for r in found], factors) for name in others},
     )
+
+
+def _joint_latents(
+    h: Tensor, factors: Factors, group: Tensor, fitted: Tensor, options: Mapping[str, Any]
+) -> MapScores | None:
+    """The map to all factors at once, where all have a value; None where these rows are few."""
+    if any(factor.kind is not Kind.CONTINUOUS for factor in factors.values()):
+        return None
+    rows, whole = factors.jointly()
+    group, train = group[rows], fitted[rows]
+    if min(len(torch.unique(group[part])) for part in (train, ~train)) < LEAST_SAMPLES:
+        return None
+    own = {name: options[name] for name in ("seed", "resamples")}
+    joint = score(select_rows(h, rows), whole, groups=group, train_mask=train, **own).latents
+    assert joint is not None
+    words = f"{len(rows):,} of {len(h):,} samples have a value of every factor"
+    return replace(joint, status=_status(words, *(() if joint.status == OK else (joint.status,))))
 
 
 def _also(score: FactorScore, *words: str, first: bool = False) -> FactorScore:

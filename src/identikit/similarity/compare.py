@@ -29,7 +29,7 @@ from identikit.theory.coverage import class_rows, head_row_space
 
 LEAST_COMMON_SAMPLES = 16
 FEW_GROUPS = 50
-"""Fewer held-out groups leave intervals too narrow (`benchmarks/compare_calibration.py`)."""
+"""Held-out groups below which the status says that intervals are not quite sure."""
 UNIT_NORM = 1e-3
 """Relative spread of norms below which they count as one."""
 
@@ -265,7 +265,8 @@ def _unit_norm(sums: Sums, head_a: _Head | None, head_b: _Head | None) -> bool |
 def _few_groups(held_out: int) -> tuple[str, ...]:
     if held_out >= FEW_GROUPS:
         return ()
-    return (f"few groups: with {held_out} samples or groups held out intervals are too narrow",)
+    words = "samples or groups held out intervals are wide, and not quite sure"
+    return (f"few groups: with {held_out} {words}",)
 
 
 def _status(
