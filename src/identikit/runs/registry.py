@@ -103,6 +103,17 @@ ENTRIES = (
         "stopped or killed goes on when the same command is given again.",
     ),
     Entry(
+        name="reproduce genealogy",
+        version=1,
+        study="studies.genealogy.study:GENEALOGY",
+        config="studies.genealogy.config:GenealogyConfig",
+        help="What do seven objectives, GCL to SIGReg, recover in five worlds, and up to what?",
+        details="Example: identikit reproduce genealogy --worlds uniform-pairs --objectives "
+        "infonce vicreg\n\nCells that were made before are found; a matrix that was stopped or "
+        "killed goes on when the same command is given again.",
+        jobs=True,
+    ),
+    Entry(
         name="reproduce",
         version=7,
         study="studies.sweeps.study:SWEEP",
@@ -112,6 +123,14 @@ ENTRIES = (
         "Runs that were made before are found; a study that was stopped or killed goes on when the "
         "same command is given again. Without a name, or with --list, all studies are listed.",
         jobs=True,
+    ),
+    Entry(
+        name="genealogy-cell",
+        version=1,
+        study="studies.genealogy.study:GENEALOGY_CELL",
+        config="studies.genealogy.config:GenealogyCellConfig",
+        help="One cell of the matrix of `reproduce genealogy`.",
+        command=False,
     ),
     Entry(
         name="dislib-cell",

@@ -64,8 +64,8 @@ def info_nce_optimum(
     *,
     dim: int,
     unit_features: bool = True,
-    samples: int = 768,
-    steps: int = 300,
+    samples: int = 512,
+    steps: int = 200,
     generator: torch.Generator,
 ) -> PairOptimum:
     """The h of `dim` dimensions, free at each sample, with the least InfoNCE loss.

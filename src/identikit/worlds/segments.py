@@ -15,7 +15,7 @@ from identikit.worlds.conditionals import Gaussian
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.world import ClusterWorld
 
-SCALE = 0.5
+SCALE = 0.8
 """Of a component within a segment, as a geometric mean; means are standard normal."""
 
 
