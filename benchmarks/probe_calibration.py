@@ -2,10 +2,12 @@
 
 Features and factors are drawn apart, so every rejection is wrong: by kind of factor, with whole
 groups held out (values constant within groups, or varying in them as in crossed designs), with 40
-objects of 20 views each, and for five factors at once after Holm; for ten factors of which five
-are real, the mean share of wrong ones among those found after Benjamini-Hochberg; how often
-selectivity misses 0 for values that belong to objects and nothing else; and what share of 60
-real factors, or of five in a crossed design, is found.
+objects of 20 views each, held out whole or split by sample, with items in groups, with many
+samples whose values are rotated, and for five factors at once after Holm; for ten factors of which
+five are real, the mean share of wrong ones among those found after Benjamini-Hochberg; how often
+selectivity misses 0 for values that belong to objects and nothing else; how often independent
+samples and objects are said to look repeated; and what share of real factors is found: of 60, of
+five in a crossed design, of a value of objects.
 
     OMP_NUM_THREADS=1 python benchmarks/probe_calibration.py
 """
@@ -21,8 +23,10 @@ import torch
 from identikit import Factors, score
 from identikit.core.factors import Factor, Kind
 from identikit.core.files import write_json
+from identikit.probing.repeats import repeats
 from identikit.probing.result import FactorScore
 from identikit.runs.provenance import machine, versions
+from identikit.statistics.permutation import Pairing, Permutations, Units
 
 RESULTS = Path(__file__).parent / "results" / "probe_calibration.json"
 N, DIM, SHUFFLES, LEVEL = 200, 4, 200, 0.05
@@ -98,6 +102,68 @@ def objects(seed: int) -> FactorScore:
     return score(h, Factors([factor]), items=item, resamples=SHUFFLES, seed=seed).factors[0]
 
 
+def by_sample(*, real: bool) -> Callable[[int], float]:
+    """The same with samples of each object on both sides: whether the verdict is a finding."""
+
+    def case(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        item = torch.arange(800) // 20
+        known = normal(40, 16, generator)
+        h = known[item] + 0.3 * normal(800, 16, generator)
+        z = known[item, :1] if real else normal(40, 1, generator)[item]
+        factors = Factors([of_kind(z[:, 0], Kind.CONTINUOUS, "f")])
+        mask = torch.rand(800, generator=generator) < 0.5
+        given = {"resamples": SHUFFLES, "seed": seed, "items": item}
+        split = score(h, factors, train_mask=mask, **given)
+        if split.findings[0].verdict != "undecided":
+            return 1.0
+        return float(p(score(h, factors, **given).factors[0]) <= LEVEL) if real else 0.0
+
+    return case
+
+
+def nested(seed: int) -> float:
+    """Twenty categories of five objects in four views: features know both, not the value."""
+    generator = torch.Generator().manual_seed(seed)
+    item = torch.arange(400) // 4
+    h = (normal(100, DIM, generator) + normal(20, DIM, generator)[torch.arange(100) // 5])[item]
+    h = h + 0.3 * normal(400, DIM, generator)
+    factor = of_kind(normal(100, 1, generator)[item, 0], Kind.CONTINUOUS, "f")
+    found = score(
+        h, Factors([factor]), groups=item // 5, items=item, resamples=SHUFFLES, seed=seed
+    ).factors[0]
+    return float(p(found) <= LEVEL)
+
+
+def rotated(kind: Kind) -> Callable[[int], float]:
+    """Enough samples held out for rotations; of a binary factor one in twenty is positive."""
+
+    def case(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        h, z = normal(450, DIM, generator), normal(450, 1, generator)[:, 0]
+        if kind is Kind.BINARY:
+            z = z - 1.15
+        (found,) = scores(h, [of_kind(z, kind, "f")], seed)
+        return float(p(found) <= LEVEL)
+
+    return case
+
+
+def said_to_be_repeated(*, objects: bool) -> Callable[[int], float]:
+    """From ten yes or no and two numbers in steps alone: features are noise."""
+
+    def case(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        own = torch.arange(800) // 20 if objects else torch.arange(800)
+        n = int(own.max()) + 1
+        z = torch.cat([normal(n, 10, generator) > 0, (2 * normal(n, 2, generator)).round()], dim=1)
+        z = z[own][torch.randperm(800, generator=generator)]
+        factors = [Factor(name=f"f{j}", kind=Kind.ORDINAL, values=z[:, j]) for j in range(12)]
+        return float(bool(repeats(normal(800, 8, generator), Factors(factors))))
+
+    return case
+
+
 def found_in_objects(seed: int) -> float:
     return float(p(objects(seed)) <= LEVEL)
 
@@ -142,7 +208,14 @@ CASES: dict[str, Callable[[int], float]] = {
     "continuous, groups of ten": grouped,
     "continuous, crossed with groups": crossed,
     "continuous, of 40 objects given as items": found_in_objects,
+    "continuous, of the same, split by sample": by_sample(real=False),
+    "continuous, of items in groups": nested,
+    "continuous, 225 held out, rotated": rotated(Kind.CONTINUOUS),
+    "binary of 5 %, 225 held out, rotated": rotated(Kind.BINARY),
     "selectivity of the same misses 0": selective,
+    "independent samples said to be repeated": said_to_be_repeated(objects=False),
+    "found: objects said to be repeated": said_to_be_repeated(objects=True),
+    "found: a value of objects, by items held out whole": by_sample(real=True),
     "found: five crossed with groups, after Holm": crossed_power,
     "found: sixty, after Holm": sixty,
     "any of five, after Holm": holm,
@@ -150,18 +223,42 @@ CASES: dict[str, Callable[[int], float]] = {
 }
 
 
+def tails() -> dict[str, dict[str, float]]:
+    """Share of 10,000 unrelated pairs of score and factor with p at most so much."""
+    found = {}
+    for n in (51, 201):
+        for name, of in (("continuous", torch.exp), ("binary of 5 %", lambda z: z > 1.645)):
+            p: list[float] = []
+            for seed in range(5):
+                generator = torch.Generator().manual_seed(seed)
+                u, v = (normal(2000, n, generator)[..., None] for _ in range(2))
+                units = Units(torch.arange(n), torch.zeros(n, dtype=torch.bool))
+                shuffles = Permutations(outer=units, shuffles=2000, seed=seed)
+                pairs = [Pairing(u=a, v=of(b).double()) for a, b in zip(u.exp(), v, strict=True)]
+                p += shuffles.p_values(pairs)[0]
+            found[f"{name}, {n} held out"] = {
+                str(a): sum(x <= a for x in p) / len(p) for a in (0.05, 0.01, 0.001)
+            }
+            print(name, n, found[f"{name}, {n} held out"], flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=500)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--only", help="one row, of the results that are there")
+    parser.add_argument("--only", help="one row, or tails, of the results that are there")
     options = parser.parse_args()
     torch.set_num_threads(1)
     only = options.only
-    rows = {} if only is None else json.loads(options.out.read_text())["rejected"]
-    for name, case in CASES.items() if only is None else [(only, CASES[only])]:
-        rows[name] = sum(case(seed) for seed in range(options.cases)) / options.cases
-        print(name, rows[name], flush=True)
+    stored = {} if only is None else json.loads(options.out.read_text())
+    rows, far = stored.get("rejected", {}), stored.get("tails", {})
+    for name, case in CASES.items():
+        if only in (None, name):
+            rows[name] = sum(case(seed) for seed in range(options.cases)) / options.cases
+            print(name, rows[name], flush=True)
+    if only in (None, "tails"):
+        far = tails()
     result = {
         "machine": machine(),
         "versions": versions(),
@@ -172,6 +269,7 @@ def main() -> None:
         "level": LEVEL,
         "standard_error": math.sqrt(LEVEL * (1 - LEVEL) / options.cases),
         "rejected": rows,
+        "tails": far,
     }
     write_json(options.out, result)
 
