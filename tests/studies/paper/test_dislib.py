@@ -455,9 +455,10 @@ def test_a_table_of_pixels_says_that_nothing_was_trained(whole: Made) -> None:
 
 
 def test_the_interval_over_repetitions_is_students() -> None:
-    found = over_repetitions([Estimate(v, 0.0, 1.0) for v in (1.0, 2.0, 3.0)])
-    assert found.value == 2.0
-    assert found.high == pytest.approx(2 + 4.302653 / 3**0.5)
+    found = over_repetitions([Estimate(v, 0.0, 1.0) for v in (0.4, 0.5, 0.6)])
+    assert found.value == pytest.approx(0.5)
+    assert found.high == pytest.approx(0.5 + 0.1 * 4.302653 / 3**0.5)
+    assert over_repetitions([Estimate(v, 0.0, 1.0) for v in (0.8, 0.9, 1.0)]).high == 1
     alone = Estimate(0.5, 0.4, 0.6)
     assert over_repetitions([alone]) == alone
 
