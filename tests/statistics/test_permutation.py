@@ -206,7 +206,7 @@ UNEQUAL = sized(*range(1, 13))
 LONERS = sized(*[1] * 30, *[8] * 5)
 NESTED = torch.arange(180)  # twelve groups of five items in three views
 UNEVEN = torch.repeat_interleave(torch.arange(60), torch.arange(60) % 4 + 1)
-CELLS = torch.arange(120)  # six sessions, twenty objects, one view each
+CELLS = torch.arange(160)  # eight sessions, twenty objects, one view each
 
 DESIGNS: dict[str, tuple[list[Tensor], Callable[[int], Tensor]]] = {
     "unequal groups, varies within": ([UNEQUAL], lambda s: column(78, s)),
@@ -236,9 +236,9 @@ DESIGNS: dict[str, tuple[list[Tensor], Callable[[int], Tensor]]] = {
     ),
     "nested, varies within items": ([NESTED // 15, NESTED // 3], lambda s: column(180, s)),
     "nested, unequal items": ([UNEVEN // 5, UNEVEN], lambda s: column(60, s)[UNEVEN]),
-    "crossed, of sessions": ([CELLS // 20, CELLS % 20], lambda s: column(6, s)[CELLS // 20]),
+    "crossed, of sessions": ([CELLS // 20, CELLS % 20], lambda s: column(8, s)[CELLS // 20]),
     "crossed, of objects": ([CELLS // 20, CELLS % 20], lambda s: column(20, s)[CELLS % 20]),
-    "crossed, of neither": ([CELLS // 20, CELLS % 20], lambda s: column(120, s)),
+    "crossed, of neither": ([CELLS // 20, CELLS % 20], lambda s: column(160, s)),
 }
 
 
