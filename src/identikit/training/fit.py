@@ -212,7 +212,7 @@ class _Loop:
         value = float(loss.detach())
         if not math.isfinite(value):
             self._stop_at(value, checkpoint)
-        (loss + self.head.length_penalty(y)).backward()  # type: ignore[no-untyped-call]
+        (loss + self.head.length_penalty(y)).backward()
         self.optimizers.step(self.config.rate_share(spent))
         self.step += 1
         self.losses.append(value)

@@ -19,7 +19,7 @@ class DeviceTimer:
     def work(self) -> Iterator[None]:
         """Count what is done within."""
         if self._device.type == "cuda":
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             start.record()
             yield
             end.record()
