@@ -204,7 +204,7 @@ def test_a_head_has_a_curriculum_if_its_config_asks_for_one() -> None:
 
 @pytest.mark.parametrize("norms", NORMS[1:], ids=CASES[1:])
 @pytest.mark.parametrize("negatives", [None, 2])
-def test_it_ends_with_the_loss_of_its_head(negatives: int | None, norms: dict[str, bool]) -> None:
+def test_it_ends_with_the_loss_of_its_head(negatives: int | None, norms: dict[str, Any]) -> None:
     head = build(negatives=negatives, group=4, **norms)
     loss(head, FOLD)
     loss(head, MAP)

@@ -30,7 +30,11 @@ def network() -> nn.Sequential:
 
 
 def probe_of(model: nn.Module, folder: Path, **options: Any) -> ik.ProbeCallback:
-    given = {"factors": ["size", "azimuth"], "kinds": KINDS, "path": folder / "probe.jsonl"}
+    given: dict[str, Any] = {
+        "factors": ["size", "azimuth"],
+        "kinds": KINDS,
+        "path": folder / "probe.jsonl",
+    }
     return ik.ProbeCallback(model, options.pop("batches", BATCHES), **given | options)
 
 

@@ -32,7 +32,7 @@ def planted(
     own = o if turn is None else o @ turn
     h = (kept.length_of_h or 1) * z @ o
     rows = (kept.length_of_rows or 1) * v @ own
-    given = {
+    given: dict[str, Any] = {
         "h": h,
         "z": z,
         "rows": rows,

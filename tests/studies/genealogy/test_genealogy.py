@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
@@ -17,6 +18,8 @@ from identikit.studies.genealogy.config import GenealogyCellConfig, GenealogyCon
 from identikit.studies.genealogy.result import CellRecord, CellResult, FailedCell, GenealogyResult
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.promises import UpTo
+from identikit.worlds.generators import InvertibleMLP
+from identikit.worlds.world import ClusterWorld
 
 HOLDS = AssumptionCheck(name="pairs are alike", holds=True, detail="all", consequence="")
 FAILS = replace(HOLDS, holds=False, detail="none of 3")
@@ -65,7 +68,7 @@ def test_a_cell_that_cannot_be_is_refused(settings: dict[str, str | int], said: 
         ({"worlds": ("uniform-pairs",), "objectives": ("gcl",)}, "no world has what"),
     ],
 )
-def test_a_matrix_that_cannot_be_is_refused(settings: dict[str, object], said: str) -> None:
+def test_a_matrix_that_cannot_be_is_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         GenealogyConfig(**settings)  # type: ignore[arg-type]
 
@@ -136,11 +139,13 @@ def test_the_loss_of_gcl_at_the_true_ratio_is_the_least(monkeypatch: pytest.Monk
         make_world(config),
     )
     world = cell.world
-    inverse = world.generator.inverse  # type: ignore[union-attr]
+    assert isinstance(world, ClusterWorld)
+    assert isinstance(world.generator, InvertibleMLP)
+    inverse = world.generator.inverse
 
-    def told(self: GCL, y: object, u: object) -> object:
-        ratio = world.log_posterior(inverse(y)) - world.class_prior.log()  # type: ignore[union-attr]
-        return ratio.gather(1, u[:, None])[:, 0]  # type: ignore[index]
+    def told(self: GCL, y: Tensor, u: Tensor) -> Tensor:
+        ratio = world.log_posterior(inverse(y)) - world.class_prior.log()
+        return ratio.gather(1, u[:, None])[:, 0]
 
     monkeypatch.setattr(GCL, "regression", told)
     objective = cell.objective(2, stream(0, "gcl"))
@@ -149,7 +154,7 @@ def test_the_loss_of_gcl_at_the_true_ratio_is_the_least(monkeypatch: pytest.Monk
 
 
 def test_a_matrix_finds_the_cells_that_were_made(tmp_path: Path) -> None:
-    small = {"worlds": ("segments-1",), "dim": 2, "steps": 2}
+    small: dict[str, Any] = {"worlds": ("segments-1",), "dim": 2, "steps": 2}
     first = run(GenealogyConfig(**small, objectives=("tcl",)), root=tmp_path)
     both = run(GenealogyConfig(**small, objectives=("tcl", "sigreg")), root=tmp_path)
     assert (first.result.found, both.result.found) == (0, 1)
