@@ -70,7 +70,7 @@ def test_a_cell_that_cannot_be_is_refused(settings: dict[str, str | int], said: 
 )
 def test_a_matrix_that_cannot_be_is_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        GenealogyConfig(**settings)  # type: ignore[arg-type]
+        GenealogyConfig(**settings)
 
 
 def test_worlds_without_labels_have_no_cells_of_objectives_that_need_them() -> None:
