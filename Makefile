@@ -27,8 +27,8 @@ lint: $(VENV)/.developer
 types: $(VENV)/.developer
 	$(BIN)/mypy
 
-fast: $(VENV)/.developer    ## the fast tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow"
+fast: $(VENV)/.developer    ## the fast tests (TESTS=tests/cli for a part)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow" $(TESTS)
 
 slow: $(VENV)/.developer    ## the slow tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow

@@ -448,7 +448,7 @@ def test_a_mask_across_groups_leaves_what_belongs_to_them_undecided() -> None:
 
 @pytest.mark.slow
 def test_unrelated_values_of_objects_are_found_as_seldom_as_promised() -> None:
-    draws, wrong, right = 200, 0, 0
+    draws, wrong, right = 25, 0, 0
     for seed in range(draws):
         h, factors, item = views(seed)
         for given in BY_SAMPLE.values():
@@ -459,8 +459,8 @@ def test_unrelated_values_of_objects_are_found_as_seldom_as_promised() -> None:
         assert real.p_value is not None
         wrong += unrelated.p_value <= 0.05
         right += real.p_value <= 0.05
-    assert wrong / draws <= 0.085  # standard error .015
-    assert right / draws > 0.95
+    assert wrong <= 4  # more have a chance of .007 where one in twenty is promised
+    assert right == draws
 
 
 def test_selectivity_says_nothing_of_what_varies_within_items() -> None:
