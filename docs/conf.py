@@ -31,7 +31,11 @@ nb_execution_timeout = 120
 
 default_role = "code"  # docstrings quote names in single backticks
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    "exclude-members": "set_fit_request, set_score_request",  # scikit-learn's own, in its words
+}
 
 GENERATED = Path(__file__).parent / "generated"
 ROOMS = {

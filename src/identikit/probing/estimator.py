@@ -40,7 +40,7 @@ def _classifies(probe: "LinearProbe") -> bool:
 class LinearProbe(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Linear probe of one factor: a regressor, or of categorical and binary factors a classifier.
 
-    After `fit`, h @ coef_ + intercept_ are the factor's value, the cosine and sine of its angle,
+    After `fit`, `h @ coef_ + intercept_` are the factor's value, the cosine and sine of its angle,
     the rank of its level among `classes_`, or the gain of each of `classes_` over its share.
 
     Args:
