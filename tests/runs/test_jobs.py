@@ -33,8 +33,9 @@ from tests.runs.jobs import (
 
 from identikit.runs.executors import processes
 from identikit.runs.jobs import Job, JobOutcome
-from identikit.runs.store import Run
-from identikit.runs.study import run_and_report, run_study
+from identikit.runs.store import Draft, Run
+from identikit.runs.study import Context, run_and_report, run_study
+from identikit.runs.table import TableProgress, run_table
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.study import PROBE
 
@@ -84,6 +85,37 @@ def test_a_damaged_run_is_named_and_made_anew(tmp_path: Path, features: Path) ->
     assert f"{harmed} holds a damaged run: result.json is not as it was written" in words
     assert again["job 0"] == replace(first["job 0"], found=True)
     assert replace(again["job 1"], warnings=()) == first["job 1"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_table_tells_how_it_stands_passes_warnings_on_and_restarts_if_asked(
+    tmp_path: Path, features: Path, *, restart: bool
+) -> None:
+    root = tmp_path / "runs"
+    jobs = {job.key: job for job in probes(features, 2)}
+    sweep(jobs.values(), root, in_a_thread)
+    (path_of(jobs["job 1"], root) / "result.json").write_text("{}")
+    stopped = root / f".{path_of(jobs['job 1'], root).name}.partial" / "checkpoint"
+    stopped.mkdir(parents=True)
+    told: list[TableProgress] = []
+    warned: list[str] = []
+    context = Context(
+        draft=Draft(tmp_path / "draft", tmp_path / "table", config=None),
+        root=root,
+        tell=told.append,
+        warn=warned.append,
+        open_executor=in_a_thread,
+        restart=restart,
+    )
+    assert run_table(jobs, context).keys() == jobs.keys()
+    assert [(s.done, s.words) for s in told] == [
+        (0, "starting"),
+        (1, "job 0: found"),
+        (2, "job 1: made"),
+    ]
+    assert told[-1].seconds_left == 0
+    assert ["holds a damaged run" in words for words in warned] == [True]
+    assert (path_of(jobs["job 1"], root) / "checkpoint").exists() is not restart
 
 
 def test_a_run_that_two_jobs_want_is_made_once(tmp_path: Path, features: Path) -> None:

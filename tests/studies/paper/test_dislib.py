@@ -26,6 +26,7 @@ from identikit.report.page import render
 from identikit.runs.lookup import page_of
 from identikit.runs.store import Run
 from identikit.runs.study import run_and_report, run_study
+from identikit.runs.table import TableProgress
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.studies.paper.dislib import cell as cell_module
 from identikit.studies.paper.dislib import pictures as pictures_module
@@ -301,11 +302,11 @@ class Made:
 
     run: Run
     result: DisLibResult
-    told: list[table.TableProgress]
+    told: list[TableProgress]
 
 
 def table_of(root: Path, config: DisLibConfig = TABLE) -> Made:
-    told: list[table.TableProgress] = []
+    told: list[TableProgress] = []
     done = run_study(DISLIB, config, root=root, tell=told.append, open_executor=in_a_thread)
     return Made(done.run, done.result, told)
 

@@ -1,14 +1,13 @@
 """The matrix: a cell for every world, objective and seed, found or made, collected."""
 
 import os
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from identikit.runs.jobs import Job, JobOutcome, run_jobs, seconds_left
+from identikit.runs.jobs import Job, JobOutcome
 from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
+from identikit.runs.table import run_table
 from identikit.studies.genealogy.config import CELL, GenealogyCellConfig, GenealogyConfig
 from identikit.studies.genealogy.result import CellRecord, CellResult, FailedCell, GenealogyResult
 
@@ -18,26 +17,13 @@ SLOWER = {"infonce": 2.0, "sigreg": 3.0}
 """Objectives that take so many times as long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenealogyProgress:
-    """How far the matrix is."""
-
-    done: int
-    total: int
-    """Cells, made or not."""
-    seconds_left: float | None
-    """None until something was made, not found."""
-    words: str
-    """Of the cell that was just finished."""
-
-
 def compute(config: GenealogyConfig, context: Context) -> tuple[GenealogyResult, Arrays]:
     """Make whatever cell is not yet there, and collect.
 
     Args:
         config: Which cells.
         context: Its root is the folder of the cells, where those made before are found; told of
-            a `GenealogyProgress` at the start and after every cell.
+            a `TableProgress` at the start and after every cell.
     """
     jobs = {
         cell.label: Job(
@@ -48,31 +34,7 @@ def compute(config: GenealogyConfig, context: Context) -> tuple[GenealogyResult,
         )
         for cell in config.cells
     }
-    outcomes: dict[str, JobOutcome] = {}
-    started = time.monotonic()
-
-    def tell(words: str) -> None:
-        context.tell(
-            GenealogyProgress(
-                done=len(outcomes),
-                total=len(jobs),
-                seconds_left=seconds_left(jobs, outcomes, started=started),
-                words=words,
-            )
-        )
-
-    def collect(outcome: JobOutcome) -> None:
-        outcomes[outcome.key] = outcome
-        words = outcome.error or ("found" if outcome.found else "made")
-        tell(f"{outcome.key}: {words}")
-
-    tell("starting")
-    run_jobs(
-        list(jobs.values()),
-        root=context.root,
-        open_executor=context.open_executor,
-        on_outcome=collect,
-    )
+    outcomes = run_table(jobs, context)
     beside = context.draft.target.parent
     cells = tuple(_record(job.config, outcomes[key], beside) for key, job in jobs.items())
     failed = sum(isinstance(cell, FailedCell) for cell in cells)

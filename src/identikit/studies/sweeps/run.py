@@ -10,10 +10,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from identikit.runs.jobs import Job, JobOutcome, run_jobs
+from identikit.runs.jobs import Job, JobOutcome
 from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
+from identikit.runs.table import run_all
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.run import expected_seconds
 from identikit.studies.sweeps.config import SweepConfig
@@ -43,23 +44,12 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
         seed = board.jobs[outcome.key].config.seed
         board.add(outcome, _record(outcome, seed=seed, beside=context.draft.target.parent))
         context.tell(board)
-        for words in outcome.warnings:
-            context.warn(words)
 
-    def make(wanted: dict[str, Job]) -> None:
-        run_jobs(
-            list(wanted.values()),
-            root=context.root,
-            open_executor=context.open_executor,
-            on_outcome=collect,
-            restart=context.restart,
-        )
-
-    make(jobs)
+    run_all(jobs.values(), context, on_outcome=collect)
     beside = [job(row, board) for row in sweep.rows for job in (_oracle, _untied)]
     twins = {job.key: job for job in beside if job is not None}
     board.jobs = jobs | twins
-    make(twins)
+    run_all(twins.values(), context, on_outcome=collect)
     failed = sum(isinstance(board.records[key], FailedRun) for key in jobs)
     seconds = {r.path: r.core_seconds for r in board.records.values() if isinstance(r, RunRecord)}
     result = SweepResult(

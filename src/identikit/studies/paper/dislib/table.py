@@ -1,9 +1,7 @@
 """The table: a cell for every world, encoder, task and repetition, found or made, collected."""
 
 import os
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,11 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit.runs.jobs import Job, JobOutcome, run_jobs, seconds_left
+from identikit.runs.jobs import Job, JobOutcome
 from identikit.runs.lookup import study_of
 from identikit.runs.store import Run
 from identikit.runs.study import Arrays, Context
+from identikit.runs.table import run_table
 from identikit.studies.paper.dislib.config import ALL, CELL, CellConfig, DisLibConfig
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 from identikit.studies.paper.dislib.result import (
@@ -34,19 +33,6 @@ LEVELS_SHOWN = 7
 """Pictures of a traversal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableProgress:
-    """How far a table is."""
-
-    done: int
-    total: int
-    """Cells, made or not."""
-    seconds_left: float | None
-    """None until something was made, not found."""
-    words: str
-    """Of the cell that was just finished."""
-
-
 def compute(config: DisLibConfig, context: Context) -> tuple[DisLibResult, Arrays]:
     """Make whatever cell is not yet there, and collect.
 
@@ -61,24 +47,7 @@ def compute(config: DisLibConfig, context: Context) -> tuple[DisLibResult, Array
     """
     worlds = [(source, image_grid(*source[:2])) for source in config.sources]
     jobs = {job.key: job for source, images in worlds for job in _jobs(config, source, images.grid)}
-    outcomes: dict[str, JobOutcome] = {}
-    started = time.monotonic()
-
-    def collect(outcome: JobOutcome) -> None:
-        outcomes[outcome.key] = outcome
-        words = outcome.error or ("found" if outcome.found else "made")
-        context.tell(_standing(jobs, outcomes, started, f"{outcome.key}: {words}"))
-        for warning in outcome.warnings:
-            context.warn(warning)
-
-    context.tell(_standing(jobs, outcomes, started, "starting"))
-    run_jobs(
-        list(jobs.values()),
-        root=context.root,
-        open_executor=context.open_executor,
-        on_outcome=collect,
-        restart=context.restart,
-    )
+    outcomes = run_table(jobs, context)
     beside = context.draft.target.parent
     cells = tuple(_record(job.config, outcomes[key], beside) for key, job in jobs.items())
     failed = sum(isinstance(cell, FailedCell) for cell in cells)
@@ -121,17 +90,6 @@ def _jobs(config: DisLibConfig, source: tuple[str, str, str], grid: Grid) -> Ite
                     config=cell,
                     cost=1.0 + work * SECONDS_PER_IMAGE[encoder],
                 )
-
-
-def _standing(
-    jobs: dict[str, Job], outcomes: dict[str, JobOutcome], started: float, words: str
-) -> TableProgress:
-    return TableProgress(
-        done=len(outcomes),
-        total=len(jobs),
-        seconds_left=seconds_left(jobs, outcomes, started=started),
-        words=words,
-    )
 
 
 def _record(config: CellConfig, outcome: JobOutcome, beside: Path) -> CellRecord | FailedCell:
