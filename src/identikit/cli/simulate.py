@@ -159,7 +159,7 @@ def _show(prediction: "Prediction") -> None:
         table.add_row(name, format_cell(value))
     OUT.print(table)
     checks = plain_table()
-    for name in ("assumption", "holds", "measured", "consequence"):
+    for name in ("assumption", "holds", "measured", "if not"):
         checks.add_column(name)
     for check in prediction.assumptions:
         checks.add_row(check.name, "yes" if check.holds else "NO", check.detail, check.consequence)

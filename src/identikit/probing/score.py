@@ -6,7 +6,7 @@ set of resamples every interval, so that numbers side by side differ by the feat
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -58,6 +58,7 @@ FEW_GROUPS = 30
 IDENTITY = "x"
 EXACT = 1e-9
 """Share of a variance that is rounding."""
+S = TypeVar("S", bound=FactorScore | MapScores)
 
 
 def score(
@@ -273,10 +274,10 @@ def _joint_latents(
     joint = score(select_rows(h, rows), whole, groups=group, train_mask=train, **own).latents
     assert joint is not None
     words = f"{len(rows):,} of {len(h):,} samples have a value of every factor"
-    return replace(joint, status=_status(words, *(() if joint.status == OK else (joint.status,))))
+    return _also(joint, words, first=True)
 
 
-def _also(score: FactorScore, *words: str, first: bool = False) -> FactorScore:
+def _also(score: S, *words: str, first: bool = False) -> S:
     """The score with more in its status."""
     known = () if score.status == OK else (score.status,)
     return replace(score, status=_status(*((*words, *known) if first else (*known, *words))))

@@ -19,8 +19,7 @@ from identikit.studies.genealogy.result import (
     Line,
     mean_of,
 )
-from identikit.studies.pages import provenance
-from identikit.theory.assumptions import AssumptionCheck
+from identikit.studies.pages import assumption_frame, provenance
 
 
 def genealogy_page(run: Run, result: GenealogyResult) -> Page:
@@ -77,9 +76,7 @@ def cell_page(run: Run, result: CellResult) -> Page:
             Section(
                 heading="Assumptions",
                 lead="Held against the world by its own numbers.",
-                tables=(
-                    Table(caption="Assumptions", frame=pd.DataFrame(_checks(result.assumptions))),
-                ),
+                tables=(Table(caption="Assumptions", frame=assumption_frame(result.assumptions)),),
             ),
         ),
         provenance=provenance(run),
@@ -130,19 +127,10 @@ def _table(world: str, lines: list[Line]) -> Table:
     return Table(caption=world, frame=pd.DataFrame(columns).astype(object))
 
 
-def _checks(checks: tuple[AssumptionCheck, ...]) -> dict[str, list[str]]:
-    return {
-        "assumption": [check.name for check in checks],
-        "holds": ["yes" if check.holds else "no" for check in checks],
-        "measured": [check.detail for check in checks],
-        "if not": [check.consequence for check in checks],
-    }
-
-
 def _assumptions(result: GenealogyResult) -> tuple[Section, ...]:
     frames = []
     for line in result.lines:
-        frame = pd.DataFrame(_checks(line.results[0].assumptions))
+        frame = assumption_frame(line.results[0].assumptions)
         frame.insert(0, "cell", f"{line.world}: {NAMES[line.objective]}")
         frames.append(frame)
     if not frames:

@@ -22,7 +22,7 @@ from identikit.report.figures import (
 )
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
-from identikit.studies.pages import provenance
+from identikit.studies.pages import assumption_frame, provenance
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import DiagnosisResult, SimulationResult
 from identikit.theory.assumptions import AssumptionCheck
@@ -159,21 +159,15 @@ def _head_section(
 
 
 def _assumption_section(checks: tuple[AssumptionCheck, ...]) -> Section:
-    frame = pd.DataFrame(
-        [
-            {
-                "assumption": check.name,
-                "holds": check.holds,
-                "measured": check.detail,
-                "consequence": check.consequence,
-            }
-            for check in checks
-        ]
-    )
     return Section(
         heading="What theory assumes",
         lead="Where an assumption fails, the ceiling above says what is left to recover.",
-        tables=(Table(caption="Assumptions of the theorem, checked on this world", frame=frame),),
+        tables=(
+            Table(
+                caption="Assumptions of the theorem, checked on this world",
+                frame=assumption_frame(checks),
+            ),
+        ),
     )
 
 
