@@ -6,6 +6,9 @@ INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-c
 
 LOWEST ?= build/lowest
 
+# Without bytecode, each process compiles PyTorch, and pytest rewrites each test, again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check format lint types fast slow lowest bench bench-protocol docs clean help
 
 help:            ## what can be made
