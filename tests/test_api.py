@@ -247,6 +247,7 @@ def test_a_score_says_whose_optimum_its_ceiling_is(world: ik.worlds.ClusterWorld
     assert "Predicted" not in ik.score(sample.x, sample.z, resamples=100)["z1"].explained
 
 
+@pytest.mark.drawn
 def test_a_result_shows_itself_in_a_notebook(
     world: ik.worlds.ClusterWorld, fitted: ik.Fitted, tmp_path: Path
 ) -> None:

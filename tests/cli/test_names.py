@@ -14,6 +14,8 @@ from tests.chromium import MARKS, open_browser
 
 from identikit import cli
 
+pytestmark = pytest.mark.drawn
+
 EVIL = {
     "markup": "<img src=x onerror=\"document.title='ran'\">",
     "script": "</script><script>document.title='ran'</script>",
@@ -94,7 +96,7 @@ class TestInABrowser:
         browser: Chrome = open_browser(tmp_path / "profile")
         try:
             browser.get((probed / "report.html").as_uri())
-            browser.execute_async_script("setTimeout(arguments[0], 3000)")
+            browser.execute_async_script("setTimeout(arguments[0], 500)")
             assert "ran" not in browser.title.split()
             assert (
                 browser.execute_script(

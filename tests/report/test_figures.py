@@ -11,6 +11,8 @@ from identikit.core.estimate import Estimate
 from identikit.report import figures, style
 from identikit.report.style import Figure, image_bytes, position_colours, thinned
 
+pytestmark = pytest.mark.drawn
+
 
 def shown(figure: Figure) -> list[bool]:
     assert figure.interactive is not None

@@ -1,10 +1,13 @@
 """Grouped bars start at chance and leave gaps where there is no value."""
 
 import numpy as np
+import pytest
 from matplotlib.container import BarContainer
 
 from identikit.core.estimate import Estimate
 from identikit.report.figures import BarSeries, grouped_bars
+
+pytestmark = pytest.mark.drawn
 
 TRAINED = BarSeries(
     label="trained",

@@ -6,6 +6,8 @@ import pytest
 from identikit.report.figures import Points, matrix, points
 from identikit.report.style import image_bytes
 
+pytestmark = pytest.mark.drawn
+
 
 def test_a_matrix_shows_every_number_and_leaves_gaps_blank() -> None:
     values = np.array([[0.251, 1.0, -0.3], [np.nan, 0.5, 0.0]])

@@ -12,6 +12,8 @@ from identikit.core.estimate import Estimate, Spread
 from identikit.core.finding import Headline, Tone
 from identikit.report.page import Page, Section, Table, render, save_figures, write_page
 
+pytestmark = pytest.mark.drawn
+
 
 def test_no_text_becomes_markup(html: str, hostile: str) -> None:
     assert hostile not in html

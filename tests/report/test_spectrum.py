@@ -6,6 +6,8 @@ from identikit.core.estimate import Estimate
 from identikit.report.figures import Spectrum, spectrum
 from identikit.report.style import image_bytes
 
+pytestmark = pytest.mark.drawn
+
 VALUES = [Estimate(0.9, 0.8, 0.95), Estimate(0.5, 0.4, 0.6), Estimate(0.1, -0.1, 0.3)]
 
 

@@ -104,6 +104,7 @@ def test_changed_files_are_another_run(tmp_path: Path) -> None:
     assert written(tmp_path, a, b).sha256 != first.sha256
 
 
+@pytest.mark.drawn
 def test_the_command_prints_scores_and_a_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,7 @@ def test_another_start_is_another_network_in_the_same_world() -> None:
     assert first.result.measured.r2 != other.result.measured.r2
 
 
+@pytest.mark.drawn
 def test_a_diagnosis_is_a_run_of_its_own_and_finds_the_others(tmp_path: Path) -> None:
     config = DiagnosisConfig(simulation=TINY)
     done = run_and_report(DIAGNOSE, config, root=tmp_path)

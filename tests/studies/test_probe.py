@@ -121,6 +121,7 @@ def test_what_names_the_items_is_not_selective() -> None:
     assert found["read"].selectivity is None  # it varies within objects
 
 
+@pytest.mark.drawn
 def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

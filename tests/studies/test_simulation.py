@@ -192,6 +192,7 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_pat
     assert again.result == resumed.result
 
 
+@pytest.mark.drawn
 def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: Path) -> None:
     done = run_and_report(SIMULATE, SMALL, root=tmp_path)
     run, result = done.run, done.result

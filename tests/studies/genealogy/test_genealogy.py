@@ -154,6 +154,7 @@ def test_the_loss_of_gcl_at_the_true_ratio_is_the_least(monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 def test_a_matrix_finds_the_cells_that_were_made(tmp_path: Path) -> None:
     small: dict[str, Any] = {"worlds": ("segments-1",), "dim": 2, "steps": 2}
     first = run(GenealogyConfig(**small, objectives=("tcl",)), root=tmp_path)

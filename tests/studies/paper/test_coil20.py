@@ -314,6 +314,7 @@ def test_scores_that_are_paired_are_judged_by_their_difference() -> None:
 # -- the whole run ----------------------------------------------------------------------
 
 
+@pytest.mark.drawn
 def test_a_run_repeats_to_the_bit_and_survives_the_disk(tmp_path: Path) -> None:
     config = small(blob_file(tmp_path))
     seen: list[float] = []

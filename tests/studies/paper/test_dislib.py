@@ -318,6 +318,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Made:
         return table_of(tmp_path_factory.mktemp("table"))
 
 
+@pytest.mark.drawn
 def test_a_table_has_every_cell_and_a_page(whole: Made) -> None:
     cells = [(c.encoder, c.task, c.repetition) for c in whole.result.cells]
     assert cells == [

@@ -91,6 +91,7 @@ def oracle_of(done: Done[SweepResult]) -> RunRecord:
     return oracle
 
 
+@pytest.mark.drawn
 def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

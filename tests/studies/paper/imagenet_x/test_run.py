@@ -113,6 +113,7 @@ def test_what_was_drawn_is_found_and_what_was_not_is_not(run: Run) -> None:
     assert not network.corrected["color"].enough
 
 
+@pytest.mark.drawn
 def test_the_page_says_what_is_missing_and_whose_annotations_they_are(run: Run) -> None:
     page = IMAGENET_X.page_of(run)
     words = render(page)
