@@ -20,7 +20,7 @@ from identikit.runs.provenance import command_line
 from identikit.runs.study import run_and_report
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
-from identikit.studies.simulation.run import predict, simulate
+from identikit.studies.simulation.run import Simulation, predict, simulate
 from identikit.studies.simulation.study import SIMULATE
 from identikit.theory.cases import Case, Promise
 from identikit.training.config import TrainingConfig
@@ -50,8 +50,14 @@ def test_command_line_names_what_differs_from_the_defaults() -> None:
     assert "--kappa" not in line
 
 
-def test_the_same_config_gives_the_same_bits_and_learns_something() -> None:
-    first, second = simulate(SMALL), simulate(SMALL)
+@pytest.fixture(scope="module")
+def made() -> Simulation:
+    """The small run, without a folder."""
+    return simulate(SMALL)
+
+
+def test_the_same_config_gives_the_same_bits_and_learns_something(made: Simulation) -> None:
+    first, second = made, simulate(SMALL)
     assert first.result.recovery == second.result.recovery
     assert first.result.excess_loss == second.result.excess_loss
     np.testing.assert_array_equal(first.arrays["recovered"], second.arrays["recovered"])
@@ -121,8 +127,8 @@ def test_nothing_is_promised_where_an_assumption_fails() -> None:
     assert findings["Latents from h by a linear map"].predicted == pytest.approx(1)
 
 
-def test_rows_of_a_class_are_compared_where_there_are_several() -> None:
-    findings = {f.quantity: f for f in simulate(SMALL).result.findings}
+def test_rows_of_a_class_are_compared_where_there_are_several(made: Simulation) -> None:
+    findings = {f.quantity: f for f in made.result.findings}
     rows = findings["Rows of one class"]
     assert rows.predicted == 0
     got, low, high = with_ends(rows.recovered or 0.0)
@@ -168,7 +174,9 @@ def test_two_classes_are_enough_to_run() -> None:
     assert simulate(config).result.r2_head is None
 
 
-def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(
+    made: Simulation, tmp_path: Path
+) -> None:
     def watch(progress: Progress) -> None:
         if progress.step == 48:
             os.kill(os.getpid(), signal.SIGINT)
@@ -181,11 +189,10 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(tmp_pat
     assert (stopped.run.path / "report.html").exists()
 
     resumed = run_and_report(SIMULATE, SMALL, root=tmp_path)
-    whole = simulate(SMALL)
     assert not resumed.found
-    assert resumed.result.r2_latents == whole.result.r2_latents
+    assert resumed.result.r2_latents == made.result.r2_latents
     lines = (resumed.run.path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["r2"] for line in lines] == [r["r2"] for r in whole.fit.history]
+    assert [json.loads(line)["r2"] for line in lines] == [r["r2"] for r in made.fit.history]
 
     again = run_and_report(SIMULATE, SMALL, root=tmp_path)
     assert again.found
@@ -243,11 +250,13 @@ def test_labels_that_look_alike_share_rows_at_first_and_the_result_says_so(
     assert "6 groups that look alike" in training.notes[0]
 
 
-def test_an_oracle_is_told_the_latents_and_says_what_the_encoder_can_learn(tmp_path: Path) -> None:
+def test_an_oracle_is_told_the_latents_and_says_what_the_encoder_can_learn(
+    made: Simulation, tmp_path: Path
+) -> None:
     config = replace(SMALL, objective="oracle")
     done = run_and_report(SIMULATE, config, root=tmp_path)
     result, page = done.result, SIMULATE.page_of(done.run)
-    assert result.r2_latents > simulate(SMALL).result.r2_latents
+    assert result.r2_latents > made.result.r2_latents
     assert (result.ceiling_r2, result.excess_loss, result.r2_head) == (1, None, None)
     assert "told the true latents" in result.explanation.lower()
     assert set(result.history[-1]) == {"step", "seconds", "training_seconds", "loss", "r2"}
