@@ -175,7 +175,7 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Log
         fold[own] = torch.arange(len(own)) * FOLDS // len(own)
     judged = (fold == torch.arange(FOLDS)[:, None]).float()
     grid = torch.tensor(PENALTIES)[:, None].expand(-1, x.shape[1])
-    best, start = logistic.chosen(
+    best, _, start = logistic.chosen(
         x,
         Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2)),
         judged,

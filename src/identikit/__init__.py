@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from identikit.objectives.config import HeadConfig
     from identikit.probing.callback import ProbeCallback
     from identikit.probing.estimator import LinearProbe, probe_score
+    from identikit.probing.layer_recovery import LayerRecovery
+    from identikit.probing.layers import score_layers
     from identikit.probing.recovery import Recovery
     from identikit.probing.score import score
     from identikit.runs.run_config import run
@@ -50,6 +52,7 @@ else:
             "HeadConfig": "objectives.config",
             "InputError": "core.errors",
             "Kind": "core.factors",
+            "LayerRecovery": "probing.layer_recovery",
             "LinearProbe": "probing.estimator",
             "ProbeCallback": "probing.callback",
             "ProbeConfig": "studies.probe.config",
@@ -70,6 +73,7 @@ else:
             "probe_score": "probing.estimator",
             "run": "runs.run_config",
             "score": "probing.score",
+            "score_layers": "probing.layers",
             "theory": "theory",
             "worlds": "worlds",
             "__version__": "core.version",
@@ -88,6 +92,7 @@ __all__ = [
     "HeadConfig",
     "InputError",
     "Kind",
+    "LayerRecovery",
     "LinearProbe",
     "ProbeCallback",
     "ProbeConfig",
@@ -109,6 +114,7 @@ __all__ = [
     "probe_score",
     "run",
     "score",
+    "score_layers",
     "theory",
     "worlds",
 ]

@@ -54,7 +54,7 @@ def test_the_penalty_is_the_one_with_the_least_loss_of_scikit_learns(
     problem: tuple[Tensor, Tasks, Tensor, Tensor],
 ) -> None:
     x, tasks, judged, grid = problem
-    found, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    found, _, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
     losses = reference(x, tasks, judged)
     assert found.tolist() == losses.argmin(axis=1).tolist()
     assert len(set(found.tolist())) > 1
@@ -76,9 +76,9 @@ def test_blocks_change_nothing(
     problem: tuple[Tensor, Tasks, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, tasks, judged, grid = problem
-    whole, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    whole, _, start = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
     monkeypatch.setattr(tuning, "BUDGET", 1)
-    blocks, other = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    blocks, _, other = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
     assert blocks.tolist() == whole.tolist()
     torch.testing.assert_close(other.weight, start.weight, rtol=0.05, atol=0.02)
 
@@ -97,7 +97,7 @@ def test_a_signal_of_little_variance_is_found_behind_noise_of_much() -> None:
     ).float()
     tasks = Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2))
     grid = torch.logspace(2, -4, 7)[:, None].expand(-1, x.shape[1])
-    best, _ = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
+    best, _, _ = logistic.chosen(x, tasks, judged, folds=FOLDS, grid=grid)
     assert best.tolist() == [6]
 
 

@@ -26,13 +26,14 @@ from rich.table import Table
 
 from identikit.core.errors import printable
 from identikit.core.estimate import central, format_brief, format_cell, format_time_left
-from identikit.core.finding import Finding, Headline, Tone, controls_of
+from identikit.core.finding import Finding, Headline, Tone, controls_of, overall
 from identikit.core.serialization import from_plain, plain_table
+from identikit.report.shown import STYLES, place_table
 from identikit.runs.store import PAGE_FILE, Run
 
 LABEL, VERDICT = 22, 12
 """Columns that a quantity and a verdict take at most."""
-COLOURS: dict[Tone, str] = {"good": "green", "warning": "yellow", "bad": "red", "neutral": "bold"}
+COLOURS: dict[Tone, str] = STYLES | {"neutral": "bold"}
 PLAIN = {
     **dict(zip("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789", strict=True)),
     **{"−": "-", "–": "-", "—": "-", "×": "x", "±": "+-", "≥": ">=", "≤": "<=", "…": "..."},
@@ -199,15 +200,22 @@ def show_run(run: Run, *, as_json: bool) -> None:
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
-    """A table with a column per control, or a block for each where that is too wide; then words."""
-    table = _table(findings)
+    """A table with a column per control, or a block for each where that is too wide; then words.
+
+    Before it a table of those that have a place, without words.
+    """
+    said = overall(findings)
+    if len(said) < len(findings):
+        OUT.print(place_table(findings))
+        OUT.print()
+    table = _table(said)
     if Measurement.get(OUT, OUT.options.update(width=10_000), table).maximum <= OUT.width:
         OUT.print(table)
     else:
-        for finding in findings:
+        for finding in said:
             say(OUT, "; ".join([finding.label, *_named_numbers(finding), str(finding.verdict)]))
     OUT.print()
-    for finding in findings:
+    for finding in said:
         words = finding.explained + (f" To decide: {finding.decide}" if finding.decide else "")
         OUT.print(f"[bold]{escape(finding.quantity)}[/]: {escape(words)}", highlight=False)
 

@@ -43,6 +43,11 @@ class Verdict(StrEnum):
         """The colour of the verdict."""
         return _TONES[self]
 
+    @property
+    def mark(self) -> str:
+        """What stands for it where there is room for a letter."""
+        return _MARKS.get(self, "")
+
 
 _TONES: dict[Verdict, Tone] = {
     Verdict.LEARNED: "good",
@@ -54,6 +59,14 @@ _TONES: dict[Verdict, Tone] = {
     Verdict.LESS: "warning",
     Verdict.MORE: "warning",
     Verdict.MEASURED: "neutral",
+}
+
+
+_MARKS = {
+    Verdict.LEARNED: "✓",
+    Verdict.NOT_LEARNED: "!",
+    Verdict.NOT_SHOWN: "–",
+    Verdict.UNDECIDED: "?",
 }
 
 
@@ -87,11 +100,18 @@ class Finding:
     verdict: Verdict
     decide: str | None = None
     """The command that would decide what is still open."""
+    place: str = ""
+    """Where it was measured, such as a layer; empty where there is one place only."""
+
+    @property
+    def name(self) -> str:
+        """The quantity with its place."""
+        return f"{self.quantity} at {self.place}" if self.place else self.quantity
 
     @property
     def label(self) -> str:
-        """The quantity with its measure."""
-        return f"{self.quantity} ({self.measure})" if self.measure else self.quantity
+        """The same with its measure."""
+        return f"{self.name} ({self.measure})" if self.measure else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +260,20 @@ def listed(names: Sequence[str], *, most: int = 8) -> str:
     """Names with commas; of many the first ones and how many more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def overall(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings that are about no single place; all of them, where each has its own."""
+    return tuple(finding for finding in findings if not finding.place) or tuple(findings)
+
+
+def by_place(findings: Sequence[Finding]) -> dict[str, dict[str, Finding]]:
+    """Findings that have a place: of each place, in their order, those on each quantity."""
+    found: dict[str, dict[str, Finding]] = {}
+    for finding in findings:
+        if finding.place:
+            found.setdefault(finding.place, {})[finding.quantity] = finding
+    return found
 
 
 def controls_of(findings: Sequence[Finding]) -> list[str]:

@@ -32,6 +32,8 @@ class Classifier:
     """Log of each level's share of the training part; 0 for a level not in it."""
     penalty: Float[Tensor, " p"]
     """On the squared weight of each coordinate."""
+    loss: float
+    """Log-loss on the folds, summed over the rows that they leave out."""
     converged: bool
 
     def log_posterior(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "n classes"]:
@@ -62,7 +64,7 @@ def classify(
         folds: Splits of the rows.
     """
     grid, correlations = _grid(size), Correlations.of(x)
-    best, start = _best(x, labels, classes, grid, folds, correlations)
+    best, loss, start = _best(x, labels, classes, grid, folds, correlations)
     penalty = grid[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
     found = logistic.fit_logistic(
@@ -79,6 +81,7 @@ def classify(
             bias=found.bias[j, :count],
             log_share=_log_share(labels[j], count),
             penalty=penalty[j],
+            loss=loss[j].item(),
             converged=bool(found.converged[j]),
         )
         for j, count in enumerate(classes.tolist())
@@ -98,7 +101,7 @@ def _best(
     grid: Tensor,
     folds: list[Split],
     correlations: Correlations,
-) -> tuple[Tensor, Start]:
+) -> tuple[Tensor, Tensor, Start]:
     """Where in the grid each factor's log-loss on what the folds leave out is least."""
     fitted, judged = _fold_weights(labels, folds, x.dtype)
     tasks = Tasks(

@@ -12,10 +12,11 @@ MOSTLY = 0.9
 
 def factor_findings(recovery: RecoveryScores) -> tuple[Finding, ...]:
     """A finding for each factor, judged against every control at hand."""
-    return tuple(_finding(recovery, j) for j in range(len(recovery.factors)))
+    return tuple(factor_finding(recovery, j) for j in range(len(recovery.factors)))
 
 
-def _finding(recovery: RecoveryScores, j: int) -> Finding:
+def factor_finding(recovery: RecoveryScores, j: int) -> Finding:
+    """The finding on the factor in that place."""
     score = recovery.factors[j]
     controls = tuple(
         Control(name=name, recovered=scores[j].estimate, lead=score.above.get(name))

@@ -119,7 +119,7 @@ def _tridiagonal_ridge(moments: Moments, penalties: Tensor) -> Tensor | None:
     """
     hh, hy = moments.hh, moments.hy
     d, k = hy.shape
-    if hh.device.type != "cpu" or not 2 < d > len(penalties) * k > 0:
+    if hh.device.type != "cpu" or not 2 < d > len(penalties) * k > 0 or moments.n <= d:
         return None
     reduced, diagonal, beside, tau, _ = lapack.dsytrd(hh.numpy().T, lower=1, lwork=64 * d)
     values = torch.from_numpy(eigvalsh_tridiagonal(diagonal, beside))

@@ -44,6 +44,7 @@ from identikit.statistics.permutation import Pairing, Permutations, benjamini_ho
 from identikit.statistics.split import Split
 
 CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
+Scored = tuple[FactorScore, Resampled, Pairing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,9 @@ class EvaluationPlan:
     """Resamples of `split.test`."""
     permutations: Permutations
     """Shuffles of `split.test`."""
+    narrow: bool = False
+    """Whether features go into the span of the rows to fit on, where these are fewer than
+    dimensions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class ProbeResult:
     score: FactorScore
     resampled: Resampled
     pairing: Pairing
+    loss: float
+    """Of cross-validation inside the training part: squared error, or log-loss of classes."""
 
 
 def gather(
@@ -88,7 +94,7 @@ def gather(
         InputError: a factor that does not vary in one of the two parts, or has no level in both.
     """
     require_both_parts(factors, plan.split)
-    features = CompressedFeatures.of(h)
+    features = CompressedFeatures.of(h, fitted=plan.split.train if plan.narrow else None)
     y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
     widths = [t.shape[1] for t in y]
     splits = [plan.split, *within(plan.split, plan.folds)]
@@ -213,22 +219,27 @@ def _regressions(
         for f, prediction, t in zip(factors, predictions, y, strict=True)
     }
     plain = {name: part for name, part in held_out.items() if part[0].kind is Kind.CONTINUOUS}
-    results = _continuous(plain, plan.bootstrap) if plain else {}
+    found = _continuous(plain, plan.bootstrap) if plain else {}
     for name, (factor, prediction, target) in held_out.items():
         if factor.kind is Kind.ORDINAL:
-            results[name] = _ordinal(factor, prediction, target, plan.bootstrap)
+            found[name] = _ordinal(factor, prediction, target, plan.bootstrap)
         elif factor.kind is Kind.CIRCULAR:
-            results[name] = _circular(factor, prediction, target, plan.bootstrap)
+            found[name] = _circular(factor, prediction, target, plan.bootstrap)
+    results = {}
     for factor, fit in zip(factors, gathered.fits, strict=True):
-        result = results[factor.name]
-        score = replace(result.score, status=_status(gathered, fit))
-        results[factor.name] = replace(result, score=score)
+        score, resampled, pairing = found[factor.name]
+        results[factor.name] = ProbeResult(
+            score=replace(score, status=_status(gathered, fit)),
+            resampled=resampled,
+            pairing=pairing,
+            loss=fit.error,
+        )
     return results
 
 
 def _continuous(
     parts: dict[str, tuple[Factor, Tensor, Tensor]], bootstrap: Bootstrap
-) -> dict[str, ProbeResult]:
+) -> dict[str, Scored]:
     """All in one pass over the resamples."""
     prediction = torch.cat([prediction for _, prediction, _ in parts.values()], dim=1)
     target = torch.cat([target for _, _, target in parts.values()], dim=1)
@@ -247,13 +258,11 @@ def _continuous(
             extras={"r": r[j]},
             effective_n=int(own.samples),
         )
-        results[name] = ProbeResult(score=score, resampled=own, pairing=Pairing(u=p, v=t))
+        results[name] = score, own, Pairing(u=p, v=t)
     return results
 
 
-def _ordinal(
-    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
-) -> ProbeResult:
+def _ordinal(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Scored:
     measure = MEASURES[factor.kind]
     resampled = bootstrap.resampled(measure.of(prediction, target))
     score = FactorScore(
@@ -266,12 +275,10 @@ def _ordinal(
         effective_n=int(resampled.samples),
     )
     u, v = (measures.ranks(side[:, 0])[:, None] for side in (prediction, target))
-    return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=u, v=v))
+    return score, resampled, Pairing(u=u, v=v)
 
 
-def _circular(
-    factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap
-) -> ProbeResult:
+def _circular(factor: Factor, prediction: Tensor, target: Tensor, bootstrap: Bootstrap) -> Scored:
     error = torch.atan2(prediction[:, 1], prediction[:, 0])
     error = error - torch.atan2(target[:, 1], target[:, 0])
     error = torch.atan2(error.sin(), error.cos())  # back into half a turn either way
@@ -290,7 +297,7 @@ def _circular(
         },
         effective_n=int(resampled.samples),
     )
-    return ProbeResult(score=score, resampled=resampled, pairing=Pairing(u=prediction, v=target))
+    return score, resampled, Pairing(u=prediction, v=target)
 
 
 def _classifications(
@@ -313,7 +320,10 @@ def _classifications(
         if unseen:
             status = f"{unseen} held-out samples have levels that training lacks"
         results[factor.name] = ProbeResult(
-            score=replace(score, status=status), resampled=resampled, pairing=pairing
+            score=replace(score, status=status),
+            resampled=resampled,
+            pairing=pairing,
+            loss=fit.loss,
         )
     return results
 

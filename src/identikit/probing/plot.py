@@ -1,11 +1,11 @@
-"""Bars of what was recovered per factor, controls beside them, the ceiling as a mark."""
+"""What was recovered as a figure: bars per factor, or curves over layers, controls beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from identikit.core.estimate import Estimate
 from identikit.probing.result import FactorScore, RecoveryScores
-from identikit.report.figures import FactorBar, Figure, factor_bars
+from identikit.report.figures import FactorBar, Figure, LayerCurve, factor_bars, layer_curves
 
 
 def recovery_bars(recovery: RecoveryScores, *, measure: str | None = None) -> Figure:
@@ -35,6 +35,31 @@ def recovery_figures(recovery: RecoveryScores) -> dict[str, Figure]:
         measure: replace(recovery_bars(recovery, measure=measure), name=f"factors-{k + 1}")
         for k, measure in enumerate(measures)
     }
+
+
+def recovery_curves(layers: Mapping[str, RecoveryScores], *, best: Sequence[str]) -> Figure:
+    """Curves over layers, a panel for each factor, with the layer that is named for it."""
+    names, found = list(layers), list(layers.values())
+    controls = list(dict.fromkeys(name for recovery in found for name in recovery.controls))
+    return layer_curves(
+        [
+            LayerCurve(
+                name=score.name,
+                measure=score.measure,
+                values=[recovery.factors[j].estimate for recovery in found],
+                chance=score.chance,
+                controls={
+                    name: [
+                        r.controls[name][j].estimate if name in r.controls else None for r in found
+                    ]
+                    for name in controls
+                },
+                best=names.index(best[j]),
+            )
+            for j, score in enumerate(found[0].factors)
+        ],
+        layers=names,
+    )
 
 
 def _bar(

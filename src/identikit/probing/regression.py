@@ -59,6 +59,8 @@ class Regression:
     """Directions of the training features above the cut-off."""
     condition_number: float
     """Of the training features with equal-norm columns, over these directions."""
+    error: float
+    """Squared, of cross-validation inside the training part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +277,9 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
         tried.append(_ridge_in(statistics, unit, widths))
     plain, chosen = linear.least_squares_from_moments(train), tried[0].error
     nearer = tried[-1].error < GAIN * chosen
-    ridged = torch.where(nearer, tried[-1].error, chosen) < GAIN * tried[0].plain_error
+    error = torch.where(nearer, tried[-1].error, chosen)
+    ridged = error < GAIN * tried[0].plain_error
+    error = torch.where(ridged, error, tried[0].plain_error)
     maps = [one.maps(widths) if bool(ridged.any()) else None for one in tried]
     fits, start = [], 0
     for j, width in enumerate(widths):
@@ -293,6 +297,7 @@ def fit_each(statistics: FoldMoments, *, widths: list[int]) -> list[Regression]:
                 penalty=penalty,
                 rank=plain.rank,
                 condition_number=plain.condition_number,
+                error=error[j].item(),
             )
         )
     return fits

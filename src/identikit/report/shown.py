@@ -1,14 +1,25 @@
 """What results that hold findings show of themselves: in a notebook, on a page, on one screen."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from identikit.core.errors import unknown_name
-from identikit.core.estimate import format_brief, format_cell
-from identikit.core.finding import Finding, Headline, controls_of
+from identikit.core.estimate import fixed, format_brief, format_cell, with_ends
+from identikit.core.finding import (
+    Finding,
+    Headline,
+    Quantity,
+    Tone,
+    Verdict,
+    by_place,
+    controls_of,
+    listed,
+    overall,
+)
 from identikit.core.serialization import as_text, plain_table
 
 if TYPE_CHECKING:
@@ -33,6 +44,8 @@ if TYPE_CHECKING:
 else:  # a protocol of attributes cannot be checked at run time
     Says = Draws = Any
 
+STYLES: dict[Tone, str] = {"good": "green", "warning": "yellow", "bad": "red", "neutral": ""}
+"""Colours of verdicts in a terminal."""
 MOST = 20
 """Findings that one screen has room for."""
 
@@ -43,12 +56,12 @@ class Said:
     __slots__ = ()
 
     def __getitem__(self: Says, name: str) -> Finding:
-        """The finding on a quantity: of a factor its name.
+        """The finding on a quantity: of a factor its name; at a place, as in `size at layer1`.
 
         Raises:
             InputError: no such finding.
         """
-        found = {finding.quantity: finding for finding in self.findings}
+        found = {finding.name: finding for finding in self.findings}
         if name not in found:
             raise unknown_name("finding", str(name), found)
         return found[name]
@@ -56,7 +69,7 @@ class Said:
     def _repr_html_(self: Says) -> str:
         from identikit.report.page import findings_html
 
-        return findings_html(self.headline, self.findings)
+        return findings_html(self.headline, overall(self.findings))
 
     def __repr__(self: Says) -> str:
         return one_screen(self.headline, self.findings)
@@ -75,18 +88,19 @@ class Shown(Said):
         """
         from identikit.report.page import result_page
 
-        return result_page(self.headline, self.findings, self.plot(), path=path)
+        return result_page(self.headline, overall(self.findings), self.plot(), path=path)
 
 
 def one_screen(headline: Headline, findings: tuple[Finding, ...]) -> str:
-    """The headline and a line for each finding, as far as they go on a screen."""
-    controls = controls_of(findings)
+    """The headline and a line for each finding or place, as far as they go on a screen."""
+    said, places = overall(findings), by_place(findings)
+    controls = controls_of(said)
     table = plain_table()
     table.add_column("")
     for name in ("predicted", "recovered", *controls):
         table.add_column(name, justify="right", no_wrap=name == "recovered")
     table.add_column("verdict")
-    for finding in findings[:MOST]:
+    for finding in said[:MOST]:
         beside = {control.name: format_brief(control.recovered) for control in finding.controls}
         table.add_row(
             Text(finding.label),
@@ -95,10 +109,45 @@ def one_screen(headline: Headline, findings: tuple[Finding, ...]) -> str:
             *(beside.get(name, "—") for name in controls),
             str(finding.verdict),
         )
-    more = len(findings) - MOST
-    shown = Group(
-        Text(f"{headline.word}: {headline.sentence}"),
-        table,
-        *((Text(f"and {more} more: see .findings or .to_frame()"),) if more > 0 else ()),
-    )
-    return as_text(shown)
+    parts: list[RenderableType] = [Text(f"{headline.word}: {headline.sentence}"), table]
+    more = len(said) - MOST
+    if places and len(said) < len(findings):
+        parts.append(place_table(findings, most=MOST))
+        more = len(places) - MOST
+    if more > 0:
+        parts.append(Text(f"and {more} more: see .findings or .to_frame()"))
+    return as_text(Group(*parts))
+
+
+def place_table(findings: Sequence[Finding], *, most: int | None = None) -> RenderableType:
+    """A row for each place and a column for each quantity, controls in brackets, marks below.
+
+    Args:
+        findings: Of which those that have a place are shown.
+        most: Places, the first ones; all of them if not given.
+    """
+    places = by_place(findings)
+    found = [finding for row in places.values() for finding in row.values()]
+    table = plain_table(padding=(0, 2, 0, 0))
+    table.add_column("", overflow="fold")
+    columns = {f.quantity: f.label.replace(f.name, f.quantity, 1) for f in found}
+    for label in columns.values():
+        table.add_column(Text(label), justify="right", overflow="fold")
+    for place, row in list(places.items())[:most]:
+        table.add_row(Text(place), *(_cell(row[q]) if q in row else Text("—") for q in columns))
+    marks = [f"{v.mark} {v}" for v in Verdict if v.mark and any(f.verdict is v for f in found)]
+    controls = controls_of(found)
+    words = [", ".join(marks)] if marks else []
+    words += [f"in brackets: {listed(controls)}"] if controls else []
+    return Group(table, *((Text("; ".join(words), style="dim"),) if words else ()))
+
+
+def _cell(finding: Finding) -> Text:
+    value = finding.recovered
+    beside = ", ".join(_short(control.recovered) for control in finding.controls)
+    text = f"{_short(value)}{finding.verdict.mark and ' ' + finding.verdict.mark}"
+    return Text(f"{text} ({beside})" if beside else text, style=STYLES[finding.verdict.tone])
+
+
+def _short(value: Quantity | None) -> str:
+    return "—" if value is None else fixed(with_ends(value)[0], 2)

@@ -25,8 +25,8 @@ def chosen(
     folds: int,
     grid: Float[Tensor, "penalties p"],
     correlations: Correlations | None = None,
-) -> tuple[Int[Tensor, " groups"], Start]:
-    """Where in the grid each group's held-out loss is least.
+) -> tuple[Int[Tensor, " groups"], Float[Tensor, " groups"], Start]:
+    """Where in the grid each group's held-out loss is least, and what it is there.
 
     And the mean of the folds' solutions there, from which a fit to all rows starts.
 
@@ -42,6 +42,7 @@ def chosen(
     at_once = max(1, BUDGET // (folds * len(grid) * size))
     correlations = correlations or Correlations.of(x)
     best: list[Tensor] = []
+    loss: list[Tensor] = []
     weight: list[Tensor] = []
     bias: list[Tensor] = []
     for first in range(0, groups, at_once):
@@ -57,9 +58,11 @@ def chosen(
         )
         each = losses(found.logits(x), tasks.label[task], judged[task]).double()
         each = each.view(-1, folds, len(grid)) * judged[own].sum(dim=1).view(-1, folds, 1)
-        best.append(each.sum(dim=1).argmin(dim=1))
+        of_folds = each.sum(dim=1)
+        best.append(of_folds.argmin(dim=1))
+        loss.append(of_folds.amin(dim=1))
         group = torch.arange(len(best[-1]))
         for parts, of_all in ((weight, found.weight), (bias, found.bias)):
-            of_folds = of_all.view(len(group), folds, len(grid), *of_all.shape[1:])
-            parts.append(of_folds[group, :, best[-1]].mean(dim=1))
-    return torch.cat(best), Start(torch.cat(weight), torch.cat(bias))
+            each = of_all.view(len(group), folds, len(grid), *of_all.shape[1:])
+            parts.append(each[group, :, best[-1]].mean(dim=1))
+    return torch.cat(best), torch.cat(loss), Start(torch.cat(weight), torch.cat(bias))

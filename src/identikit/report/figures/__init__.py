@@ -6,6 +6,7 @@ Every function returns a `Figure`; change its name or words with `dataclasses.re
 from identikit.report.figures.bars import FactorBar, factor_bars
 from identikit.report.figures.groups import BarSeries, grouped_bars
 from identikit.report.figures.images import image_grid
+from identikit.report.figures.layers import LayerCurve, layer_curves
 from identikit.report.figures.matrix import matrix
 from identikit.report.figures.pairs import head_scatter, latents_scatter
 from identikit.report.figures.points import Points, points
@@ -20,6 +21,7 @@ __all__ = [
     "Curve",
     "FactorBar",
     "Figure",
+    "LayerCurve",
     "Points",
     "Spectrum",
     "circle_scatter",
@@ -29,6 +31,7 @@ __all__ = [
     "image_grid",
     "latents_scatter",
     "latents_sphere",
+    "layer_curves",
     "matrix",
     "points",
     "spectrum",

@@ -241,7 +241,7 @@ def _chosen(
     """The penalty with the least log-loss on folds of the training part, present half first."""
     fold = torch.cat([torch.arange(len(half)) % folds for half in present.chunk(2)])
     judged = (fold == torch.arange(folds)[:, None]).to(x)
-    best, start = logistic.chosen(
+    best, _, start = logistic.chosen(
         x,
         _tasks(present, 1 - judged),
         judged,
