@@ -4,7 +4,7 @@ Factors lie in the files of the features, in a table of their own, or both. A ta
 a key, or where there is none by its order. Pickles are never opened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ class Loaded:
     groups: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
     """Shards and samples that were left out, and why."""
+    same_samples: Callable[[str, Paths], Float[Tensor, "n _"]]
+    """Reads other features of these samples in their order, by the name they go by and where they
+    are."""
 
 
 def load_features(
@@ -97,8 +100,14 @@ def load_features(
     others, more = _controls(rows, controls or {}, own_key, skip_corrupt=skip_corrupt)
     x = others.pop("x", rows.x)
     representation = _representation(rows, x, chosen, kept, kinds, head, str(features))
+
+    def same_samples(name: str, path: Paths) -> Float[Tensor, "n _"]:
+        other, _ = _beside_rows(rows, path, own_key, name, skip_corrupt=skip_corrupt)
+        return _kept(other, kept, name=name)
+
     return Loaded(
         representation=representation,
+        same_samples=same_samples,
         controls={name: _kept(h, kept, name=f"control {name!r}") for name, h in others.items()},
         items=None if items is None else named[items],
         groups=None if groups is None else named[groups],
@@ -215,30 +224,39 @@ def _controls(
     found: dict[str, Tensor] = {}
     notes: list[str] = []
     for name, path in paths.items():
-        other = read_rows(path, factors_apart=True, skip_corrupt=skip_corrupt)
-        notes += [f"control {name}: {words}" for words in other.skipped]
-        place = _same_samples(rows, other, own_key, name)
-        h = other.h if place is None else gathered(other.h, place, dtype=other.h.dtype)
+        what = f"control {name!r}"
+        h, skipped = _beside_rows(rows, path, own_key, what, skip_corrupt=skip_corrupt)
+        notes += [f"control {name}: {words}" for words in skipped]
         found["x" if name in OBSERVATIONS else name] = h
     return found, notes
 
 
+def _beside_rows(
+    rows: Rows, path: Paths, own_key: str | None, name: str, *, skip_corrupt: bool
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Other features of the samples in their order, and the shards that could not be read."""
+    other = read_rows(path, factors_apart=True, skip_corrupt=skip_corrupt)
+    place = _same_samples(rows, other, own_key, name)
+    h = other.h if place is None else gathered(other.h, place, dtype=other.h.dtype)
+    return h, other.skipped
+
+
 def _same_samples(rows: Rows, other: Rows, own_key: str | None, name: str) -> Tensor | None:
-    """Where the samples are among those of a control; None if they are in the same places."""
+    """Where the samples are among those of other features; None if in the same places."""
     theirs = next((k for k in (own_key, *KEYS) if k in other.columns), None)
     if own_key is None or theirs is None:
         if len(other.h) != len(rows.h):
             raise InputError(
-                f"control {name!r} has {len(other.h):,} samples and the features {len(rows.h):,}. "
+                f"{name} has {len(other.h):,} samples and the features {len(rows.h):,}. "
                 "Without keys in both they must be the same samples in the same order."
             )
         return None
     mine = as_keys(rows.columns[own_key], "the features")
-    place = as_keys(other.columns[theirs], f"control {name!r}").get_indexer(mine)
+    place = as_keys(other.columns[theirs], name).get_indexer(mine)
     lost = mine[place < 0]
     if len(lost):
         raise InputError(
-            f"control {name!r} lacks {len(lost):,} of {len(mine):,} samples, such as "
+            f"{name} lacks {len(lost):,} of {len(mine):,} samples, such as "
             f"{examples(lost)}. Make it of the same samples."
         )
     same = len(other.h) == len(mine) and np.array_equal(place, np.arange(len(mine)))

@@ -57,9 +57,14 @@ ENTRIES = (
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
-        details="Example: identikit probe features --factors table.csv --key key\n\n"
-        "Control features of the same samples say what was learned and what was there before: "
-        "--controls untrained=twin.npy x=pixels.npy.",
+    ),
+    Entry(
+        name="probe --layers",
+        version=1,
+        study="studies.probe.study:PROBE_LAYERS",
+        config="studies.probe.config:ProbeLayersConfig",
+        help="Ask the same of each of several layers, and where each factor is best read.",
+        command=False,
     ),
     Entry(
         name="compare",

@@ -1,24 +1,16 @@
-"""Several layers of one model side by side: a folder of features each, and a list of them.
+"""The folders that the layers of one model go to, and the list of them (`features.layer_list`)."""
 
-FOLDER/layers.json   `model`, and of every layer its `name`, `index` in the order of
-computation, `folder` and `dim`; in that order
-FOLDER/LAYER/        features of one layer, as of any single one (see `features.shards`)
-FOLDER/pixels/       a control that all layers share
-"""
-
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from identikit.core.errors import InputError
-from identikit.core.files import is_free, read_regular, write_json
+from identikit.core.files import is_free, write_json
 from identikit.encoders.adapters import Layer
+from identikit.features.layer_list import FORMAT, LAYERS_FILE, read_layer_list
 from identikit.studies.extract.outputs import Output
 
-LAYERS_FILE: Final = "layers.json"
-FORMAT: Final = "identikit-layers"
 _LONGEST = 100
 
 
@@ -61,12 +53,9 @@ def open_layers(folder: Path, outputs: Sequence[Output]) -> None:
 
 
 def _there(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(read_regular(folder / LAYERS_FILE))
-        if found["format"] == FORMAT and all("folder" in layer for layer in found["layers"]):
-            return {"model": str(found["model"]), "layers": found["layers"]}
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
+    found = read_layer_list(folder)
+    if found is not None:
+        return found
     raise InputError(
         f"{folder} exists and holds no list of layers ({LAYERS_FILE}). Give --out another folder."
     )

@@ -22,7 +22,8 @@ class ProbeConfig(StudyConfig):
     features: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """A .npy, .npz, Parquet or safetensors file with h (n, d_h); several that follow one another;
     or a folder of them, such as `identikit extract` makes. Other arrays of n values in them are
-    factors, but for the observations `x` and the head `W` (labels, d_h)."""
+    factors, but for the observations `x` and the head `W` (labels, d_h). A folder of layers, such
+    as `identikit extract --layers` makes, or several folders are read layer by layer."""
     factors: Path | None = None
     """A table with a row per sample and a column per factor: CSV, Parquet, .npz, .npy or
     safetensors."""
@@ -97,3 +98,20 @@ class ProbeConfig(StudyConfig):
         """
         rule = "controls takes NAME=PATH, such as untrained=twin.npy"
         return dict(named_values(self.controls, rule))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeLayersConfig(ProbeConfig):
+    """Which layers to probe, each of the features by itself, and how.
+
+    Raises:
+        InputError: an option that is about one set of features.
+    """
+
+    def __post_init__(self) -> None:
+        for name, given in {"head": self.head is not None, "classic": self.classic}.items():
+            if given:
+                raise InputError(
+                    f"--{name} is about one set of features, and these are several layers. Probe "
+                    "the layer that it is about by itself."
+                )

@@ -4,10 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Kind
 from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
+from identikit.features.layer_list import layer_paths
 from identikit.features.load import load_features
 from identikit.probing.score import score
 from identikit.studies.probe.classic import classic_scores
@@ -26,6 +28,10 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
     Raises:
         InputError: files or factors that cannot be used.
     """
+    if layer_paths(config.features) is not None:
+        raise InputError(
+            f"{config.features[0]} holds layers, or is one of several: give a ProbeLayersConfig."
+        )
     kinds = config.kinds_by_name()
     loaded = load_features(
         config.features,
@@ -61,7 +67,7 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
         notes = [*notes, "the classic scores are of the factors that every sample has a value of"]
     return ProbeStudyResult.of(
         recovery,
-        kinds={name: _kind(f, name in kinds) for name, f in rep.factors.items()},
+        kinds={name: kind_in_words(f, name in kinds) for name, f in rep.factors.items()},
         notes=(*loaded.notes, *notes),
         classic=classic_scores(rep.h, whole, seed=config.seed) if config.classic and whole else (),
     )
@@ -71,16 +77,29 @@ def _observations(rep: Representation, *, seed: int) -> tuple[dict[str, Tensor],
     """Controls that need no training: the observations, and as many dimensions of them as h has."""
     if rep.x is None:
         return {}, []
-    (n, wide), dim = rep.x.shape, rep.h.shape[1]
-    x, notes = rep.x, []
-    if min(n, wide) > MOST_OBSERVED:
-        x = random_projection(rep.x, MOST_OBSERVED, generator=stream(seed, "observations"))
-        notes = [f"x stands for {MOST_OBSERVED:,} random directions of its {wide:,} dimensions"]
-    found = {"x": x}
+    x, notes = observed(rep.x, seed=seed)
+    found, dim = {"x": x}, rep.h.shape[1]
     if dim < x.shape[1]:  # with more dimensions it would span what x spans
         generator = stream(seed, PROJECTION)
         found[PROJECTION] = random_projection(rep.x, dim, generator=generator)
     return found, notes
+
+
+def observed(x: Float[Tensor, "n d"], *, seed: int) -> tuple[Float[Tensor, "n _"], list[str]]:
+    """The observations as a control, or as many random directions of them as are enough.
+
+    Args:
+        x: Flattened observations.
+        seed: Of the directions.
+
+    Returns:
+        The control, and what to say of it.
+    """
+    n, wide = x.shape
+    if min(n, wide) <= MOST_OBSERVED:
+        return x, []
+    some = random_projection(x, MOST_OBSERVED, generator=stream(seed, "observations"))
+    return some, [f"x stands for {MOST_OBSERVED:,} random directions of its {wide:,} dimensions"]
 
 
 def random_projection(
@@ -91,7 +110,8 @@ def random_projection(
     return projected(x, axes.double(), dtype=torch.float32)
 
 
-def _kind(factor: Factor, given: bool) -> str:
+def kind_in_words(factor: Factor, given: bool) -> str:
+    """A factor's kind, with how many levels it has and whether somebody said so."""
     words = str(factor.kind)
     if factor.period is not None:
         words += f", one turn is {factor.period:g}"
