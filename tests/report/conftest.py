@@ -82,6 +82,19 @@ def all_figures(history: pd.DataFrame, sphere: tuple[np.ndarray, np.ndarray]) ->
             log_x=True,
         ),
         figures.image_grid(np.zeros((7, 8, 8), np.uint8), captions=[HOSTILE] * 7),
+        figures.layer_curves(
+            [
+                figures.LayerCurve(
+                    name=HOSTILE,
+                    measure="R²",
+                    values=[Estimate(0.8, 0.7, 0.9)] * 2,
+                    chance=0.0,
+                    controls={HOSTILE: [Estimate(0.1, 0.0, 0.2), None]},
+                    best=1,
+                )
+            ],
+            layers=[HOSTILE, "last"],
+        ),
     ]
 
 

@@ -68,7 +68,7 @@ def test_columns_of_numbers_stand_right_also_where_some_are_missing(page: Page) 
 def test_every_image_has_an_alternative_text(html: str) -> None:
     markup = html[: html.index("<script>")]
     images = re.findall(r"<img [^>]*>", markup)
-    assert len(images) == 14
+    assert len(images) == 15
     assert all(re.search(r'alt="[^"]+"', image) for image in images)
 
 

@@ -1,6 +1,7 @@
 """`identikit probe` of several layers: from folders of any form to one table, curves and a page."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def test_the_page_and_the_terminal_show_every_layer(capsys: pytest.CaptureFixtur
     page = Path("out/report.html").read_text()
     for part in ("layer.a", "layer.b", "above twin", "p (Holm)"):
         assert part in page
-    assert "identikit probe --layers model" in " ".join(page.replace("<span>", "").split("</span>"))
+    command = " ".join(re.findall(r"<span>(.*?)</span>", page))
+    assert "identikit probe --layers model --factors table.csv" in command
     assert (Path("out/figures/layers.png")).exists()
     table = pd.read_csv("out/tables/every-layer-and-factor.csv")
     assert list(table["layer"]) == ["layer.a", "layer.b"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -151,7 +152,9 @@ def _traces(curve: LayerCurve, layers: Sequence[str], *, shown: bool) -> list[go
         showlegend=False,
         visible=shown,
     )
-    lines = [("recovered", curve.values, RECOVERED, "circle")]
+    lines: list[tuple[str, Sequence[Estimate | None], str, str]] = [
+        ("recovered", curve.values, RECOVERED, "circle")
+    ]
     lines += [
         (name, values, CONTROL, CONTROL_MARKS[k % len(CONTROL_MARKS)][0])
         for k, (name, values) in enumerate(curve.controls.items())
@@ -201,7 +204,7 @@ def _static(curves: Sequence[LayerCurve], layers: Sequence[str]) -> Canvas:
         grid = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
         for panel in grid[len(curves) :]:
             panel.set_axis_off()
-        handles = {}
+        handles: dict[str, Artist] = {}
         for panel, curve in zip(grid, curves, strict=False):
             handles |= _draw(panel, curve)
             ticks = _ticks(layers)
@@ -214,12 +217,12 @@ def _static(curves: Sequence[LayerCurve], layers: Sequence[str]) -> Canvas:
     return figure
 
 
-def _draw(panel: Axes, curve: LayerCurve) -> dict[str, object]:
+def _draw(panel: Axes, curve: LayerCurve) -> dict[str, Artist]:
     """One panel; the lines that a legend names."""
     places = range(len(curve.values))
     value, low, high = _drawn(curve.values)
     panel.fill_between(places, low, high, color=RECOVERED, alpha=0.22, linewidth=0)
-    found: dict[str, object] = {}
+    found: dict[str, Artist] = {}
     (found["recovered"],) = panel.plot(places, value, color=RECOVERED, linewidth=1.3)
     for k, (name, values) in enumerate(curve.controls.items()):
         mark = CONTROL_MARKS[k % len(CONTROL_MARKS)][1]
