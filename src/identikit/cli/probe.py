@@ -1,14 +1,13 @@
 """`identikit probe`: features, or the layers of a model."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 
 from identikit.cli.options import Output, run_and_show
-from identikit.features.layer_list import layer_paths
 from identikit.runs.registry import entry_of
-from identikit.studies.probe.config import ProbeConfig, ProbeLayersConfig
+from identikit.studies.probe.config import ProbeConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +32,8 @@ class Probe:
 
     def run(self) -> None:
         """Probe, save, print."""
-        config, entry = self.config, entry_of("probe")
-        if layer_paths(config.features, each=self.layers) is not None:
-            given = {each.name: getattr(config, each.name) for each in fields(config)}
-            config, entry = ProbeLayersConfig(**given), entry_of("probe --layers")
-        run_and_show(entry, config, self.output)
+        layers = self.config.of_layers(each=self.layers)
+        if layers is None:
+            run_and_show(entry_of("probe"), self.config, self.output)
+        else:
+            run_and_show(entry_of("probe --layers"), layers, self.output)

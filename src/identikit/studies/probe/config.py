@@ -1,7 +1,7 @@
 """What `identikit probe` can be asked for."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import tyro
 from identikit.core.config import digest
 from identikit.core.errors import InputError
 from identikit.core.files import file_digest
+from identikit.features.layer_list import layer_paths
 from identikit.features.paths import files_of, plain_name
 from identikit.runs.config import StudyConfig
 from identikit.runs.options import named_values
@@ -80,6 +81,20 @@ class ProbeConfig(StudyConfig):
         others += map(Path, self.control_paths().values())
         paths = [*files_of(self.features), *(p for one in others for p in files_of(one))]
         return replace(self, sha256=digest([[str(p), file_digest(p)] for p in paths]))
+
+    def of_layers(self, *, each: bool) -> "ProbeLayersConfig | None":
+        """The same of several layers, if the features are that.
+
+        Args:
+            each: Whether every path is a layer, files too.
+
+        Raises:
+            InputError: an option that is about one set of features.
+        """
+        if layer_paths(self.features, each=each) is None:
+            return None
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return ProbeLayersConfig(**given)
 
     def kinds_by_name(self) -> dict[str, str]:
         """The kinds as a mapping.

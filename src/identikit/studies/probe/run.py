@@ -9,7 +9,6 @@ from identikit.core.factors import Factor, Kind
 from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
-from identikit.features.layer_list import layer_paths
 from identikit.features.load import load_features
 from identikit.probing.score import score
 from identikit.studies.probe.classic import classic_scores
@@ -28,7 +27,7 @@ def probe(config: ProbeConfig) -> ProbeStudyResult:
     Raises:
         InputError: files or factors that cannot be used.
     """
-    if layer_paths(config.features) is not None:
+    if config.of_layers(each=False) is not None:
         raise InputError(
             f"{config.features[0]} holds layers, or is one of several: give a ProbeLayersConfig."
         )
