@@ -153,7 +153,7 @@ class ProbingTask:
         readings: Readings,
         *,
         beside: Mapping[str, Results],
-        head: Float[Tensor, "labels d_h"] | None = None,
+        head: Float[Tensor, "labels _"] | None = None,
         refits: int = 0,
     ) -> Recovery:
         """What was found in h beside the same of controls, tested.
