@@ -116,6 +116,7 @@ def score(
     )
     rows = None if head is None else as_features(head, name="head")
     readings = task.read(h)
+    head_scores = _head(rows, head_class, class_vectors, resamples, seed)
     recovery = task.recovery(
         h,
         readings,
@@ -126,7 +127,7 @@ def score(
     return replace(
         recovery,
         latents=task.latents(h, readings),
-        head=_head(rows, head_class, class_vectors, resamples, seed),
+        head=head_scores,
         ceiling=ceiling.r2_latents if isinstance(ceiling, Ceiling) else ceiling,
         objective=ceiling.objective if isinstance(ceiling, Ceiling) else None,
     )
