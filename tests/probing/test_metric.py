@@ -9,7 +9,7 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor, distributed
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from identikit.core.errors import InputError
 from identikit.features.inputs import circular
@@ -135,11 +135,12 @@ def _rank(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_two_ranks_equal_one(tmp_path: Path) -> None:
     h, z, index = data()
     metric = LinearRecovery(dim=5, factors=2)
     metric.update(h, z, index)
-    spawn(_rank, args=(str(tmp_path),), nprocs=2)
+    start_processes(_rank, args=(str(tmp_path),), nprocs=2, start_method="fork")  # imports nothing
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         torch.testing.assert_close(found, metric.compute(), rtol=1e-10, atol=0)

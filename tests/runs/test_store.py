@@ -208,6 +208,10 @@ def test_damage_is_named_and_the_run_made_anew_beside_it(
     assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == harmed
 
 
+FORKS = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+"""A process that need not import anything."""
+
+
 def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:
     try:
         with store_at(root).draft(Config()):
@@ -216,8 +220,9 @@ def _try_draft(root: Path, queue: "multiprocessing.Queue[str]") -> None:
         queue.put(str(error))
 
 
+@FORKS
 def test_two_processes_cannot_write_the_same_run(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     queue = context.Queue()
     with store_at(tmp_path).draft(Config()):
         process = context.Process(target=_try_draft, args=(tmp_path, queue))
@@ -252,9 +257,10 @@ def _count(root: Path, times: int) -> None:
             counter.write_text(str(int(counter.read_text()) + 1))
 
 
+@FORKS
 def test_processes_that_wait_for_each_other_are_never_in_a_draft_together(tmp_path: Path) -> None:
     (tmp_path / "counter").write_text("0")
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     other = context.Process(target=_count, args=(tmp_path, 100))
     other.start()
     _count(tmp_path, 100)
