@@ -55,8 +55,7 @@ def test_no_alphabet_ends_in_an_error(encoding: str) -> None:
 
 
 def test_a_reader_that_has_seen_enough_ends_nothing_in_an_error() -> None:
-    code = "from identikit.cli import main; main(['reproduce', '--list'])"
-    command = f'{sys.executable} -c "{code}" | head -1'
+    command = f"{sys.executable} -m identikit reproduce --list | head -1"
     said = subprocess.run(
         ["bash", "-c", command],
         capture_output=True,
