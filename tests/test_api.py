@@ -91,6 +91,7 @@ def test_every_conditional_has_a_world_of_its_own() -> None:
         by_hand = ik.worlds.ClusterWorld(world.config, labels=7, seed=2)
         assert torch.equal(world.class_vectors, by_hand.class_vectors)
     assert ik.worlds.GeneralizedNormal(exponent=4.0, dim=3).config.exponent == 4.0
+    assert ik.worlds.TruncatedLaplace(bound=1.5, dim=3).config.bound == 1.5
     assert ik.worlds.Gaussian(covariance="per-class", dim=3).config.covariance == "per-class"
 
 

@@ -13,7 +13,7 @@ from identikit.worlds.world import ClusterWorld
 SPAN = "cluster vectors affinely span the latent space"
 UNIFORM = "labels are uniform"
 VMF = "latents are von Mises-Fisher around their cluster vector, one concentration"
-PURE = "one cluster vector per class, no swapped labels"
+PURE = "one cluster vector per class, no noise in labels"
 INJECTIVE = "the generator is continuous and injective"
 WIDTH = "the representation has as many dimensions as the latents"
 
@@ -38,6 +38,7 @@ def broken(world: ClusterWorld, generator: torch.Generator, *, dim: int | None =
         ({"conditional": "gaussian"}, {VMF}),
         ({"conditional": "gaussian", "covariance": "per-class"}, {VMF}),
         ({"swapped_share": 0.1, "swapped_classes": 4}, {PURE}),
+        ({"label_noise": 0.1}, {PURE}),
         ({"components": 2}, {PURE}),
     ],
     ids=str,

@@ -29,6 +29,13 @@ WORLDS: dict[str, dict[str, Any]] = {
     "swapped": {"swapped_share": 0.4},
     "some swapped": {"swapped_share": 0.4, "swapped_classes": 3, "components": 2},
     "all moved": {"swapped_share": 1.0, "swapped_classes": 2},
+    "noise": {"label_noise": 0.4},
+    "noise in swapped, unbalanced labels": {
+        "label_noise": 0.3,
+        "swapped_share": 0.4,
+        "swapped_classes": 3,
+        "label_exponent": 1.0,
+    },
     "unbalanced": {"label_exponent": 1.0},
     "repeated": {"repeated_share": 0.5},
 }
@@ -88,6 +95,17 @@ def test_unbalanced_labels_follow_zipf() -> None:
     expected = 20_000 * weight / weight.sum()
     assert stats.chisquare(np.bincount(label, minlength=20), expected).pvalue > 1e-3
     assert float(w.class_prior[0]) == pytest.approx(float(w.label_prior[[0, 8, 16]].sum()))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 0.8, 1.0])
+@pytest.mark.parametrize("labels", [8, 40])
+def test_noise_draws_a_label_anew_and_floors_the_posterior(noise: float, labels: int) -> None:
+    """p(c|z) becomes (1 - e) p(c|z) + e / C, for classes and for instances alike."""
+    clean, noisy = world(labels=labels), world(labels=labels, label_noise=noise)
+    sample = noisy.sample(500, generator=stream(0, "samples"))
+    expected = (1 - noise) * clean.log_posterior(sample.z).exp() + noise / 8
+    np.testing.assert_allclose(noisy.log_posterior(sample.z).exp(), expected, atol=1e-12)
+    assert torch.equal(noisy.label_prior, clean.label_prior)
 
 
 def test_swapped_share_is_drawn_from_the_other_swapped_classes() -> None:
@@ -174,6 +192,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"exponent": 0.5}, "exponent must be from 1 to 100"),
     ({"swapped_share": 1.5}, "swapped_share must be from 0 to 1; got 1.5"),
     ({"swapped_share": -0.1}, "swapped_share must be from 0 to 1"),
+    ({"label_noise": 1.01}, "label_noise must be from 0 to 1; got 1.01"),
+    ({"label_noise": math.nan}, "label_noise must be from 0 to 1; got nan"),
+    ({"bound": 0.9}, "bound must be from 1 to"),
+    ({"bound": 1.5}, "bound has no effect here; got 1.5. It belongs to conditional trunc"),
     ({"swapped_classes": 1}, r"swapped_classes must be from 2 to the number of classes \(8\)"),
     ({"swapped_classes": 9}, r"swapped_classes must be from 2 to the number of classes \(8\)"),
     ({"dim": 1}, "dim must be at least 2; got 1"),

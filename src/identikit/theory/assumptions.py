@@ -176,7 +176,7 @@ def _pure_classes(world: ClusterWorld) -> AssumptionCheck:
     holds = bool((own > 1 - 1e-12).all())
     mixed = int((own <= 1 - 1e-12).sum())
     return AssumptionCheck(
-        name="one cluster vector per class, no swapped labels",
+        name="one cluster vector per class, no noise in labels",
         holds=holds,
         detail="every class has one cluster"
         if holds

@@ -74,7 +74,7 @@ CONDITIONALS = by_name(
         "truncated-laplace",
         "truncated Laplace",
         "worlds.conditionals:TruncatedLaplace",
-        _SCALE,
+        _SCALE | {"bound": "bound"},
         spherical=False,
     ),
     ConditionalChoice(
@@ -145,6 +145,8 @@ class WorldConfig:
     """Width of every other conditional: larger is wider."""
     exponent: Annotated[float, Range(1, 100)] = 3.0
     """Exponent of the generalised normals: 1 is Laplace, 2 is normal; at least 1."""
+    bound: Annotated[float, Range(1, 1e6)] = 2.0
+    """Truncated Laplace: half the side t of the box [-t, t]^dim that latents fill."""
     covariance: CovarianceKind = "shared"
     """Gaussian conditional: one random covariance for all classes, or one for each."""
     components: Annotated[int, Range(1)] = 1
@@ -153,6 +155,8 @@ class WorldConfig:
     """Share of draws, within the swapped classes, that come from another swapped class."""
     swapped_classes: int | None = None
     """How many classes swap labels (all, if not given)."""
+    label_noise: Annotated[float, Range(0, 1)] = 0.0
+    """Share of draws whose label is drawn anew, from all labels (symmetric label noise)."""
     label_exponent: Annotated[float, Range(0, 20)] = 0.0
     """Zipf exponent s of the label prior, (i + 1)^-s for label i; 0 is balanced."""
     repeated_share: Annotated[float, Range(0, 1)] = 0.0
@@ -214,6 +218,7 @@ class WorldOptions(TypedDict, total=False):
     components: int
     swapped_share: float
     swapped_classes: int | None
+    label_noise: float
     label_exponent: float
     repeated_share: float
     generator: GeneratorKind

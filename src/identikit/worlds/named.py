@@ -141,13 +141,14 @@ class GeneralizedNormal(ClusterWorld):
         super().__init__(config, labels=instances, seed=seed)
 
 
-class TruncatedLaplace(_Scaled):
-    """Latents in the box [-2, 2]^d: independent Laplace noise around their cluster vector, cut.
+class TruncatedLaplace(ClusterWorld):
+    """Latents in the box [-t, t]^d: independent Laplace noise around their cluster vector, cut.
 
     Args:
         dim: Number of latents d.
         classes: Number of classes C.
         scale: Mean absolute deviation of each coordinate before it is cut.
+        bound: t, at least 1.
         instances: Number of labels, where these are instances of the classes.
         seed: Of cluster vectors, generator and samples.
         **options: Of `WorldConfig`.
@@ -156,7 +157,26 @@ class TruncatedLaplace(_Scaled):
         InputError: a value out of range, or an option that has no effect.
     """
 
-    _conditional = "truncated-laplace"
+    def __init__(
+        self,
+        *,
+        dim: int = 5,
+        classes: int = 100,
+        scale: int | float = 1.0,
+        bound: int | float = 2.0,
+        instances: int | None = None,
+        seed: int = 0,
+        **options: Unpack[WorldOptions],
+    ) -> None:
+        config = WorldConfig(
+            dim=dim,
+            classes=classes,
+            conditional="truncated-laplace",
+            scale=float(scale),
+            bound=float(bound),
+            **options,
+        )
+        super().__init__(config, labels=instances, seed=seed)
 
 
 class Gaussian(ClusterWorld):

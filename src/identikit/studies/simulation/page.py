@@ -114,6 +114,8 @@ def _violations(world: WorldConfig) -> str:
         words.append(f"{world.components} clusters per class")
     if world.swapped_share:
         words.append(f"{world.swapped_share:.0%} of labels swapped")
+    if world.label_noise:
+        words.append(f"{world.label_noise:.0%} of labels drawn anew")
     if world.label_exponent:
         words.append(f"Zipf labels of exponent {world.label_exponent:g}")
     if world.clusters != "uniform":
