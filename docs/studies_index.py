@@ -12,7 +12,7 @@ from identikit.studies.catalogue import sweeps
 
 INDEX = Path(__file__).parent / "studies" / "README.md"
 START, END = "<!-- made by docs/studies_index.py -->\n", "<!-- end -->\n"
-SHARED = {"table2": "tables", "table3": "tables"}
+SHARED = {"table2": "tables", "table3": "tables", "table5": "tables"}
 """Studies whose page is another's."""
 
 

@@ -199,6 +199,63 @@ def test_an_interrupted_run_resumes_to_the_numbers_of_an_undisturbed_one(
     assert again.result == resumed.result
 
 
+HASTY = replace(
+    SMALL,
+    objective="supervised",
+    test_samples=256,
+    world=WorldConfig(dim=2, classes=6, generator="identity"),
+    training=TrainingConfig(steps=8, batch_size=64, starts=3),
+)
+"""Ends far above the optimum, so that it starts again."""
+
+
+def test_a_run_that_has_gone_astray_starts_again_and_counts_what_it_spent(tmp_path: Path) -> None:
+    result = simulate(HASTY, metrics=tmp_path / "metrics.jsonl").result
+    once = replace(HASTY.training, starts=1)
+    alone = [simulate(replace(HASTY, start=k, training=once)).result for k in range(3)]
+    ends = [one.measured.excess_of_h for one in alone]
+    assert [start.excess for start in result.starts] == ends
+    assert None not in ends
+    best = alone[ends.index(min(ends))]  # type: ignore[type-var]
+    assert (result.r2_latents, result.excess_loss) == (best.r2_latents, best.excess_loss)
+    assert (result.steps, result.observations) == (24, 3 * 8 * 64)
+    assert result.measured.seen == 3 * 8 * 64 / 6
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == [record["step"] for record in result.history] == sorted(steps)
+    assert steps[-1] == 24
+    assert "Training began 3 times" in result.findings[0].explained
+    assert "1,536 observations" in result.headline.sentence
+    assert "began" not in alone[0].explanation
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        TrainingConfig(steps=150, batch_size=256, starts=3),  # arrives
+        TrainingConfig(steps=8, batch_size=64, starts=3, max_seconds=1e6),
+    ],
+)
+def test_a_run_without_need_or_budget_starts_once(training: TrainingConfig) -> None:
+    assert len(simulate(replace(HASTY, training=training)).result.starts) == 1
+
+
+def test_a_run_stopped_in_its_second_start_goes_on_there(tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    def watch(progress: Progress) -> None:
+        steps.append(progress.step)
+        if progress.step == 4 and steps.count(4) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    folder = tmp_path / "checkpoint"
+    stopped = simulate(HASTY, on_progress=watch, checkpoint=folder).result
+    assert (stopped.status, len(stopped.starts), stopped.steps) == ("interrupted", 2, 12)
+    whole, resumed = simulate(HASTY).result, simulate(HASTY, checkpoint=folder).result
+    assert [s.excess for s in resumed.starts] == [s.excess for s in whole.starts]
+    assert resumed.r2_latents == whole.r2_latents
+
+
 @pytest.mark.drawn
 def test_a_run_holds_everything_and_its_page_shows_the_three_columns(tmp_path: Path) -> None:
     done = run_and_report(SIMULATE, SMALL, root=tmp_path)

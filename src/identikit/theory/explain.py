@@ -27,6 +27,9 @@ HELPS = 1 / 3
 """Share of a gap that an experiment has to close to speak for its cause."""
 NOISY = 0.1
 """Share of the excess from which noise in single rows is among the possible causes."""
+ASTRAY = 10
+"""Times the tolerance of an excess from which training has gone astray: by the recipe for far-apart
+classes (κ = 50) it ends at 4 times or less, or in another basin at 28."""
 SAMPLES_PER_DIMENSION = 10
 TINY = 1e-12
 
@@ -93,6 +96,21 @@ class Explanation:
     """Whether the loss is as good as at its optimum; None where that is not known."""
 
 
+def tolerance(sensitivity: Sensitivity) -> float:
+    """Nats that usually go with an R² changed by CEILING_MARGIN, or count as nothing."""
+    return max(AS_GOOD, CEILING_MARGIN * sensitivity.equipartition)
+
+
+def gone_astray(excess: float, sensitivity: Sensitivity) -> bool:
+    """Whether a loss that training ended at is far above the optimum's: reason for a new start.
+
+    Args:
+        excess: Above the Bayes loss in nats, without the noise of single rows.
+        sensitivity: Of the world, which says what errors usually cost.
+    """
+    return sensitivity.above(excess) > ASTRAY * tolerance(sensitivity)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Where a run stands: first its loss, then its score."""
@@ -115,10 +133,8 @@ class Standing:
 
     @property
     def tolerance(self) -> float | None:
-        """Nats that usually go with an R² changed by CEILING_MARGIN, or count as nothing."""
-        if self.sensitivity is None:
-            return None
-        return max(AS_GOOD, CEILING_MARGIN * self.sensitivity.equipartition)
+        """That of the world, where it is known."""
+        return None if self.sensitivity is None else tolerance(self.sensitivity)
 
     @property
     def arrived(self) -> bool | None:

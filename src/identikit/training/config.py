@@ -17,7 +17,10 @@ class TrainingConfig:
     """
 
     steps: Annotated[int, Range(1)] = 1600
-    """Steps at most."""
+    """Steps of one start at most."""
+    starts: Annotated[int, Range(1)] = 1
+    """Starts at most: another one follows where the loss of the last is far above the optimum's, as
+    in another basin, and the one of least loss counts. Known only of simulated worlds."""
     batch_size: Annotated[int, Range(1)] = 1024
     """Samples per step, at the start."""
     final_batch_size: int | None = None

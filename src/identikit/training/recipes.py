@@ -3,7 +3,7 @@
 "fast" is for the base row and all like it, up to ten latents (3,000 steps at ten).
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
 some latents and there are valleys without them: extra dimensions, shared rows, large last
-batches.
+batches, and up to three starts.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
 "crowded" is for cluster vectors that huddle together (normal, Laplace), where unit norm stretches
 the map as long as the rows are noisy: shared rows, larger last batches.
@@ -40,7 +40,9 @@ RECIPES = {
         help="for few or far-apart classes",
         encoder=EncoderConfig(width=32),
         head=HeadConfig(extra_dimensions=5, tied_rows=True),
-        training=TrainingConfig(steps=4000, final_batch_size=16384, muon_rate=0.4, head_rate=0.03),
+        training=TrainingConfig(
+            steps=4000, starts=3, final_batch_size=16384, muon_rate=0.4, head_rate=0.03
+        ),
     ),
     "wide": Recipe(
         help="for some twenty latents",

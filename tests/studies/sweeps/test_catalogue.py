@@ -5,13 +5,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
 from identikit.studies import catalogue
 from identikit.studies.catalogue import sweep_named, sweeps
+from identikit.studies.catalogue.tails import DIM, size
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.sweeps.sweep import Sweep
+from identikit.studies.sweeps.sweep import Printed, Published, Sweep
+from identikit.worlds.projected import ProjectedGeneralizedNormal
 
 STUDIES = (
     "swapped-labels",
@@ -21,12 +24,42 @@ STUDIES = (
     "dimension",
     "concentration",
     "class-threshold",
+    "label-noise",
+    "tails",
+    "batch-size",
+    "classes-by-dimension",
+    "truncated-laplace",
 )
 EVERY = sweeps().values()
 
 
 def test_the_papers_tables_and_the_studies_are_there() -> None:
-    assert {"table2", "table3", "tables", *STUDIES} <= set(sweeps())
+    assert {"table2", "table3", "table5", "tables", *STUDIES} <= set(sweeps())
+
+
+def test_the_papers_tables_have_its_instances_its_two_cases_and_its_values() -> None:
+    rows = {row.key: row for row in sweep_named("tables").rows}
+    instances = [row.config.instances for row in rows.values() if row.config.objective == "diet"]
+    assert sorted(set(instances)) == [1_000, 100_000]
+    assert instances.count(100_000) == 2
+    unit, free = ("DIET, unit rows: κ = 50", "DIET: κ = 50")
+    assert rows[unit].config.head.unit_rows
+    assert not rows[unit].config.head.unit_features
+    assert not rows[free].config.head.unit_norm
+    assert rows[unit].paper == Published(latents=Printed(0.45, 0.06), head=Printed(0.497, 0.06))
+    assert rows[free].paper == Published(latents=Printed(0.725, 0.03), head=Printed(0.755))
+    assert rows["supervised: C = 10,000"].paper == Published(latents=Printed(0.998))
+    assert (str(Printed(0.45, 0.06)), str(Printed(0.99))) == ("0.450 ± 0.06", "0.990")
+    assert all(row.paper is not None for row in rows.values())
+
+
+def test_the_size_of_samples_is_that_of_the_conditional() -> None:
+    v = torch.nn.functional.normalize(torch.ones(1, DIM))
+    for shape, scale in ((1.0, 0.5), (2.0, 1.0), (4.0, 2.0)):
+        world = ProjectedGeneralizedNormal(v, scale=scale, exponent=shape)
+        noise = scale * world._noise(torch.Size([50_000, DIM]), torch.Generator().manual_seed(0))
+        got = (v + noise).square().sum(1).mean().sqrt()
+        assert float(got) == pytest.approx(size(scale, shape), rel=0.01)
 
 
 @pytest.mark.parametrize("sweep", EVERY, ids=lambda s: s.name)

@@ -263,4 +263,8 @@ def test_seeds_and_names_are_checked() -> None:
         SweepConfig(name="table2", seeds=0)
     with pytest.raises(InputError, match="table3"):
         SweepConfig(name="tabel3").sweep()
+    with pytest.raises(InputError, match="first_seed must be at least 0; got -1"):
+        SweepConfig(name="table3", first_seed=-1)
     assert SweepConfig(name="table3", seeds=2).sweep().seeds == (0, 1)
+    assert SweepConfig(name="table3", seeds=2, first_seed=100).sweep().seeds == (100, 101)
+    assert SweepConfig(name="table3", first_seed=100).sweep().seeds == (100, 101, 102, 103, 104)

@@ -9,6 +9,7 @@ from identikit.core.finding import Verdict
 from identikit.studies.sweeps.records import FailedRun, Record, RowRecord, RunRecord
 from identikit.studies.sweeps.result import rows_headline
 from identikit.studies.sweeps.summary import RowSummary, summarise, word_for
+from identikit.studies.sweeps.sweep import Printed, Published
 from identikit.theory.cases import Case
 from identikit.theory.explain import Cause
 
@@ -39,14 +40,30 @@ def record(seed: int, r2: float, **changes: Any) -> RunRecord:
         possible_causes=(),
         at_optimum=True,
         explanation=f"Words of seed {seed}.",
+        starts=1,
         observations=1024,
         head_rows_tied=False,
     )
     return replace(made, **changes)
 
 
-def row(*runs: Record, oracle: Record | None = None, label: str = "κ = 5") -> RowRecord:
-    return RowRecord(label=label, group="DIET", x=5.0, runs=runs, oracle=oracle, untied=None)
+def row(
+    *runs: Record,
+    oracle: Record | None = None,
+    label: str = "κ = 5",
+    paper: Published | None = None,
+    beside: tuple[tuple[str, float], ...] = (),
+) -> RowRecord:
+    return RowRecord(
+        label=label,
+        group="DIET",
+        x=5.0,
+        runs=runs,
+        oracle=oracle,
+        untied=None,
+        paper=paper,
+        beside=beside,
+    )
 
 
 def test_mean_and_spread_over_seeds_at_the_ceiling() -> None:
@@ -271,3 +288,26 @@ def test_the_headline_counts_verdicts(kinds: str, word: str, tone: str, sentence
 )
 def test_a_row_has_the_verdict_of_its_mean(kind: str, verdict: Verdict) -> None:
     assert line_of(kind, 0).finding.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("printed", "ceiling", "words"),
+    [
+        (Printed(0.852, 0.01), 0.85, "reports 0.852 ± 0.01, which is the ceiling of this world"),
+        (Printed(0.45, 0.06), 1.0, "reports 0.450 ± 0.06, 0.550 below what the world allows."),
+        (Printed(0.99), 1.0, "The paper reports 0.990."),
+        (Printed(0.9), 0.85, "The paper reports 0.900."),  # above it, so not kept there
+    ],
+)
+def test_the_papers_value_stands_beside_the_ceiling(
+    printed: Printed, ceiling: float, words: str
+) -> None:
+    line = summarise(row(record(0, ceiling, ceiling_r2=ceiling), paper=Published(latents=printed)))
+    assert line.finding.explained.endswith(words) or f"{words}: as much" in line.finding.explained
+    assert "The paper" not in summarise(row(record(0, 0.9))).finding.explained
+
+
+def test_runs_that_began_again_are_counted() -> None:
+    line = summarise(row(record(0, 0.99), record(1, 0.99, starts=3)))
+    assert "1 of 2 runs began training again" in line.finding.explained
+    assert "began" not in summarise(row(record(0, 0.99))).finding.explained

@@ -15,6 +15,7 @@ def simulation(
     unit_features: bool = False,
     unit_rows: bool = False,
     instances: int = 10_240,
+    start: int = 0,
     few_classes: bool = False,
     steps: int | None = None,
     test_samples: int = 8_192,
@@ -25,6 +26,7 @@ def simulation(
     return SimulationConfig(
         objective=objective,
         instances=instances,
+        start=start,
         few_classes=few_classes,
         test_samples=test_samples,
         world=WorldConfig(**world),

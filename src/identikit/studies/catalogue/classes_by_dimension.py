@@ -10,7 +10,7 @@ DIMS = (5, 10, 20)
 def _row(dim: int, classes: int) -> Row:
     config = simulation(
         objective="supervised",
-        steps=3_000,
+        test_samples=4_096,
         dim=dim,
         classes=classes,
         few_classes=classes < dim + 1,

@@ -8,7 +8,7 @@ from typing import Any
 from identikit.studies.catalogue._simulation import simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
-SHARES = (0.0, 0.2, 0.5, 0.8, 0.9, 1.0)
+SHARES = (0.0, 0.2, 0.5, 0.8, 1.0)
 GROUPS: dict[str, dict[str, Any]] = {
     "supervised": {"objective": "supervised"},
     "DIET, N = 1,000": {"objective": "diet", "instances": 1_000},
@@ -17,7 +17,7 @@ GROUPS: dict[str, dict[str, Any]] = {
 
 
 def _row(group: str, share: float) -> Row:
-    config = simulation(steps=3_000, label_noise=share, **GROUPS[group])
+    config = simulation(test_samples=4_096, label_noise=share, **GROUPS[group])
     return Row(label=f"{share:.0%}", config=config, group=group, x=share)
 
 

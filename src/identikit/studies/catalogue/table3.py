@@ -1,7 +1,7 @@
 """Table 3 of arXiv:2410.21869: supervised classification, classes as labels."""
 
 from identikit.studies.catalogue._simulation import simulation
-from identikit.studies.catalogue._worlds import TRAINING, WORLDS
+from identikit.studies.catalogue._worlds import TRAINING, WORLDS, supervised_in_print
 from identikit.studies.sweeps.sweep import Row, Sweep
 
 SWEEP = Sweep(
@@ -15,8 +15,8 @@ SWEEP = Sweep(
             label=label,
             config=simulation(objective="supervised", **TRAINING.get(label, {}), **world),
             group="supervised",
+            paper=supervised_in_print(label),
         )
         for label, world in WORLDS.items()
     ),
-    core_minutes=27,
 )

@@ -9,8 +9,8 @@ from itertools import pairwise
 from identikit.studies.catalogue._simulation import simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
-SCALES = (0.25, 0.5, 1.0, 2.0)
-SHAPES = (1.0, 1.5, 2.0, 4.0)
+SCALES = (0.5, 1.0, 2.0)
+SHAPES = (1.0, 2.0, 4.0)
 DIM = 5
 SIZE = "norm before projection"
 
@@ -24,7 +24,6 @@ def size(scale: float, shape: float) -> float:
 def _row(shape: float, scale: float) -> Row:
     config = simulation(
         objective="supervised",
-        steps=3_000,
         test_samples=4_096,
         dim=DIM,
         conditional="generalized-normal",

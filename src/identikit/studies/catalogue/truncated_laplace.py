@@ -10,7 +10,7 @@ SCALES = (0.25, 0.5, 1.0)
 def _row(scale: float, bound: float) -> Row:
     config = simulation(
         objective="supervised",
-        steps=3_000,
+        test_samples=4_096,
         conditional="truncated-laplace",
         scale=scale,
         bound=bound,
@@ -30,8 +30,8 @@ SWEEP = Sweep(
     title="Truncated Laplace (Figure 5, right)",
     question="How much is recovered from a Laplace cut to a box, of which size and scale?",
     prediction="Log-densities are -|z - v| / a in the L1 norm, alike for all classes wherever z "
-    "lies beyond all centres. The larger the box, the more of it is such a place: the ceiling falls with t, and "
-    "with a where the box lets noise spread.",
+    "lies beyond all centres. The larger the box, the more of it is such a place: the ceiling "
+    "falls with t, and with a where the box lets noise spread.",
     rows=tuple(_row(scale, bound) for scale in SCALES for bound in BOUNDS),
     axis=Axis(label="half the side t of the box"),
     seeds=(0, 1, 2),

@@ -87,7 +87,7 @@ def _changes(
     yield (
         Variation.RESTART,
         "other initial weights and batches",
-        lambda: replace(config, start=config.start + 1),
+        lambda: replace(config, start=config.start + training.starts),
     )
     if config.encoder.architecture != "paper":  # whose widths follow from the world
         wide = max(WIDE, 2 * width)

@@ -303,11 +303,24 @@ class Evaluation(Shown):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedStart:
+    """One start of a training: what it came to, and what it took."""
+
+    excess: float | None
+    """In nats, without the noise of single rows; an oracle has none."""
+    steps: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SimulationResult(Evaluation):
     """The numbers of a finished simulation: what came out, and how it was trained."""
 
     status: Literal["completed", "interrupted"]
+    starts: tuple[TrainedStart, ...]
+    """More than one where the loss of an earlier one was far above the optimum's; the one of least
+    excess was evaluated, and steps, seconds, observations and history are those of all."""
     label_groups: int | None
     """Groups of labels that shared a row at first; None if none were looked for."""
     label_separation: float | None

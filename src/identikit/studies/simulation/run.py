@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from identikit.core.estimate import fixed
+from identikit.core.estimate import fixed, format_number
 from identikit.core.factors import Factors
 from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
@@ -38,16 +38,29 @@ from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
 from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
-from identikit.studies.simulation.result import Evaluation, Measured, Prediction, SimulationResult
+from identikit.studies.simulation.result import (
+    Evaluation,
+    Measured,
+    Prediction,
+    SimulationResult,
+    TrainedStart,
+)
 from identikit.theory.assumptions import check_assumptions
 from identikit.theory.bayes import ExcessLoss, bayes_loss, excess_loss
 from identikit.theory.cases import Case, Promise, promise
 from identikit.theory.coverage import class_rows, head_row_space
-from identikit.theory.explain import CEILING_MARGIN, Cause, Experiment, Explanation, explain_gap
+from identikit.theory.explain import (
+    CEILING_MARGIN,
+    Cause,
+    Experiment,
+    Explanation,
+    explain_gap,
+    gone_astray,
+)
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
-from identikit.theory.sensitivity import loss_sensitivity
-from identikit.training.fit import Draw, Fit, Progress, fit_network
+from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
+from identikit.training.fit import Draw, Fit, Progress, Record, fit_network
 from identikit.worlds.world import ClusterWorld, WorldSample
 
 OPTIMUM_SAMPLES = 2048
@@ -149,10 +162,28 @@ def simulate(
         world = make_world(config)
         prediction = predict(config, world)
         test = world.sample(config.test_samples, generator=_stream(config, "test"))
-        trained = train(
-            config, world, test, on_progress=on_progress, checkpoint=checkpoint, metrics=metrics
-        )
-        return _result(config, world, prediction, trained, test)
+        starts: list[_Start] = []
+        while not starts or _again(config, prediction, starts):
+            again = len(starts)
+            folder = checkpoint
+            if checkpoint is not None and again:
+                folder = checkpoint / f"start-{again}"
+                folder.mkdir(parents=True, exist_ok=True)
+            trained = train(
+                replace(config, start=config.start + again),
+                world,
+                test,
+                label_clusters=starts[0].label_clusters if starts else None,
+                on_progress=on_progress,
+                checkpoint=folder,
+                metrics=metrics,
+            )
+            starts.append(_Start.of(trained, world, test))
+        done = _result(config, world, prediction, starts, test)
+        if metrics is not None:  # a resumed run may have written some lines twice
+            lines = (json.dumps(record) + "\n" for record in done.result.history)
+            metrics.write_text("".join(lines))
+        return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,21 +195,72 @@ class Trained:
     fit: Fit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """A network that was trained, and what it came to on fresh samples."""
+
+    trained: Trained
+    h: Float[Tensor, "n m"]
+    rows: Float[Tensor, "labels m"] | None
+    excess: ExcessLoss | None
+
+    @classmethod
+    def of(cls, trained: Trained, world: ClusterWorld, test: WorldSample) -> "_Start":
+        objective = trained.objective
+        head = objective if isinstance(objective, Head) else None
+        with torch.no_grad():
+            h = objective.features(trained.encoder(test.x))
+            posterior = world.log_posterior(test.z[:LIVE_SAMPLES])
+            excess = None if head is None else _excess(world, posterior, h, head)
+        rows = None if head is None else head.rows().detach()
+        return cls(trained=trained, h=h, rows=rows, excess=excess)
+
+    @property
+    def excess_of_h(self) -> float | None:
+        return None if self.excess is None else self.excess.value - self.excess.row_noise
+
+    @property
+    def label_clusters(self) -> LabelClusters | None:
+        objective = self.trained.objective
+        return objective.label_clusters if isinstance(objective, Curriculum) else None
+
+
+def _again(config: SimulationConfig, prediction: Prediction, starts: Sequence[_Start]) -> bool:
+    """Whether the certificate of the last start calls for another, and the budget has one left."""
+    last, training = starts[-1], config.training
+    if last.excess_of_h is None or last.trained.fit.status == "interrupted":
+        return False
+    if training.max_seconds is not None:  # the first start spends them all
+        return False
+    astray = gone_astray(last.excess_of_h, _sensitivity(prediction))
+    return astray and len(starts) < training.starts
+
+
 def train(
     config: SimulationConfig,
     world: ClusterWorld,
     test: WorldSample,
     *,
+    label_clusters: LabelClusters | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Path | None = None,
     metrics: Path | None = None,
 ) -> Trained:
-    """Train on a world as a config says; takes what `simulate` takes.
+    """Train on a world as a config says, once; takes what `simulate` takes.
+
+    Args:
+        config: Decides every number.
+        world: What to learn from.
+        test: Samples of it to look at during training.
+        label_clusters: Labels that look alike, where an earlier start found them.
+        on_progress: Told how training stands.
+        checkpoint: Folder to save training to and to resume it from.
+        metrics: JSON-lines file that gets each evaluation as it comes.
 
     Raises:
         TrainingError: the loss is not finite.
     """
-    encoder, objective = _model(config, world)
+    encoder, objective = _model(config, world, label_clusters)
     live_z = test.z[:LIVE_SAMPLES]
     live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
 
@@ -201,8 +283,6 @@ def train(
         on_progress=_recording(on_progress, metrics),
         checkpoint=checkpoint,
     )
-    if metrics is not None:  # a resumed run may have written some lines twice
-        metrics.write_text("".join(json.dumps(line) + "\n" for line in trained.history))
     return Trained(encoder=encoder, objective=objective, fit=trained)
 
 
@@ -210,52 +290,77 @@ def _result(
     config: SimulationConfig,
     world: ClusterWorld,
     prediction: Prediction,
-    trained: Trained,
+    starts: Sequence[_Start],
     test: WorldSample,
 ) -> Simulation:
-    objective = trained.objective
-    head = objective if isinstance(objective, Head) else None
-    rows = None if head is None else head.rows().detach()
-    with torch.no_grad():
-        h = objective.features(trained.encoder(test.x))
-        posterior = world.log_posterior(test.z[:LIVE_SAMPLES])
-        excess = None if head is None else _excess(world, posterior, h, head)
-    clusters = objective.label_clusters if isinstance(objective, Curriculum) else None
-    drawn = config.training.samples(trained.fit.steps)
+    best = min(starts, key=lambda start: start.excess_of_h or 0.0)
+    objective, rows = best.trained.objective, best.rows
+    fits = [start.trained.fit for start in starts]
+    clusters = best.label_clusters
+    drawn = sum(config.training.samples(fit.steps) for fit in fits)
     drawn += 0 if clusters is None else clusters.observations
     tied = clusters is not None and clusters.found
+    interrupted = fits[-1].status == "interrupted"
     evaluation = evaluate(
         config,
         world,
         prediction,
         test=test,
-        h=h,
+        h=best.h,
         rows=rows,
-        excess=excess,
-        temperature=1.0 if head is None else float(head.scale.detach()),
+        excess=best.excess,
+        temperature=float(objective.scale.detach()) if isinstance(objective, Head) else 1.0,
         seen=drawn / config.n_labels,
-        interrupted=trained.fit.status == "interrupted",
+        interrupted=interrupted,
         untied_command=_untied(config) if tied else None,
     )
+    kept = {field.name: getattr(evaluation, field.name) for field in fields(evaluation)}
+    kept["explanation"] += _of_starts(starts, drawn)
     result = SimulationResult(
-        **{field.name: getattr(evaluation, field.name) for field in fields(evaluation)},
-        status=trained.fit.status,
+        **kept,
+        status=fits[-1].status,
+        starts=tuple(
+            TrainedStart(excess=start.excess_of_h, steps=fit.steps, seconds=fit.seconds)
+            for start, fit in zip(starts, fits, strict=True)
+        ),
         label_groups=None if clusters is None else clusters.groups,
         label_separation=None if clusters is None else clusters.separation,
         label_statement=None
         if clusters is None
         else clusters.statement(untie_at=config.head.untie_at),
         observations=drawn,
-        steps=trained.fit.steps,
-        seconds=trained.fit.seconds,
-        history=tuple(trained.fit.history),
+        steps=sum(fit.steps for fit in fits),
+        seconds=sum(fit.seconds for fit in fits),
+        history=tuple(_history(fits)),
     )
     return Simulation(
         config=config,
         result=result,
-        fit=trained.fit,
-        arrays=_arrays(world, h, rows, test.z, config),
+        fit=best.trained.fit,
+        arrays=_arrays(world, best.h, rows, test.z, config),
     )
+
+
+def _of_starts(starts: Sequence[_Start], drawn: int) -> str:
+    """What is said of a training that began again; nothing of one that did not."""
+    if len(starts) == 1:
+        return ""
+    ends = ", ".join(format_number(start.excess_of_h or 0.0) for start in starts)
+    return (
+        f" Training began {len(starts)} times, as its loss ended far above the optimum's, the mark "
+        f"of another basin: excess {ends} nats. The least counts; together they took {drawn:,} "
+        "observations."
+    )
+
+
+def _history(fits: Sequence[Fit]) -> list[Record]:
+    """One start after another, on one clock."""
+    records: list[Record] = []
+    before: Record = {"step": 0, "seconds": 0.0, "training_seconds": 0.0}
+    for fit in fits:
+        records += [r | {name: r[name] + before[name] for name in before} for r in fit.history]
+        before = {name: records[-1][name] for name in before}
+    return records
 
 
 def evaluate(
@@ -407,8 +512,7 @@ def explain_run(
         ceiling_spread=prediction.ceiling.spread,
         excess=measured.excess,
         excess_standard_error=measured.excess_standard_error,
-        # unit norm has a floor of its own, above that of the free features of the sensitivity
-        sensitivity=replace(prediction.sensitivity, ceiling_excess=prediction.ceiling.excess),
+        sensitivity=_sensitivity(prediction),
         checks=prediction.assumptions,
         interrupted=measured.interrupted,
         rank=measured.rank,
@@ -421,6 +525,11 @@ def explain_run(
         experiments=experiments,
         command=command_line("simulate", config) if watched else None,
     )
+
+
+def _sensitivity(prediction: Prediction) -> Sensitivity:
+    """Around the optimum of the case: unit norm has a floor above that of free features."""
+    return replace(prediction.sensitivity, ceiling_excess=prediction.ceiling.excess)
 
 
 def _explanation_of_oracle(measured: Measured) -> Explanation:
@@ -450,7 +559,9 @@ def expected_seconds(config: SimulationConfig) -> float:
     return 3.0 + drawn * per_sample
 
 
-def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Objective]:
+def _model(
+    config: SimulationConfig, world: ClusterWorld, label_clusters: LabelClusters | None
+) -> tuple[nn.Module, Objective]:
     """Encoder and objective before training; they are made from observations and labels only."""
     whitening = world.sample(config.test_samples, generator=_stream(config, "whitening"))
     extra = 0 if config.target == "latents" else config.head.extra_dimensions
@@ -460,10 +571,13 @@ def _model(config: SimulationConfig, world: ClusterWorld) -> tuple[nn.Module, Ob
         out_dim=config.dim + extra,
         generator=stream(config.start_seed, "encoder"),
     )
-    return encoder.to(config.device), _objective(config, world).to(config.device)
+    objective = _objective(config, world, label_clusters)
+    return encoder.to(config.device), objective.to(config.device)
 
 
-def _objective(config: SimulationConfig, world: ClusterWorld) -> Objective:
+def _objective(
+    config: SimulationConfig, world: ClusterWorld, label_clusters: LabelClusters | None
+) -> Objective:
     instances = config.target == "instances"
     share = config.head.tied_rows and instances  # classes all differ
     made: Objective = OBJECTIVES[config.objective].make(
@@ -474,7 +588,7 @@ def _objective(config: SimulationConfig, world: ClusterWorld) -> Objective:
         config.dim,
         generator=stream(config.start_seed, "head"),
         label_prior=world.label_prior.cpu(),
-        label_clusters=_alike(config, world) if share else None,
+        label_clusters=(label_clusters or _alike(config, world)) if share else None,
     )
     return made
 

@@ -19,7 +19,9 @@ class SweepConfig(StudyConfig):
     name: Annotated[str, tyro.conf.Positional] = ""
     """Name of the study; see --list."""
     seeds: Annotated[int | None, Range(1)] = None
-    """Use seeds 0 to SEEDS - 1; by default the study's own, mostly five."""
+    """Use so many seeds, from FIRST_SEED on; by default the study's own, mostly five."""
+    first_seed: Annotated[int, Range(0)] = 0
+    """First of the seeds; no setting was chosen on 100 to 119."""
     digest: Annotated[str, tyro.conf.Suppress] = ""
     """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
 
@@ -37,8 +39,10 @@ class SweepConfig(StudyConfig):
         Raises:
             InputError: no study of that name.
         """
-        found = sweep_named(self.name)
-        return found if self.seeds is None else replace(found, seeds=tuple(range(self.seeds)))
+        found, first = sweep_named(self.name), self.first_seed
+        n = len(found.seeds) if self.seeds is None else self.seeds
+        chosen = self.seeds is not None or first > 0
+        return replace(found, seeds=tuple(range(first, first + n))) if chosen else found
 
     def with_digest(self) -> "SweepConfig":
         """The same config with the digest of its rows."""

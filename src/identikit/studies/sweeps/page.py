@@ -80,8 +80,13 @@ def _figure(axis: Axis, groups: Mapping[str, list[RowSummary]]) -> Figure:
 
 
 def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
+    papers = [line.row.paper for line in lines]
+    beside = dict.fromkeys(name for line in lines for name, _ in line.row.beside)
     columns: dict[str, list[object]] = {
         "row": [line.row.label for line in lines],
+        "paper": [None if paper is None else paper.latents for paper in papers],
+        "head, paper": [None if paper is None else paper.head for paper in papers],
+        **{name: [dict(line.row.beside).get(name) for line in lines] for name in beside},
         "predicted": [line.ceiling for line in lines],
         "recovered": [line.latents for line in lines],
         "mean over seeds, 95 %": [line.over_seeds for line in lines],
@@ -98,7 +103,7 @@ def _table(group: str, lines: list[RowSummary], run: Run) -> Table:
         "runs": [_links(line, run) for line in lines],
     }
     unit = ("by a scaled rotation", "singular values, error", "of rows, error")
-    for name in ("mean over seeds, 95 %", *unit, "head, untied"):
+    for name in ("paper", "head, paper", "mean over seeds, 95 %", *unit, "head, untied"):
         if all(cell is None for cell in columns[name]):
             del columns[name]
     score = next((line.score for line in lines if line.latents is not None), "R²")

@@ -71,6 +71,8 @@ class SweepProgress:
             runs=tuple(self.records[key] for key in keys if key in self.records),
             oracle=self.records.get(oracle_key(row)),
             untied=self.records.get(untied_key(row)),
+            paper=row.paper,
+            beside=row.beside,
         )
 
     def lines(self) -> list[RowSummary]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from identikit.studies.simulation.result import SimulationResult
+from identikit.studies.sweeps.sweep import Published
 from identikit.theory.cases import Case
 from identikit.theory.explain import Cause
 
@@ -46,6 +47,8 @@ class RunRecord:
     possible_causes: tuple[Cause, ...]
     at_optimum: bool | None
     explanation: str
+    starts: int
+    """More than one where the loss of an earlier one was far above the optimum's."""
     observations: int
     """Labelled ones that the run drew, those to find labels that look alike among them."""
     head_rows_tied: bool
@@ -85,6 +88,7 @@ class RunRecord:
             possible_causes=result.possible_causes,
             at_optimum=result.at_optimum,
             explanation=result.explanation,
+            starts=len(result.starts),
             observations=result.observations,
             head_rows_tied=result.head_rows_tied,
         )
@@ -150,6 +154,10 @@ class RowRecord:
     """The same encoder trained on the true latents, where the row needed explaining."""
     untied: Record | None
     """A run with a row for each label throughout, where the row's own runs tied them."""
+    paper: Published | None
+    """What the paper reports."""
+    beside: tuple[tuple[str, float], ...]
+    """Quantities of the row's world, by name."""
 
     @property
     def key(self) -> str:

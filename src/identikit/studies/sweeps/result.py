@@ -1,4 +1,4 @@
-"""What a sweep says: a finding per row, and how many rows are where theory puts them."""
+"""What a sweep says: findings on rows and claims; how many rows are where theory puts them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Literal
 
 from identikit.core.finding import Finding, Headline, Tone, Verdict, listed
 from identikit.report.shown import Said
+from identikit.studies.sweeps.claims import claim_finding
 from identikit.studies.sweeps.records import RowRecord
 from identikit.studies.sweeps.summary import RowSummary, summarise
-from identikit.studies.sweeps.sweep import Axis
+from identikit.studies.sweeps.sweep import Axis, Claim
 from identikit.theory.explain import CEILING_MARGIN
 
 
@@ -25,6 +26,7 @@ class SweepResult(Said):
     question: str
     prediction: str
     axis: Axis | None
+    claims: tuple[Claim, ...]
     seeds: tuple[int, ...]
     core_seconds: float
     """Of all runs together, but for resumed ones."""
@@ -37,8 +39,10 @@ class SweepResult(Said):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """A finding per row."""
-        return tuple(line.finding for line in self.lines)
+        """A finding per row, and one per claim of the paper's."""
+        lines = self.lines
+        claims = (claim_finding(claim, lines) for claim in self.claims)
+        return (*(line.finding for line in lines), *claims)
 
     @property
     def headline(self) -> Headline:

@@ -60,6 +60,7 @@ def compute(config: SweepConfig, context: Context) -> tuple[SweepResult, Arrays]
         question=sweep.question,
         prediction=sweep.prediction,
         axis=sweep.axis,
+        claims=sweep.claims,
         seeds=sweep.seeds,
         core_seconds=sum(s for s in seconds.values() if s is not None),
         rows=tuple(board.row(row) for row in sweep.rows),

@@ -13,6 +13,7 @@ from identikit.core.estimate import Estimate, Spread, fixed, with_ends
 from identikit.core.finding import Control, Finding, Verdict, judge_prediction
 from identikit.statistics.repetitions import mean_interval
 from identikit.studies.sweeps.records import RowRecord, RunRecord
+from identikit.studies.sweeps.sweep import Printed
 from identikit.theory.cases import Case
 from identikit.theory.explain import CEILING_MARGIN, Cause
 
@@ -100,6 +101,20 @@ class RowSummary:
             return beside.lead.low <= 0
         return self.latents.mean <= with_ends(beside.recovered)[0]
 
+    def _paper(self, paper: Printed) -> str:
+        """What the paper reports, and where that stands to the ceiling."""
+        words = f"The paper reports {paper}"
+        if self.ceiling is None:
+            return f"{words}."
+        below = self.ceiling - paper.mean
+        if below > CEILING_MARGIN:
+            return f"{words}, {fixed(below, 3)} below what the world allows."
+        if self.ceiling < 1 - CEILING_MARGIN and below >= -CEILING_MARGIN:
+            return (
+                f"{words}, which is the ceiling of this world: as much as cross-entropy identifies."
+            )
+        return f"{words}."
+
     @property
     def finding(self) -> Finding:
         """The row as it is read."""
@@ -108,6 +123,13 @@ class RowSummary:
             words += " The observations themselves hold as much: nothing here had to be learned."
         if any(run.head_rows_tied for run in self.row.done):
             words += " Head rows of labels that look alike were tied: their likeness is built in."
+        again = sum(run.starts > 1 for run in self.row.done)
+        if again:
+            words += (
+                f" {again} of {len(self.row.done)} runs began training again, told by the loss."
+            )
+        if self.row.paper is not None:
+            words += f" {self._paper(self.row.paper.latents)}"
         return Finding(
             quantity=self.row.key,
             measure="" if self.latents is None else self.score,
