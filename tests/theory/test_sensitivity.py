@@ -1,3 +1,5 @@
+import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -249,3 +251,13 @@ def test_directions_that_nothing_is_read_from_do_not_count(generator: torch.Gene
 def test_a_world_without_information_costs_nothing(generator: torch.Generator) -> None:
     sensitivity = loss_sensitivity(make_world(kappa=0.0), samples=512, generator=generator)
     assert sensitivity.r2_range(0.01, ceiling_r2=0.0) == (0, 1)
+
+
+@pytest.mark.parametrize("silent", [{"kappa": 0.0}, {"label_noise": 1.0}])
+def test_labels_that_say_nothing_leave_every_score_possible(
+    silent: dict[str, float], generator: torch.Generator
+) -> None:
+    world = make_world(dim=3, classes=10, **silent)
+    found = loss_sensitivity(world, dim=3, samples=400, generator=generator)
+    assert all(math.isfinite(value) for value in dataclasses.astuple(found))
+    assert found.r2_range(1e-6, ceiling_r2=0.0) == (0.0, 1.0)

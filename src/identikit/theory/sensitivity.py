@@ -280,7 +280,7 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     n = len(h)
     fisher = fisher_information(q, rows)
     values, vectors = torch.linalg.eigh(fisher)
-    least = FLOOR * values[:, -1].mean() + torch.finfo(values.dtype).tiny
+    least = FLOOR * values[:, -1].mean() + torch.finfo(torch.float32).tiny  # whose root is a number
     whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT
     gain = whiten @ probe_gain(optimum)[:MAX_SAMPLES, :, None]
     _, within = head_forms(torch.ones_like(h[:, :1]), h, q, q, rows, basis)
@@ -294,7 +294,8 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
         within -= answered.flatten(0, 1).T @ answered.flatten(0, 1) / n
         pull += answered.flatten(0, 1).T @ gain[part].flatten() / n
     answer = (pull @ pseudo_inverse(within, rtol=NO_COST) @ pull).clamp(min=0)
-    return math.sqrt(2 * float(gain.square().sum() / n + answer))
+    slope = math.sqrt(2 * float(gain.square().sum() / n + answer))
+    return min(slope, FLOOR**-0.5)  # that changes R² by 1 at a loss that nobody sees
 
 
 def probe_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:
