@@ -255,7 +255,7 @@ def test_a_world_without_information_costs_nothing(generator: torch.Generator) -
 
 @pytest.mark.parametrize("silent", [{"kappa": 0.0}, {"label_noise": 1.0}])
 def test_labels_that_say_nothing_leave_every_score_possible(
-    silent: dict[str, float], generator: torch.Generator
+    silent: dict[str, Any], generator: torch.Generator
 ) -> None:
     world = make_world(dim=3, classes=10, **silent)
     found = loss_sensitivity(world, dim=3, samples=400, generator=generator)

@@ -295,7 +295,7 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
         pull += answered.flatten(0, 1).T @ gain[part].flatten() / n
     answer = (pull @ pseudo_inverse(within, rtol=NO_COST) @ pull).clamp(min=0)
     slope = math.sqrt(2 * float(gain.square().sum() / n + answer))
-    return min(slope, FLOOR**-0.5)  # that changes R² by 1 at a loss that nobody sees
+    return min(slope, 1 / math.sqrt(FLOOR))  # that changes R² by 1 at a loss that nobody sees
 
 
 def probe_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:

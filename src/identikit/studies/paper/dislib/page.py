@@ -27,6 +27,7 @@ from identikit.report.tables import Links
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.paper.dislib.config import BUDGETS, CellConfig
+from identikit.studies.paper.dislib.in_print import missed_in_pixels, printed
 from identikit.studies.paper.dislib.readings import CellRecord, FailedCell
 from identikit.studies.paper.dislib.result import (
     NAMES,
@@ -108,6 +109,9 @@ def _table_section(lines: list[Line]) -> Section:
     for encoder in _encoders(lines):
         found = [line_of(lines, encoder, factor) for factor in factors]
         name = NAMES[encoder]
+        in_print = [printed(world, encoder, factor) for factor in factors]
+        if any(in_print):
+            paper[f"{name}, in print"] = [*in_print]
         paper[name] = [line and line.r for line in found]
         ours[name] = [line and line.score for line in found]
         if encoder != PIXELS:
@@ -135,6 +139,7 @@ def _table_section(lines: list[Line]) -> Section:
             "nominal factors indicators (r is the mean over such columns).",
             "Covered is the part of h in the row space of the centred head, the only one that "
             "theory speaks of; the untrained twin has the weights of before the first step.",
+            *missed_in_pixels(lines),
         ),
     )
 
