@@ -1,24 +1,33 @@
 """Table 4 as printed beside lines of the table."""
 
-from dataclasses import dataclass
-from typing import Any, cast
-
 import pytest
 
-from identikit.core.estimate import Spread
+from identikit.core.estimate import Estimate, Spread
 from identikit.core.factors import Kind
 from identikit.studies.paper.dislib.in_print import _ROWS, missed_in_pixels, printed
+from identikit.studies.paper.dislib.summary import Line
 from identikit.worlds.grids.registry import DATA_SETS
 
 
-@dataclass
-class Line:
-    """What is looked at of one."""
-
-    world: str
-    encoder: str
-    factor: str
-    r: Spread
+def line(world: str, encoder: str, r: float) -> Line:
+    return Line(
+        world=world,
+        encoder=encoder,
+        task="shape",
+        factor="azimuth",
+        measure="R²",
+        chance=0.0,
+        r=Spread.of([r, r]),
+        score=Estimate(r, r, r),
+        row_space=None,
+        complement=None,
+        untrained=None,
+        untrained_r=None,
+        above={},
+        few_shot=0.0,
+        few_shot_chance=0.0,
+        analogies={},
+    )
 
 
 def test_values_are_of_factors_of_the_grids_that_are_no_circles() -> None:
@@ -49,6 +58,5 @@ def test_a_cell_has_its_value_and_others_none() -> None:
 def test_the_page_says_what_pixels_were_missed(
     world: str, encoder: str, r: float, said: bool
 ) -> None:
-    lines: Any = [Line(world, encoder, "azimuth", Spread.of([r, r]))]
-    words = missed_in_pixels(cast("Any", lines))
+    words = missed_in_pixels([line(world, encoder, r)])
     assert words == () if not said else "azimuth 0.98 for .04" in words[0]
