@@ -1,6 +1,7 @@
 """The catalogue: every sweep is whole, cheap to build, and found by being there."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import torch
 
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
+from identikit.core.serialization import from_plain, to_plain
 from identikit.studies import catalogue
 from identikit.studies.catalogue import sweep_named, sweeps
 from identikit.studies.catalogue.tails import DIM, size
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.result import SimulationResult
+from identikit.studies.simulation.run import simulate
 from identikit.studies.sweeps.sweep import Printed, Published, Sweep
 from identikit.worlds.projected import ProjectedGeneralizedNormal
 
+FIGURES = ("tails", "batch-size", "classes-by-dimension", "truncated-laplace", "label-noise")
 STUDIES = (
     "swapped-labels",
     "unbalanced-labels",
@@ -24,11 +29,7 @@ STUDIES = (
     "dimension",
     "concentration",
     "class-threshold",
-    "label-noise",
-    "tails",
-    "batch-size",
-    "classes-by-dimension",
-    "truncated-laplace",
+    *FIGURES,
 )
 EVERY = sweeps().values()
 
@@ -102,6 +103,21 @@ def test_rows_differ_in_what_is_simulated(sweep: Sweep) -> None:
     for group in sweep.groups:
         configs = [row.config for row in sweep.rows if row.group == group]
         assert len(set(configs)) == len(configs)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_last_row_of_a_figure_runs_and_is_read_again(name: str) -> None:
+    """In a world of next to nothing, for a few steps."""
+    config = sweep_named(name).rows[-1].config
+    small = replace(
+        config,
+        instances=12,
+        test_samples=128,
+        world=replace(config.world, dim=2, classes=6, generator="identity"),
+        training=replace(config.training, steps=3, batch_size=32),
+    )
+    result = simulate(small).result
+    assert from_plain(SimulationResult, to_plain(result), writer="this test") == result
 
 
 def test_a_new_file_is_found_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from identikit.studies.sweeps.progress import SweepProgress, run_key
 from identikit.studies.sweeps.records import FailedRun, RunRecord
 from identikit.studies.sweeps.result import SweepResult
 from identikit.studies.sweeps.study import SWEEP
-from identikit.studies.sweeps.sweep import Axis, Row, Sweep
+from identikit.studies.sweeps.sweep import Axis, Claim, Printed, Published, Row, Sweep
 from identikit.training.config import TrainingConfig
 from identikit.worlds.config import WorldConfig
 
@@ -96,6 +96,10 @@ def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = sweep_of(easy=TINY, wide=replace(TINY, world=replace(TINY.world, kappa=20.0)))
+    easy, wide = tiny.rows
+    easy = replace(easy, paper=Published(latents=Printed(0.375, 0.01)), beside=(("norm", 1.625),))
+    claim = Claim(words="wider is better", pairs=(("easy", "wide"),))
+    tiny = replace(tiny, rows=(easy, wide), claims=(claim,))
     monkeypatch.setattr(config_module, "sweep_named", lambda name: tiny)
     heard: list[str] = []
     done = made(tmp_path, tell=lambda board: heard.append(f"{board.done}: {board.words}"))
@@ -112,7 +116,13 @@ def test_a_sweep_collects_the_runs_of_simulate_and_is_found_again(
     assert (done.run.path.parent / record.path).samefile(alone.run.path)
     assert record.r2_latents == alone.result.r2_latents
     assert record.ceiling_procrustes_r2 == alone.result.prediction.ceiling.procrustes_r2
-    assert "Tiny" in (done.run.path / PAGE_FILE).read_text()
+    page = (done.run.path / PAGE_FILE).read_text()
+    assert "Tiny" in page
+    assert {"easy", "wide", "The paper: wider is better"} == {
+        f.quantity for f in done.result.findings
+    }
+    assert "The paper reports 0.375 ± 0.01" in page
+    assert all(words in page for words in ("0.375 ± 0.01</td>", "1.625", "wider is better"))
     assert sorted(p.suffix for p in (done.run.path / "tables").iterdir()) == [".csv", ".md", ".tex"]
 
     heard.clear()
