@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from identikit.features.inputs import circular, ordinal
     from identikit.features.load import load_features
     from identikit.objectives.config import HeadConfig
+    from identikit.probing.analogy_result import Analogies
+    from identikit.probing.analogy_scores import analogies
     from identikit.probing.callback import ProbeCallback
     from identikit.probing.estimator import LinearProbe, probe_score
     from identikit.probing.layer_recovery import LayerRecovery
@@ -41,6 +43,7 @@ else:
     __getattr__, __dir__ = first_used(
         __name__,
         {
+            "Analogies": "probing.analogy_result",
             "CompareConfig": "studies.compare.config",
             "Comparison": "similarity.comparison",
             "EncoderConfig": "encoders.config",
@@ -63,6 +66,7 @@ else:
             "TrainingConfig": "training.config",
             "Verdict": "core.finding",
             "WorldConfig": "worlds.config",
+            "analogies": "probing.analogy_scores",
             "circular": "features.inputs",
             "compare": "similarity.compare",
             "explain": "studies.simulation.own",
@@ -81,6 +85,7 @@ else:
     )
 
 __all__ = [
+    "Analogies",
     "CompareConfig",
     "Comparison",
     "EncoderConfig",
@@ -104,6 +109,7 @@ __all__ = [
     "Verdict",
     "WorldConfig",
     "__version__",
+    "analogies",
     "circular",
     "compare",
     "explain",

@@ -50,6 +50,7 @@ _ORDER = (
     "layers",
     "extract",
     "probe",
+    "analogies",
     "compare",
     "data",
     "reproduce",

@@ -8,7 +8,7 @@ FOLDER/pixels/       a control that all layers share
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,3 +69,22 @@ def layer_paths(features: Sequence[Path], *, each: bool = False) -> dict[str, Pa
     if max(Counter(names).values()) > 1:  # as in one/h.npy two/h.npy
         names = [str(path) for path in paths]
     return dict(zip(names, paths, strict=True))
+
+
+class OnDisk(Mapping[str, Any]):
+    """Features by the name of their layer, read when they are asked for and not kept."""
+
+    def __init__(self, paths: Mapping[str, Path], load: Callable[[str, Path], Any]) -> None:
+        self.paths, self.load = paths, load
+
+    def __getitem__(self, name: str) -> Any:
+        return self.load(f"layer {name!r}", self.paths[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)

@@ -22,6 +22,9 @@ from identikit.core.estimate import Estimate
 from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.statistics.intervals import CORRELATION
 
+TRIES = 20
+"""Times as many parallelograms as are wanted that are looked for among the samples."""
+
 
 def draw_analogies(
     sizes: tuple[int, ...], *, factor: int, n: int, generator: torch.Generator
@@ -52,6 +55,37 @@ def draw_analogies(
     return torch.stack(corners)
 
 
+def find_analogies(
+    settings: Int[Tensor, "n factors"], *, factor: int, count: int, generator: torch.Generator
+) -> Int[Tensor, "4 m"]:
+    """Samples a, b, c, d of random parallelograms, no sample in two of them.
+
+    Args:
+        settings: Level of each factor, numbered from 0, of each sample.
+        factor: Position of the factor that differs.
+        count: How many are wanted; fewer come where samples run out, or combinations of levels
+            are not there.
+        generator: Source of the settings, and of which sample stands for them.
+
+    Raises:
+        InputError: as for `draw_analogies`.
+    """
+    sizes = tuple((settings.amax(dim=0) + 1).tolist())
+    free: dict[tuple[int, ...], list[int]] = {}
+    for k in torch.randperm(len(settings), generator=generator).tolist():
+        free.setdefault(tuple(settings[k].tolist()), []).append(k)
+    found: list[list[int]] = []
+    for _ in range(TRIES):
+        drawn = draw_analogies(sizes, factor=factor, n=count, generator=generator)
+        for corners in drawn.transpose(0, 1).tolist():
+            cells = [free.get(tuple(corner)) for corner in corners]
+            if all(cells) and len(found) < count:
+                found.append([cell.pop() for cell in cells if cell])
+        if len(found) == count:
+            break
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 4).T
+
+
 def analogy_score(corners: Float[Tensor, "4 n d_h"], *, bootstrap: Bootstrap) -> Estimate:
     """How nearly h(a) - h(b) equals h(d) - h(c); 1 always, 0 no better than chance.
 
@@ -60,10 +94,11 @@ def analogy_score(corners: Float[Tensor, "4 n d_h"], *, bootstrap: Bootstrap) ->
         bootstrap: Resamples of the n parallelograms.
     """
     a, b, c, d = corners.double()
-    return bootstrap.estimates(_agreement(a - b, d - c))[0]
+    return bootstrap.estimates(step_agreement(a - b, d - c))[0]
 
 
-def _agreement(p: Tensor, q: Tensor) -> Statistic:
+def step_agreement(p: Float[Tensor, "n d_h"], q: Float[Tensor, "n d_h"]) -> Statistic:
+    """The score of pairs of steps."""
     parts = torch.stack([2 * (p * q).sum(1), p.square().sum(1) + q.square().sum(1)], dim=1)
     parts = parts / parts[:, 1].mean().clamp(min=torch.finfo(torch.float64).tiny)
 

@@ -67,6 +67,16 @@ ENTRIES = (
         command=False,
     ),
     Entry(
+        name="analogies",
+        version=1,
+        study="studies.analogies.study:ANALOGIES",
+        config="studies.analogies.config:AnalogiesConfig",
+        help="Ask whether a change of one factor, or from a word to its pair, is one step.",
+        details="Example: identikit analogies features --factors table.csv --key key\n\n"
+        "Of words: identikit analogies vectors.npz --pairs pairs.csv, or --questions "
+        "questions-words.txt.",
+    ),
+    Entry(
         name="compare",
         version=5,
         study="studies.compare.study:COMPARE",

@@ -47,8 +47,8 @@ class LayerCurve:
     chance: float
     controls: Mapping[str, Sequence[Estimate | None]] = field(default_factory=dict)
     """The same of each control; None in layers that lack it."""
-    best: int
-    """Place of the layer that is named."""
+    best: int | None = None
+    """Place of the layer that is named, if one is."""
 
     def __post_init__(self) -> None:
         for name, values in self.controls.items():
@@ -78,15 +78,13 @@ def layer_curves(curves: Sequence[LayerCurve], *, layers: Sequence[str]) -> Figu
         raise InputError(
             f"layer curves need one curve or more, with a value for each of {len(layers)} layers."
         )
-    words = "; ".join(
-        f"{curve.label} best at {layers[curve.best]}, {curve.values[curve.best]}"
-        for curve in curves
-    )
+    words = "; ".join(f"{curve.label} {_at(curve.values, layers, curve.best)}" for curve in curves)
     caption = (
-        "Line and band: held-out score of each layer with its 95 % interval, in the order of "
-        "computation. The ring is the layer that cross-validation inside the training part names. "
+        "Line and band: score of each layer with its 95 % interval, in the order of computation. "
         "Dotted: chance."
     )
+    if any(curve.best is not None for curve in curves):
+        caption += " The ring is the layer that cross-validation inside the training part names."
     if any(curve.controls for curve in curves):
         caption += " Grey with marks: controls, in the same layer where they have layers."
     return Figure(
@@ -97,6 +95,11 @@ def layer_curves(curves: Sequence[LayerCurve], *, layers: Sequence[str]) -> Figu
         static=_static(curves, layers),
         interactive=_interactive(curves, layers),
     )
+
+
+def _at(values: Sequence[Estimate], layers: Sequence[str], best: int | None) -> str:
+    place = len(layers) - 1 if best is None else best
+    return f"{'last' if best is None else 'best'} at {layers[place]}, {values[place]}"
 
 
 def _drawn(values: Sequence[Estimate | None]) -> tuple[list[float], list[float], list[float]]:
@@ -178,12 +181,13 @@ def _traces(curve: LayerCurve, layers: Sequence[str], *, shown: bool) -> list[go
     ]
     ring = go.Scatter(
         name="layer named",
-        x=[curve.best],
-        y=[value[curve.best]],
+        x=[] if curve.best is None else [curve.best],
+        y=[] if curve.best is None else [value[curve.best]],
         mode="markers",
         marker={"symbol": "circle-open", "size": 14, "color": RECOVERED, "line": {"width": 2}},
         hoverinfo="skip",
         visible=shown,
+        showlegend=curve.best is not None,
     )
     chance = go.Scatter(
         name="chance",
@@ -229,8 +233,9 @@ def _draw(panel: Axes, curve: LayerCurve) -> dict[str, Artist]:
         (found[name],) = panel.plot(
             places, _drawn(values)[0], color=CONTROL, linewidth=0.9, marker=mark, markersize=2.5
         )
-    (found["layer named"],) = panel.plot(
-        [curve.best], [value[curve.best]], "o", color=RECOVERED, mfc="none", markersize=7
-    )
+    if curve.best is not None:
+        (found["layer named"],) = panel.plot(
+            [curve.best], [value[curve.best]], "o", color=RECOVERED, mfc="none", markersize=7
+        )
     found["chance"] = panel.axhline(curve.chance, color=CONTROL, linestyle=":", linewidth=0.9)
     return found

@@ -4,42 +4,16 @@ A control that an extraction made with each layer, such as its untrained twin, s
 layer; the observations and features that were given for all layers are read once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
-from torch import Tensor
-
-from identikit.core.errors import InputError, unknown_name
-from identikit.features.layer_list import layer_folders, layer_paths
-from identikit.features.load import OBSERVATIONS, load_features
-from identikit.features.shards import MANIFEST_FILE, read_manifest
+from identikit.core.errors import InputError
+from identikit.features.layer_controls import layer_controls
+from identikit.features.layer_list import OnDisk, layer_paths
+from identikit.features.load import load_features
 from identikit.probing.layers import score_layers
 from identikit.studies.probe.config import ProbeLayersConfig
 from identikit.studies.probe.layers_result import LayersProbeResult
 from identikit.studies.probe.run import kind_in_words, observed
-
-
-class _OnDisk(Mapping[str, Float[Tensor, "n _"]]):
-    """Features by the name of their layer, read when they are asked for and not kept."""
-
-    def __init__(
-        self, paths: Mapping[str, Path], load: Callable[[str, Path], Float[Tensor, "n _"]]
-    ) -> None:
-        self.paths, self.load = paths, load
-
-    def __getitem__(self, name: str) -> Float[Tensor, "n _"]:
-        return self.load(f"layer {name!r}", self.paths[name])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.paths
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
 
 def probe_layers(config: ProbeLayersConfig) -> LayersProbeResult:
@@ -51,7 +25,7 @@ def probe_layers(config: ProbeLayersConfig) -> LayersProbeResult:
     kinds, layers = config.kinds_by_name(), layer_paths(config.features, each=True)
     if not layers:
         raise InputError(f"{config.features[0]} lists no layers. Extract them again.")
-    shared, own = _controls(config, layers)
+    shared, own = layer_controls(config.control_paths(), layers)
     loaded = load_features(
         next(iter(layers.values())),
         factors=config.factors,
@@ -70,10 +44,10 @@ def probe_layers(config: ProbeLayersConfig) -> LayersProbeResult:
         notes += more
     controls |= {name: h for name, h in loaded.controls.items() if name not in own}
     beside: dict[str, Any] = {
-        name: _OnDisk(paths, loaded.same_samples) for name, paths in own.items()
+        name: OnDisk(paths, loaded.same_samples) for name, paths in own.items()
     }
     recovery = score_layers(
-        _OnDisk(layers, loaded.same_samples),
+        OnDisk(layers, loaded.same_samples),
         rep.factors,
         controls=controls | beside,
         items=loaded.items,
@@ -92,32 +66,3 @@ def probe_layers(config: ProbeLayersConfig) -> LayersProbeResult:
         kinds={name: kind_in_words(f, name in kinds) for name, f in rep.factors.items()},
         notes=tuple(notes),
     )
-
-
-def _controls(
-    config: ProbeLayersConfig, layers: Mapping[str, Path]
-) -> tuple[dict[str, str], dict[str, dict[str, Path]]]:
-    """Where controls of all layers are, and where those of each layer are."""
-    shared: dict[str, str] = {}
-    own: dict[str, dict[str, Path]] = {}
-    for name, path in config.control_paths().items():
-        folders = layer_folders(Path(path))
-        if folders is None:
-            shared[name] = path
-            continue
-        for layer in folders:
-            if layer not in layers:
-                raise unknown_name(f"layer of control {name!r}", layer, layers)
-        own[name] = folders
-    for layer, place in layers.items():
-        for name, folder in _made_with(place).items():
-            if name not in shared and name not in OBSERVATIONS:
-                own.setdefault(name, {}).setdefault(layer, folder)
-    return shared, own
-
-
-def _made_with(place: Path) -> dict[str, Path]:
-    """Controls that an extraction made with a layer."""
-    if not (place / MANIFEST_FILE).exists():
-        return {}
-    return {name: place / folder for name, folder in read_manifest(place).controls.items()}
