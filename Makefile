@@ -9,7 +9,7 @@ LOWEST ?= build/lowest
 # Without bytecode, each process compiles PyTorch, and pytest rewrites each test, again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format lint types fast slow lowest bench bench-protocol docs clean help
+.PHONY: demo test check format lint types tests fast slow lowest bench bench-protocol docs clean help
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -17,9 +17,11 @@ help:            ## what can be made
 demo: $(VENV)/.installed    ## environment, install, the main job
 	$(BIN)/identikit demo
 
-test: check slow            ## environment, install, lint, types, all tests
+test: format lint           ## environment, install, lint, types, all tests
+	@$(MAKE) --no-print-directory -j2 types tests
 
-check: format lint types fast    ## what pre-commit and CI call
+check: format lint          ## what pre-commit calls: the same with the fast tests
+	@$(MAKE) --no-print-directory -j2 types fast
 
 format: $(VENV)/.developer  ## format (in CI: only look)
 	$(BIN)/ruff format $(if $(CI),--check) .
@@ -30,11 +32,14 @@ lint: $(VENV)/.developer
 types: $(VENV)/.developer
 	$(BIN)/mypy
 
-fast: $(VENV)/.developer    ## the fast tests (TESTS=tests/cli for a part)
+tests: $(VENV)/.developer   ## all tests (TESTS=tests/cli for a part)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto $(TESTS)
+
+fast: $(VENV)/.developer    ## the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m "not slow" $(TESTS)
 
 slow: $(VENV)/.developer    ## the slow tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto -m slow $(TESTS)
 
 lowest: $(LOWEST)/.installed  ## a part of the fast tests with the oldest versions that are allowed
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -q -n auto -m "not slow and not browser" \

@@ -1,4 +1,4 @@
-"""What every test would pay for and few look at: shapes of all calls, and drawings.
+"""What every test would pay for and few need: shapes of all calls, drawings, fixtures made twice.
 
 jaxtyping binds every call's arguments three times, and decorates a function that stands within
 another whenever that one runs, most of it in loops: a function's first calls in each test are
@@ -57,6 +57,16 @@ def empty(file_format: str) -> bytes:
 
 def save_empty(self: Canvas, buffer: BytesIO, *, format: str, **_: Any) -> None:
     buffer.write(empty(format))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Tests that share a fixture of their module run in one worker, which makes it once."""
+    for item in items:
+        fixtures = [each for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
+        shares = any(each.scope == "module" for each in fixtures)
+        if shares and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
