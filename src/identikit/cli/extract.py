@@ -1,4 +1,4 @@
-"""`identikit extract`: images to features."""
+"""`identikit extract`: images, sentences or other data to features."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Extract:
-    """Read any layers of any model over images, or other data, for `identikit probe`.
+    """Read any layers of any model over images, sentences or other data, for `identikit probe`.
 
     Example: identikit extract timm:resnet50 --images photos --out features --untrained-twin
     --pixels 32
+
+    Example: identikit extract hf:gpt2 --sentences table.csv --out features --layers all
 
     A command that was stopped or killed goes on where it stopped when it is given again.
     """
@@ -77,6 +79,7 @@ def _words(found: "Extracted") -> str:
         lines.append(f"files passed over, by the ending of their names: {', '.join(counts)}")
     if found.controls:
         lines.append(f"controls: {', '.join(found.controls)}")
+    lines += found.remarks
     for name in found.calibrated:
         lines.append(f"{name}: untrained, its batch norms with statistics of these samples")
     if not any(layer.head for layer in found.layers):

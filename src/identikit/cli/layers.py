@@ -53,4 +53,4 @@ def _shape(readable: "Readable") -> str:
     if layer.shape is None or layer.problem is not None:
         return layer.problem or "no row per sample"
     times = f", the last of {layer.calls} calls" if layer.calls > 1 else ""
-    return " x ".join(map(str, layer.shape)) + times
+    return " x ".join("tokens" if size is None else f"{size}" for size in layer.shape) + times

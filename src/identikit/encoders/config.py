@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from identikit.core.choice import Range, check_ranges
 
-Pool = Literal["auto", "mean", "cls", "flatten"]
-"""How space or tokens of a layer become one vector."""
+Pool = Literal["auto", "mean", "cls", "last", "span", "flatten"]
+"""How space or tokens of a layer become one vector; `last` and `span` are of text alone."""
 Channels = Literal["first", "last"]
 """Which axis of a layer's output holds the channels."""
 STAGED_ENCODERS = ("pixels", "linear", "mlp", "resnet18")

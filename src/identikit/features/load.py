@@ -4,7 +4,7 @@ Factors lie in the files of the features, in a table of their own, or both. A ta
 a key, or where there is none by its order. Pickles are never opened.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,18 @@ from identikit.core.errors import InputError, unknown_name
 from identikit.core.factors import Factors
 from identikit.core.memory_mapped import gathered
 from identikit.core.representation import Representation
-from identikit.features.columns import Column, as_classes, require_labels
+from identikit.features.columns import Column, as_classes, as_column, require_labels
 from identikit.features.head import read_head
 from identikit.features.inputs import as_factors, as_features
 from identikit.features.paths import Paths
 from identikit.features.read import Columns
-from identikit.features.rows import KEYS, Rows, read_rows
+from identikit.features.rows import GROUP, KEYS, Rows, read_rows
 from identikit.features.table import as_keys, examples, match, read_table
 
 OBSERVATIONS = ("x", "pixels")
 """Controls of these names are the observations themselves."""
+NO_FACTORS = ("text", GROUP, "span", "span_start")
+"""Columns of a table of sentences that say what they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,9 @@ def load_features(
             a pattern such as "shards/*.npy"; or a folder, such as `identikit extract` makes.
         factors: A table of the samples: CSV, Parquet, .npz, .npy or safetensors.
         key: Column of the table that names the samples. The features' own is the array of the
-            same name, or `key`, or `keys`. Without it the table's rows are in the features' order.
+            same name, or `key`, or `keys`. Without it the table's rows are in the features' order;
+            for features of sentences it is the column, or the row numbers, that these were
+            extracted with.
         only: Factors to keep; all if not given.
         kinds: Kind per factor name, such as {"azimuth": "circular:360"}, where inference
             (see `identikit.features.inputs`) would guess wrong.
@@ -76,7 +80,8 @@ def load_features(
         controls: Other features of the same samples by name, in any of these forms; `x` is
             the observations.
         items: Column that says what each sample shows (see `identikit.score`).
-        groups: Column of samples that are held out together.
+        groups: Column of samples that are held out together; by default the groups that the
+            features were extracted with, if any.
         partial: Go on with the samples that both features and table have.
         skip_corrupt: Go on without shards that cannot be read.
 
@@ -86,17 +91,29 @@ def load_features(
     rows = read_rows(features, factors_apart=factors is not None, skip_corrupt=skip_corrupt)
     columns, kept, notes = dict(rows.columns), None, list(rows.skipped)
     own_key = next((k for k in (key, *KEYS) if k in columns), None)
+    settings = {} if rows.manifest is None else rows.manifest.settings
+    sentences = "sentences" in settings
     if factors is not None:
+        key = settings.get("key") if key is None else key
         table = read_table(Path(factors), key=key, rows=None if key else len(rows.h))
-        columns, kept, note = _beside(
-            rows, table.columns, Path(factors), key, own_key, partial=partial
-        )
+        beside = table.columns
+        if sentences:
+            key = key or KEYS[0]
+            beside = _with_row_numbers(beside, key, but=rows.columns.keys() & {GROUP})
+        columns, kept, note = _beside(rows, beside, Path(factors), key, own_key, partial=partial)
         notes += [*table.notes, *([note] if note else [])]
     elif key is not None and key not in columns:
         raise unknown_name("column of the features", key, columns)
     n = len(rows.h) if kept is None else len(kept)
+    if sentences and groups is None and GROUP in rows.columns:
+        groups = GROUP
+        notes.append(
+            f"samples of one group are held out together: {len({*columns[GROUP].values}):,} groups "
+            "of the column `group` that the features were extracted with; --groups takes another"
+        )
     named = {name: _labels(columns, name, n) for name in (items, groups) if name is not None}
-    chosen = _chosen(columns, only, apart={key, items, groups, *KEYS} - {None})
+    apart = {key, items, groups, *KEYS, *(NO_FACTORS if sentences else ())} - {None}
+    chosen = _chosen(columns, only, apart=apart)
     others, more = _controls(rows, controls or {}, own_key, skip_corrupt=skip_corrupt)
     x = others.pop("x", rows.x)
     representation = _representation(rows, x, chosen, kept, kinds, head, str(features))
@@ -156,6 +173,13 @@ def _beside(
     own = {name: column.take(found.samples) for name, column in rows.columns.items()}
     joined = {name: column.take(found.rows) for name, column in table.items() if name != key}
     return {**own, **joined}, None if whole else found.samples, found.note
+
+
+def _with_row_numbers(columns: Columns, key: str, *, but: Collection[str]) -> Columns:
+    """Columns with the numbers of their rows for a key that is not there, and without some."""
+    count = next((len(column.values) for column in columns.values()), 0)
+    numbers = as_column([str(row) for row in range(count)])
+    return {key: numbers} | {name: c for name, c in columns.items() if name not in but}
 
 
 def _column(columns: Columns, name: str) -> Column:

@@ -34,6 +34,8 @@ from identikit.features.read import (
 from identikit.features.shards import FORMAT, MANIFEST_FILE, Manifest, read_keys, read_manifest
 
 KEYS = ("key", "keys")
+GROUP = "group"
+"""Column of samples that are to be held out together, where features were extracted with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ def _with_companions(content: Content, companions: dict[str, Path]) -> Content:
 
 def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
     manifest, keys = read_manifest(folder), np.asarray(read_keys(folder))
+    named = {KEYS[0]: keys, GROUP: np.asarray(read_keys(folder, GROUP))}
     if len(keys) != manifest.n:
         raise InputError(
             f"{folder} has {len(keys)} keys and {manifest.n} rows by its manifest; extract again."
@@ -117,7 +120,7 @@ def _from_manifest(folder: Path, *, skip_corrupt: bool) -> Rows:
                     f"{path} is not the file that the manifest lists: it is missing, was cut "
                     "short or changed. Copy it again, or delete it and extract again."
                 )
-            own = {KEYS[0]: as_column(keys[rows])}
+            own = {name: as_column(values[rows]) for name, values in named.items() if len(values)}
             contents.append(replace(read_file(path), columns=own))
         except UnreadableError as error:
             skipped.append(_skip(error, path, len(manifest.shards), skip_corrupt))

@@ -3,7 +3,8 @@
     FOLDER/manifest.json           what is here and how it was made; the fields of `Manifest`
     FOLDER/shard-00000.safetensors `h` (rows, dim) in float16 or float32; the next rows follow in
                                    shard-00001 and so on. Its metadata names what was skipped
-    FOLDER/keys.parquet            one column `key`: the name of each of the n rows, in their order
+    FOLDER/keys.parquet            column `key`: the name of each of the n rows, in their order; of
+                                   sentences in groups also `group`, what is held out together
     FOLDER/head.safetensors        `W` (labels, dim) and, where it has one, `b` (labels,): the
                                    linear classifier that was trained on h; absent where unknown
     FOLDER/CONTROL/                the same rows of another representation (an untrained network,
@@ -147,30 +148,35 @@ def _damaged(path: Path, error: Exception) -> InputError:
     )
 
 
-def write_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Write the name of every row.
+def write_keys(folder: Path, keys: Sequence[str], groups: Sequence[str] | None = None) -> None:
+    """Write the name of every row, and its group.
 
     Raises:
         InputError: the file cannot be written.
     """
+    columns = {"key": keys} if groups is None else {"key": keys, "group": groups}
+    table = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"key": pa.array(keys, pa.string())}), sink)
+    pq.write_table(pa.table(table), sink)
     write_atomically(folder / KEYS_FILE, sink.getvalue().to_pybytes())
 
 
-def read_keys(folder: Path) -> list[str]:
-    """The name of every row.
+def read_keys(folder: Path, column: str = "key") -> list[str]:
+    """The name, or group, of every row; no groups where none were written.
 
     Raises:
         InputError: the file is missing or damaged.
     """
     try:
         require_regular(folder / KEYS_FILE)
-        column = pq.read_table(folder / KEYS_FILE, columns=["key"])["key"]
-        keys: list[str] = column.to_pylist()
+        table = pq.read_table(folder / KEYS_FILE)
+        if column != "key" and column not in table.column_names:
+            return []
+        found = table[column]
+        keys: list[str] = found.to_pylist()
     except (OSError, KeyError, UnicodeDecodeError, pa.ArrowException) as error:
         raise InputError(f"{folder / KEYS_FILE} cannot be read: {in_words(error)}.") from error
-    if not pa.types.is_string(column.type) or column.null_count:
+    if not pa.types.is_string(found.type) or found.null_count:
         raise InputError(f"{folder / KEYS_FILE} does not name every row. Extract again.")
     return keys
 

@@ -46,6 +46,10 @@ class Samples(Protocol):
     def passed_over(self) -> dict[str, int]:
         """How many files beside them are not named like samples, by their ending."""
 
+    @property
+    def groups(self) -> tuple[str, ...] | None:
+        """Which samples are to be held out together, if they say."""
+
     def __len__(self) -> int: ...
 
     def prepared(self, transform: Callable[[Any], Tensor]) -> Dataset[Item]:

@@ -38,6 +38,7 @@ class Images:
     keys: tuple[str, ...]
     passed_over: dict[str, int] = field(default_factory=dict)
     """How many other files lie in the folder, by the ending of their names."""
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -6,12 +6,17 @@ from identikit.encoders.adapters.load import HUBS, load_model, same_values
 from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import named_function, own_code
 from identikit.encoders.adapters.source import Transform
+from identikit.encoders.adapters.text import MASK, SPAN, Sentence, Tokenized
 
 __all__ = [
     "HUBS",
+    "MASK",
+    "SPAN",
     "Layer",
     "ReadableModel",
+    "Sentence",
     "Tap",
+    "Tokenized",
     "Transform",
     "calibrate",
     "load_model",

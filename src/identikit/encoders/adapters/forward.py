@@ -19,6 +19,8 @@ class Forward:
     call: Callable[[Tensor], object]
     inputs: str = "its inputs"
     """Where batches come from: the transform, say."""
+    text: bool = False
+    """Whether these are sentences (see `text`)."""
 
     def __call__(self, x: Tensor) -> object:
         """What the model returns for a batch; floats come in the type of its weights.

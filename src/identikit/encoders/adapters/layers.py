@@ -12,6 +12,8 @@ are known):
     (n, c, ...) or (n, h, w, c)        the mean over space or time (n, c)
     (n, t, d) or (n, d, t)             of tokens: the class token where the model classifies by
                                        it, else the mean over the others (n, d)
+
+Of sentences, whose tokens are as many as the batch's longest has, see `text`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 from identikit.core.errors import InputError
 from identikit.encoders.adapters.forward import Forward
 from identikit.encoders.adapters.layout import Layout, Tokens
+from identikit.encoders.adapters.text import pooled_tokens
 from identikit.encoders.config import Channels, Pool
 
 OUTPUT = "output"
@@ -40,8 +43,9 @@ class Layer:
     name: str
     kind: str
     """Class of the module."""
-    shape: tuple[int, ...] | None
-    """Of the output for one sample; None where it is no tensor with a row per sample."""
+    shape: tuple[int | None, ...] | None
+    """Of the output for one sample, None among its sizes for the tokens of a batch of sentences;
+    None where it is no tensor with a row per sample."""
     calls: int = 1
     """How often a forward pass goes through it; the last time counts."""
     module: str | None
@@ -52,6 +56,8 @@ class Layer:
     """Its place in the order of computation."""
     same_as: str | None = None
     """A layer with a shorter name and the same output: the block that ends in this one, say."""
+    level: bool = False
+    """Whether its output is one of the hidden states that the model itself names."""
     layout: Layout | None = None
     """Its axes, as far as the model says."""
     problem: str | None = None
@@ -129,12 +135,24 @@ class Tap:
     @property
     def dim(self) -> int:
         """Columns of h."""
-        shape = cast(tuple[int, ...], self.layer.shape)
-        return self.pooled(torch.empty(1, *shape, device="meta")).shape[1]
+        x = torch.ones(1, 3, 1, dtype=torch.int64, device="meta")
+        return self.pooled(torch.empty(self.shape(x), device="meta"), x).shape[1]
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """One vector per sample, (n, dim), of the layer's output."""
-        return pooled(x, self.pool, self.layout, self.tokens)
+    @property
+    def per_token(self) -> bool:
+        """Whether the layer has a vector for each token of a sentence."""
+        return None in cast(tuple[int | None, ...], self.layer.shape)
+
+    def shape(self, x: Tensor) -> tuple[int, ...]:
+        """What the layer returns for a batch x."""
+        sizes = cast(tuple[int | None, ...], self.layer.shape)
+        return (len(x), *(x.shape[-1] if size is None else size for size in sizes))
+
+    def pooled(self, y: Tensor, x: Tensor) -> Tensor:
+        """One vector per sample, (n, dim), of the layer's output y for a batch x."""
+        if self.per_token:
+            return pooled_tokens(y, x, self.pool)
+        return pooled(y, self.pool, self.layout, self.tokens)
 
     def __call__(self, x: Tensor) -> Tensor:
         """H of a batch (n, ...): (n, dim)."""
@@ -158,7 +176,7 @@ def read_layers(taps: Sequence[Tap], x: Tensor) -> list[Tensor]:
 
     def keep(index: int, output: Tensor | None) -> None:
         try:
-            found[index] = _rows(taps[index], output, len(x))
+            found[index] = _rows(taps[index], output, x)
         except InputError as error:
             wrong.append(error)
         if wrong or len(found) == len(taps):
@@ -213,15 +231,15 @@ def _hook(module: nn.Module, layer: Layer, keep: Callable[[Tensor | None], None]
     return module.register_forward_hook(after)
 
 
-def _rows(tap: Tap, output: Tensor | None, n: int) -> Tensor:
+def _rows(tap: Tap, output: Tensor | None, x: Tensor) -> Tensor:
     """H, held to it that it has one row per sample and nobody else's memory."""
-    if output is None or output.ndim < 2 or tuple(output.shape) != (n, *cast(Any, tap.layer.shape)):
+    if output is None or output.ndim < 2 or tuple(output.shape) != tap.shape(x):
         raise InputError(
-            f"layer {tap.layer.name!r} of {tap.forward.name} returned {described(output)} for {n} "
-            f"samples; {(n, *cast(Any, tap.layer.shape))} were to be expected. A model must "
-            "return one row per sample for batches of every size, of the same shape for all."
+            f"layer {tap.layer.name!r} of {tap.forward.name} returned {described(output)} for "
+            f"{len(x)} samples; {tap.shape(x)} were to be expected. A model must return one row "
+            "per sample for batches of every size, of the same shape for all."
         )
-    h = tap.pooled(output)
+    h = tap.pooled(output, x)
     return h.clone() if h.untyped_storage().data_ptr() == output.untyped_storage().data_ptr() else h
 
 

@@ -18,6 +18,7 @@ from identikit.encoders.adapters.hub_torchvision import Torchvision
 from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source, Transform
+from identikit.encoders.adapters.text import EXAMPLES
 from identikit.encoders.adapters.trace import trace
 from identikit.encoders.adapters.weights import load_weights, other_rows, read_weights
 
@@ -49,7 +50,7 @@ def load_model(
         seed: Of random weights: those that `torch.manual_seed(seed)` and the hub's own function
             give. The global generator is left as it was.
         inputs: Makes a few samples (n, ...) for the dry run with the model's transform; three
-            pictures if not given.
+            pictures or sentences if not given.
 
     Raises:
         InputError: an unknown model, weights that cannot be had or are not those of the model.
@@ -116,15 +117,20 @@ def _ready(
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.dtype in (torch.float16, torch.bfloat16):
             tensor.data = tensor.data.float()
-    if inputs is None:
-        x = torch.stack([_prepared(name, built, image) for image in _pictures()])
-    else:
+    if inputs is not None:
         x = inputs(built.transform)
+    elif built.text:
+        x = built.transform(EXAMPLES)
+    else:
+        x = torch.stack([_prepared(name, built, image) for image in _pictures()])
     words = re.sub(r" at 0x[0-9a-f]+", "", " ".join(repr(built.transform).split()))
     shown = words if len(words) <= _SHOWN else words[:_SHOWN] + " ..."
     source = f"transform {shown}" if inputs is None else "the data set"
-    forward = Forward(name=name, network=network, call=built.forward, inputs=source)
-    traced = trace(forward, x)
+    forward = Forward(
+        name=name, network=network, call=built.forward, inputs=source, text=built.text
+    )
+    with _names_hidden_states(network) if built.text else contextlib.nullcontext():
+        traced = trace(forward, x)
     for parameter in network.parameters():  # after the dry run, which makes those that are lazy
         parameter.requires_grad_(False)
     layers, head = traced.layers, traced.head
@@ -140,7 +146,19 @@ def _ready(
         head=head,
         tokens=traced.tokens,
         trained=trained,
+        causal=built.causal,
     )
+
+
+@contextlib.contextmanager
+def _names_hidden_states(network: Any) -> Iterator[None]:
+    """Have a network return its hidden states as well, if it is one of transformers."""
+    config = getattr(network, "config", None)
+    if config is not None:
+        config.output_hidden_states = True
+    yield
+    if config is not None:
+        config.output_hidden_states = False
 
 
 def _prepared(name: str, built: Built, image: Any) -> Tensor:

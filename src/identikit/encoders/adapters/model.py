@@ -13,6 +13,7 @@ from identikit.core.errors import InputError, unknown_name
 from identikit.encoders.adapters.forward import Forward
 from identikit.encoders.adapters.layers import Layer, Tap
 from identikit.encoders.adapters.layout import Tokens
+from identikit.encoders.adapters.text import trimmed
 from identikit.encoders.adapters.weights import weights_digest
 from identikit.encoders.config import Channels, Pool
 
@@ -26,9 +27,10 @@ class ReadableModel:
     network: nn.Module
     """In eval mode, on the CPU, without gradients."""
     forward: Forward
-    """How the network is called on images (n, channels, height, width)."""
+    """How the network is called on images (n, channels, height, width), or what else it takes."""
     transform: Callable[[Any], Tensor]
-    """From a PIL image to (channels, height, width), as the model's own settings say."""
+    """From a PIL image to (channels, height, width), as the model's own settings say; of a model
+    of text its tokenizer (`text.Tokenized`), from sentences to a batch."""
     input_shape: tuple[int, ...]
     """Of a sample as the transform makes it: channels, height and width of an image."""
     layers: tuple[Layer, ...]
@@ -39,6 +41,20 @@ class ReadableModel:
     """What comes before the patches in its sequences of tokens."""
     trained: bool
     """Whether its weights were learned: False where they were drawn at random."""
+    causal: bool
+    """Whether it predicts every token from those before it."""
+
+    @property
+    def text(self) -> bool:
+        """Whether it reads sentences."""
+        return self.forward.text
+
+    @property
+    def embeddings(self) -> str | None:
+        """The module that token ids are embedded by, if the network names one."""
+        found = getattr(self.network, "get_input_embeddings", lambda: None)()
+        names = (name for name, module in self.network.named_modules() if module is found)
+        return next(names, None)
 
     @property
     def read_by_head(self) -> str | None:
@@ -50,7 +66,8 @@ class ReadableModel:
 
         Args:
             names: Of layers; patterns, whose `*` and `?` stand for anything but a dot
-                (`blocks.*`); or `all`, for every layer that can be read, one of each value.
+                (`blocks.*`); or `all`, for every layer that can be read, one of each value: of
+                those that the model itself names its hidden states, if it does.
             every: Take one of so many, the last among them.
 
         Raises:
@@ -61,7 +78,8 @@ class ReadableModel:
         found: set[str] = set()
         for name in names:
             if name == "all" and name not in known:
-                found |= {x.name for x in ordered if x.same_as is None and x.problem is None}
+                named = [x for x in ordered if x.level] or ordered
+                found |= {x.name for x in named if x.same_as is None and x.problem is None}
             elif name in known:
                 found.add(name)
             else:
@@ -83,7 +101,8 @@ class ReadableModel:
 
         Args:
             layer: A name from `layers`; by default the penultimate features.
-            pool: How space or tokens become one vector, see `layers`.
+            pool: How space or tokens become one vector, see `layers`. Of sentences `auto` is the
+                last token if the model is causal, else the mean.
             channels: Which axis of the output holds them, where the model does not say.
             prefix: How many class and register tokens come before the others, where it does not.
 
@@ -94,6 +113,14 @@ class ReadableModel:
         known = {found.name: found for found in self.layers}
         if name not in known:
             raise unknown_name(f"layer of {self.name}", name, known)
+        if pool in (("flatten",) if self.text else ("last", "span")):
+            what = "sentences, which differ in length" if self.text else "no sentences"
+            fit = "last, mean, cls or span" if self.text else "mean, cls or flatten"
+            raise InputError(
+                f"{self.name} reads {what}, and --pool {pool} does not fit. Choose {fit}."
+            )
+        if self.text and pool == "auto":
+            pool = "last" if self.causal else "mean"
         return Tap(
             forward=self.forward,
             layer=known[name],
@@ -122,7 +149,9 @@ class ReadableModel:
         return weights_digest(self.network)
 
     def spread(self, x: Tensor) -> Tensor:
-        """A batch in the memory layout of the network."""
+        """A batch in the memory layout of the network; of sentences, without needless padding."""
+        if self.text:
+            return trimmed(x)
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def to(self, device: torch.device) -> None:

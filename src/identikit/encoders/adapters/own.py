@@ -17,13 +17,14 @@ from torch.nn.parameter import is_lazy
 
 from identikit.core.errors import InputError, in_words, optional_module, unknown_name
 from identikit.encoders.adapters.source import Built
+from identikit.encoders.adapters.text import built, is_tokenizer
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A function that returns a module, or a module and its transform.
+    """A function that returns a module, or a module and its transform or tokenizer.
 
     It is called without arguments, or, where it has a parameter of that name, with `pretrained`.
     The Python module may be a file of the current folder. Without a transform, images are resized
@@ -48,6 +49,8 @@ class Own:
                 f"and a transform; it returned {got}."
             )
         network = getattr(network, "_orig_mod", network)  # of a compiled one
+        if is_tokenizer(transform):
+            return built(network, transform)
         return Built(network=network, transform=transform or ImageNetTransform(), forward=network)
 
     def refuse_loaded(self, network: nn.Module) -> None:

@@ -21,6 +21,10 @@ class Built:
     """How the network is called on a batch of images."""
     classifies: bool = True
     """Whether a linear layer at its end is a classifier, and not a projection, say."""
+    text: bool = False
+    """Whether batches are sentences (see `text`), and not images or tensors."""
+    causal: bool = False
+    """Whether it predicts every token from those before it."""
 
 
 @runtime_checkable

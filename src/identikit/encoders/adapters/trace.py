@@ -1,14 +1,15 @@
 """The dry run: which layers a forward pass goes through, and whether they are functions of x.
 
-The same few samples are passed twice together and once apart. A layer whose output for a sample
-differs between the passes is listed with the difference and never read; a forward pass that changes
-weights or buffers is refused.
+The same few samples are passed twice together and once apart, sentences then with no more padding
+than each part needs. A layer whose output for a sample (of a sentence, for its tokens) differs
+between the passes is listed with the difference and never read; a forward pass that changes weights
+or buffers is refused.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,8 @@ from identikit.encoders.adapters.layers import (
     first_input,
     first_tensor,
 )
-from identikit.encoders.adapters.layout import Axes, Tokens
+from identikit.encoders.adapters.layout import Axes, Layout, Tokens
+from identikit.encoders.adapters.text import MASK, trimmed
 from identikit.encoders.adapters.weights import tensor_digests
 
 _TOLERANCE = 1e-4
@@ -52,6 +54,8 @@ class _Seen:
     """By module; None is the model."""
     prints: dict[str | None, Tensor] = field(default_factory=dict)
     """A few numbers (n, 2) of the output of each sample that hardly agree by chance."""
+    states: Sequence[Tensor] = ()
+    """The same of what the model itself names its hidden states."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,25 +93,38 @@ def trace(forward: Forward, x: Tensor) -> Traced:
         )
     weights |= tensor_digests(network, saved=False)  # caches are filled by the first pass
     again, _ = _pass(forward, x)
-    apart = [_pass(forward, part)[0] for part in (x[:1], x[1:])]
+    parts = [trimmed(part) if forward.text else part for part in (x[:1], x[1:])]
+    apart = [_pass(forward, part)[0] for part in parts]
     _refuse_changed(forward, weights)
     modules: dict[str | None, nn.Module] = {None: network, **dict(network.named_modules())}
     found = {
         name: replace(
             layer,
             name=layer.name if name is not None else _free(OUTPUT, modules),
-            layout=None if layer.shape is None else axes.layout(modules[name], layer.shape),
-            problem=_problem(name, whole, again, apart),
+            layout=_layout(forward, axes, modules[name], layer.shape),
+            level=_among(whole.prints.get(name), whole.states),
+            problem=_problem(name, whole, again, apart, text=forward.text),
         )
         for name, layer in whole.layers.items()
     }
     head = next((k for k, last in reversed(linears.items()) if _returns(last, final)), None)
     places = [(layer, whole.prints.get(key)) for key, layer in found.items() if key is not None]
     if head is not None:
-        read = _input_of(head, linears[head], found[head], axes)
+        last = linears[head]
+        mark = _print(last.before, x[:, MASK] if forward.text else None)
+        shape = _shape(last.before, x, text=forward.text)
+        read = replace(
+            found[head],
+            name=head + INPUT,
+            kind="input",
+            shape=shape,
+            reads_input=True,
+            layout=_layout(forward, axes, last.module, shape),
+            level=_among(mark, whole.states),
+        )
         read = replace(read, name=_free(read.name, modules))
         place = next(i for i, (layer, _) in enumerate(places) if layer.module == head)
-        places.insert(place, (read, _print(linears[head].before)))
+        places.insert(place, (read, mark))
     places.append((found[None], whole.prints[None]))
     layers = _numbered(places)
     first = [layer for layer in layers if layer.reads_input] + layers[-1:]
@@ -158,15 +175,17 @@ def _pass(
 ) -> tuple[_Seen, Tensor | None]:
     """One forward pass: what every module returned, and the model."""
     seen = _Seen(rows=len(x))
+    mask = x[:, MASK] if forward.text else None
+    counts = (len(x), x[:, 0].numel()) if forward.text else (len(x),)  # of samples, of tokens
 
     def see(name: str | None, module: nn.Module, output: Tensor | None) -> None:
         calls = seen.layers[name].calls + 1 if name in seen.layers else 1
-        shape = _shape(output, len(x))
+        shape = _shape(output, x, text=forward.text)
         seen.layers[name] = Layer(
             name=name or OUTPUT, kind=type(module).__name__, shape=shape, calls=calls, module=name
         )
         if output is not None and shape is not None:
-            seen.prints[name] = _print(output)
+            seen.prints[name] = _print(output, mask)
 
     def hook(name: str) -> Callable[..., None]:
         def after(m: nn.Module, inputs: tuple[Any, ...], named: Any, out: object) -> None:
@@ -176,7 +195,7 @@ def _pass(
                 axes.hear(m, before, output)
             if linears is not None and before is not None and output is not None:
                 linears.pop(name, None)
-                if _is_linear(m) and output.numel() == len(x) * len(m.weight):
+                if _is_linear(m) and output.numel() in [len(m.weight) * k for k in counts]:
                     linears[name] = _Linear(module=m, before=before.clone(), after=output)
 
         return after
@@ -188,21 +207,30 @@ def _pass(
     ]
     try:
         with torch.no_grad():
-            final = first_tensor(forward(x))
+            returned = forward(x)
     finally:
         for handle in handles:
             handle.remove()
+    final = first_tensor(returned)
     see(None, forward.network, final)
+    if forward.text:
+        seen.states = [_print(y, mask) for y in getattr(returned, "hidden_states", None) or ()]
     return seen, final
 
 
-def _print(output: Tensor) -> Tensor:
-    """The root mean square of each row and its product with one fixed wave: (n, 2)."""
+def _print(output: Tensor, mask: Tensor | None) -> Tensor:
+    """The root mean square of each row and its product with one fixed wave: (n, 2).
+
+    Of sentences (mask (n, t)) without what is there for padding.
+    """
     rows = output.flatten(1).double().nan_to_num()
-    size = max(1, rows.shape[1]) ** 0.5
+    counts = torch.full_like(rows[:, 0], max(1, rows.shape[1]))
+    if mask is not None and output.ndim > 2 and output.shape[1] == mask.shape[1]:
+        wide = rows.shape[1] // mask.shape[1]
+        rows, counts = rows * mask.repeat_interleave(wide, 1), mask.sum(1).double() * wide
     sizes = torch.linalg.vector_norm(rows, dim=1)
-    made: Tensor = torch.stack([sizes, rows @ _wave(rows.shape[1])], dim=1) / size
-    return made
+    made: Tensor = torch.stack([sizes, rows @ _wave(rows.shape[1])], dim=1)
+    return made / counts[:, None].sqrt()
 
 
 @lru_cache(maxsize=4)
@@ -210,11 +238,19 @@ def _wave(length: int) -> Tensor:
     return torch.arange(length, dtype=torch.float64).mul_(0.7311).cos_()
 
 
-def _problem(name: str | None, whole: _Seen, again: _Seen, apart: Sequence[_Seen]) -> str | None:
+def _among(mark: Tensor | None, states: Sequence[Tensor]) -> bool:
+    return mark is not None and any(torch.equal(mark, state) for state in states)
+
+
+def _problem(
+    name: str | None, whole: _Seen, again: _Seen, apart: Sequence[_Seen], *, text: bool
+) -> str | None:
     """Why a layer cannot be read."""
     layer = whole.layers[name]
     if layer.shape is None:
         return "it does not return one dense, real tensor with one row per sample"
+    if text and len(layer.shape) > 1 and not _per_token(layer.shape):
+        return "it returns neither a vector per sentence nor one per token"
     others = [other.layers.get(name) for other in (again, *apart)]
     for other, rows in zip(others, (again.rows, *(part.rows for part in apart)), strict=True):
         if other is None or other.calls != layer.calls:
@@ -233,25 +269,11 @@ def _problem(name: str | None, whole: _Seen, again: _Seen, apart: Sequence[_Seen
         if differ > _TOLERANCE * size:
             return (
                 f"its output is no function of the sample: between {what} it differs by "
-                f"{differ / size:.2g} of its root mean square (dropout, masks or batch "
-                "statistics in eval mode, perhaps)"
+                f"{differ / size:.2g} of its root mean square (dropout, masks"
+                f"{', padding that the model sees' if text else ''} or batch statistics in eval "
+                "mode, perhaps)"
             )
     return None
-
-
-def _input_of(name: str, last: _Linear, layer: Layer, axes: Axes) -> Layer:
-    """The place before the classifier, which is as good as what the classifier returns."""
-    shape = tuple(last.before.shape[1:])
-    return Layer(
-        name=name + INPUT,
-        kind="input",
-        shape=shape,
-        calls=layer.calls,
-        module=name,
-        reads_input=True,
-        layout=axes.layout(last.module, shape),
-        problem=layer.problem,
-    )
 
 
 @torch.no_grad()
@@ -264,7 +286,8 @@ def _returns(last: _Linear, final: Tensor | None) -> bool:
     if final is None or final.numel() != last.after.numel():
         return False
     module: Any = last.module
-    h = last.before.flatten(1).to(module.weight.dtype)
+    whole = last.before.flatten(0, -2) if isinstance(module, nn.Linear) else last.before.flatten(1)
+    h = whole.to(module.weight.dtype)
     logits = linear(h, module.weight.flatten(1), module.bias)
     values = final.reshape(logits.shape).to(logits.dtype)
     if not torch.allclose(values, logits, rtol=_TOLERANCE, atol=_TOLERANCE * float(logits.std())):
@@ -279,8 +302,27 @@ def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear | nn.Conv2d]:
     return isinstance(module, nn.Linear)
 
 
-def _shape(output: Tensor | None, n: int) -> tuple[int, ...] | None:
+def _shape(output: Tensor | None, x: Tensor, *, text: bool) -> tuple[int | None, ...] | None:
     if output is None or output.layout != torch.strided or output.is_complex():
         return None
     whole = tuple(output.shape)
-    return whole[1:] if len(whole) > 1 and whole[0] == n else None
+    if len(whole) < 2 or whole[0] != len(x):
+        return None
+    tokens = text and len(whole) > 2 and whole[1] == x.shape[2]
+    return (None, *whole[2:]) if tokens else whole[1:]
+
+
+def _per_token(shape: Sequence[int | None]) -> bool:
+    """Whether an output has one vector for each token of a sentence."""
+    return len(shape) == 2 and shape[0] is None
+
+
+def _layout(
+    forward: Forward, axes: Axes, module: nn.Module, shape: tuple[int | None, ...] | None
+) -> Layout | None:
+    """The axes of an output, as far as is known."""
+    if shape is None:
+        return None
+    if forward.text:
+        return Layout(channels=2) if _per_token(shape) else None
+    return axes.layout(module, cast(tuple[int, ...], shape))

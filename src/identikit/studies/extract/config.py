@@ -14,7 +14,7 @@ from identikit.runs.options import chosen_device, require_device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractConfig:
-    """Which model is read where, over which images.
+    """Which model is read where, over which images, sentences or other data.
 
     Raises:
         InputError: options that contradict each other, or sizes that cannot be.
@@ -22,13 +22,21 @@ class ExtractConfig:
 
     model: Annotated[str, tyro.conf.Positional]
     """timm:NAME, torchvision:NAME, hf:NAME (or a local folder), or module:function of your own,
-    which returns a torch.nn.Module or a pair of it and a transform of PIL images."""
+    which returns a torch.nn.Module or a pair of it and a transform of PIL images, or a
+    tokenizer."""
     images: Path | None = None
     """Folder of images; subfolders are searched too."""
     data: str | None = None
     """Other samples instead: module:function of your own, which returns a torch Dataset of tensors
     (or of tuples that begin with them), with one text per item in its attribute keys, if it has
     one."""
+    sentences: Path | None = None
+    """Sentences instead: a table (CSV, Parquet) with a column text. Its columns group (lemma or
+    template, say: `identikit probe` holds whole groups out), span (words of the sentence, for
+    --pool span) and span_start (the number of their first character, where they come more than
+    once) are known by these names; others are factors. Keys are in --key, else row numbers."""
+    truncate: bool = False
+    """Cut the ends of sentences that are longer than the model takes, instead of stopping."""
     follow_links: bool = False
     """Also go where links lead that leave that folder, instead of stopping at one."""
     out: Path
@@ -49,12 +57,14 @@ class ExtractConfig:
     what the final linear classifier reads."""
     layers: tuple[str, ...] = ()
     """Several layers in one pass, each in its own folder under --out: names, patterns (blocks.*,
-    where * stands for anything but a dot), or all."""
+    where * stands for anything but a dot), or all (of a model of text its hidden states:
+    embeddings and each block)."""
     every: int | None = None
     """Of the --layers, by default all, one of so many, the last among them."""
     pool: Pool = "auto"
     """How space or tokens become one vector. auto: mean over space; the class token where the
-    model classifies by it, else the mean over patches."""
+    model classifies by it, else the mean over patches; of sentences the last token if the model
+    is causal, else the mean. cls is the first token, span the mean over a span's tokens."""
     channels: Channels | None = None
     """Which axis of a layer's output holds the channels, first or last, where the model does not
     say."""
@@ -78,7 +88,7 @@ class ExtractConfig:
     """Images at a time, by default 128 on a CUDA device and 32 on a CPU."""
     workers: int | None = None
     """Processes that load images, by default one per processor core for a CUDA device and one per
-    four for a CPU; 0 loads in the process that runs the model."""
+    four for a CPU; 0, the default for sentences, loads in the process that runs the model."""
     shard_size: int = 2048
     """Images per file, which is what a kill can cost."""
 
@@ -87,9 +97,15 @@ class ExtractConfig:
             raise InputError("--untrained and --checkpoint contradict each other. Give one.")
         if self.untrained and self.untrained_twin:
             raise InputError("--untrained-twin of an --untrained model is that model. Drop one.")
-        if (self.images is None) == (self.data is None):
-            both = "neither" if self.images is None else "both"
-            raise InputError(f"give --images FOLDER or --data module:function; got {both}.")
+        given = {"images": self.images, "data": self.data, "sentences": self.sentences}
+        named = [f"--{name}" for name, value in given.items() if value is not None]
+        if len(named) != 1:
+            raise InputError(
+                "give --images FOLDER, --data module:function or --sentences TABLE; got "
+                f"{' and '.join(named) or 'none of them'}."
+            )
+        if self.sentences is not None and self.factors is not None:
+            raise InputError("--sentences is the table of factors as well. Drop --factors.")
         if self.layer is not None and self.several:
             raise InputError("--layer is one layer and --layers several. Give one of them.")
         least = {
@@ -120,10 +136,12 @@ class ExtractConfig:
         return self.batch_size or (32 if self.on() == "cpu" else 128)
 
     def loaders(self) -> int:
-        """Processes that load images."""
+        """Processes that load samples."""
+        if self.workers is not None or self.sentences is not None:
+            return self.workers or 0
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         share = 4 if self.on() == "cpu" else 1
-        return max(1, (cores or 1) // share) if self.workers is None else self.workers
+        return max(1, (cores or 1) // share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,7 +209,7 @@ class OnePass:
             raise InputError(
                 f"features change with what the model saw before: {layer} differ by "
                 f"{differ / size:.2g} of their root mean square when the same samples are passed "
-                "again. Have the model keep nothing from batch to batch."
+                "again. Have the model keep nothing from batch to batch, and hide padding from it."
             )
 
     def _write(self, shard: int, output: Output, parts: list[Tensor], skipped: list[str]) -> None:

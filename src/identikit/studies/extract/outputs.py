@@ -131,10 +131,12 @@ class Output:
         described = [describe_shard(self.folder / shard_file(k)) for k in range(shards)]
         skipped = [key for _, keys in described for key in keys]
         left_out = set(skipped)
-        keys = [key for key in samples.keys if key not in left_out]
+        kept = [row for row, key in enumerate(samples.keys) if key not in left_out]
+        keys = [samples.keys[row] for row in kept]
         if not keys:
             raise InputError(f"none of the {len(samples):,} images could be read.")
-        write_keys(self.folder, keys)
+        groups = samples.groups
+        write_keys(self.folder, keys, None if groups is None else [groups[row] for row in kept])
         if self.head is not None:
             content = save({name: value.contiguous() for name, value in self.head.items()})
             write_atomically(self.folder / HEAD_FILE, content)

@@ -10,14 +10,18 @@ import torch
 
 from identikit.core.errors import InputError
 from identikit.encoders.adapters import ReadableModel, Tap, load_model, uncalibrated
+from identikit.encoders.config import Pool
 from identikit.studies.extract.config import ExtractConfig
 from identikit.studies.extract.layer_folders import folder_names
 from identikit.studies.extract.outputs import Output
 from identikit.studies.extract.readers import NetworkReader, PixelReader
 from identikit.studies.extract.samples import dry_samples
+from identikit.studies.extract.sentences import Sentences
 from identikit.worlds.batches import Samples
 
 UNTRAINED, PIXELS = "untrained", "pixels"
+BAG = "bag_of_embeddings"
+"""The mean of a sentence's input embeddings: what is in its words, whatever their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,13 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
         seed=config.seed,
         inputs=inputs,
     )
+    if isinstance(samples, Sentences):
+        samples.refuse_unfit(model.transform, spans=config.pool == "span")
+    elif model.text:
+        raise InputError(
+            f"{model.name} reads text, and neither images nor tensors. Give --sentences TABLE, or "
+            "a model of images."
+        )
     taps, left_out = _taps(config, model)
     networks = {"model": _network(model, len(samples))}
     if config.untrained_twin:
@@ -66,9 +77,12 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
         "shard_size": config.shard_size,
     }
     settings = {name: _settings(config, found) | common for name, found in networks.items()}
-    names = folder_names([tap.layer for tap in taps], reserved=(PIXELS, UNTRAINED))
-    layers, controls = [], []
     shrunk = [] if config.pixels is None else [_shrinking(model, config, common)]
+    if model.embeddings is not None and isinstance(samples, Sentences):
+        shrunk += _embedded(networks["model"], taps[0].pool, config, settings["model"])
+    reserved = (PIXELS, UNTRAINED, *(output.folder.name for output in shrunk))
+    names = folder_names([tap.layer for tap in taps], reserved=reserved)
+    layers, controls = [], []
     twins = (UNTRAINED,) if config.untrained_twin else ()
     for tap, name in zip(taps, names, strict=True):
         folder = config.out / name if config.several else config.out
@@ -123,6 +137,26 @@ def _tap(config: ExtractConfig, model: ReadableModel, layer: str | None) -> Tap:
     return model.tap(layer, pool=config.pool, channels=config.channels, prefix=config.prefix_tokens)
 
 
+def _embedded(
+    network: NetworkReader, pool: Pool, config: ExtractConfig, settings: Mapping[str, Any]
+) -> list[Output]:
+    """Input embeddings of the tokens: of all, and of those that the layers are read at."""
+    name = network.model.embeddings
+    pools: dict[str, Pool] = {BAG: "mean"}
+    if pool in ("last", "span"):
+        pools[f"{pool}_embedding"] = pool
+    return [
+        _reading(
+            network,
+            network.model.tap(name, pool=how),
+            config,
+            settings,
+            folder=config.out / folder,
+        )
+        for folder, how in pools.items()
+    ]
+
+
 def _network(model: ReadableModel, samples: int) -> NetworkReader:
     calibrates = not model.trained and bool(uncalibrated(model.network))
     if calibrates and samples < 2:
@@ -159,7 +193,8 @@ def _reading(
 ) -> Output:
     """A layer of a model."""
     model = network.model
-    head = model.head_weights() if model.trained and tap.layer.name == model.read_by_head else None
+    read = tap.layer.name == model.read_by_head and (tap.pool == "last" or not tap.per_token)
+    head = model.head_weights() if model.trained and read else None
     layout = tap.layout
     return Output(
         folder=folder,
@@ -171,7 +206,7 @@ def _reading(
             "layer": tap.layer.name,
             "layer_index": tap.layer.index,
             "layer_count": len(model.layers),
-            "pool": config.pool,
+            "pool": tap.pool,
             "channels_axis": None if layout is None else layout.channels,
             "prefix_tokens": None if layout is None else layout.prefix,
             **settings,

@@ -15,6 +15,7 @@ from identikit.studies.extract.layer_folders import open_layers
 from identikit.studies.extract.one_pass import OnePass
 from identikit.studies.extract.plan import Planned, arithmetic, planned
 from identikit.studies.extract.samples import find_samples
+from identikit.studies.extract.sentences import Sentences
 from identikit.worlds.batches import Samples, sample_batches
 
 _CALIBRATION, _CALIBRATION_BATCH = 256, 32
@@ -69,6 +70,8 @@ class Extracted:
     """Other representations of the same rows that were asked for."""
     calibrated: tuple[str, ...]
     """Networks at random whose batch norms were given statistics of the samples."""
+    remarks: tuple[str, ...]
+    """What in the samples may not be meant."""
     made: int
     """Samples that were encoded now; the others had been before."""
     seconds: float
@@ -153,6 +156,7 @@ def extract(
         passed_over=samples.passed_over,
         controls=(*first.controls, *first.shared),
         calibrated=tuple(name for name, network in plan.networks.items() if network.calibrates),
+        remarks=samples.remarks() if isinstance(samples, Sentences) else (),
         made=work.left,
         seconds=seconds,
         busy=busy.seconds() / seconds,

@@ -1,4 +1,4 @@
-"""What is encoded: the images of a folder, or the items of a data set of the user's own."""
+"""What is encoded: images of a folder, sentences of a table, items of the user's own data set."""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +14,7 @@ from identikit.core.errors import InputError, in_words
 from identikit.encoders.adapters import Transform, named_function, own_code, same_values
 from identikit.features.table import as_keys, read_table
 from identikit.studies.extract.config import ExtractConfig
+from identikit.studies.extract.sentences import Sentences, find_sentences
 from identikit.worlds.batches import Failed, Item, Samples, sample_batches
 from identikit.worlds.image_folder import find_images
 
@@ -24,6 +25,8 @@ def find_samples(config: ExtractConfig) -> Samples:
     Raises:
         InputError: a folder, function or table that cannot be used, keys without a sample.
     """
+    if config.sentences is not None:
+        return find_sentences(config.sentences, key=config.key, truncate=config.truncate)
     wanted = None
     if config.factors is not None:
         column = read_table(config.factors, key=config.key).columns[config.key]
@@ -46,6 +49,7 @@ class Items:
     places: tuple[int, ...]
     """Of each in the data set."""
     passed_over: dict[str, int] = field(default_factory=dict)
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -65,24 +69,28 @@ class Items:
 
 
 def dry_samples(samples: Samples) -> Callable[[Transform], Tensor] | None:
-    """What makes a few of a data set's items for a model's dry run; None for images.
+    """What makes a few items or sentences for a model's dry run; None for images.
 
     Raises:
         InputError: when it is called: items that cannot be prepared, or differ from call to call.
     """
-    if not isinstance(samples, Items):
+    if not isinstance(samples, Items | Sentences):
         return None
 
     def made(transform: Transform) -> Tensor:
-        rows = [k * len(samples) // _DRY for k in range(_DRY)]
+        order: Sequence[int] = range(len(samples))
+        if isinstance(samples, Sentences):  # of several lengths, up to the median
+            order = sorted(order, key=lambda row: len(samples.sentences[row].text))
+            order = order[: len(order) // 2 + 1]
+        rows = [order[k * len(order) // _DRY] for k in range(_DRY)]
         once, again = (
             next(iter(sample_batches(samples, [rows], transform=transform, workers=0))).x
             for _ in range(2)
         )
         if not same_values(once, again):
             raise InputError(
-                f"{samples.name} gives something else for the same item each time (drawn at "
-                "random, perhaps). Have it depend on the item's number alone."
+                "the data set gives something else for the same item each time (drawn at random, "
+                "perhaps). Have it depend on the item's number alone."
             )
         return once
 

@@ -45,7 +45,8 @@ class ProbeConfig(StudyConfig):
     """Column that says what a sample shows (object, word): adds scores for random values of these
     items, and what is left above them."""
     groups: str | None = None
-    """Column whose samples are held out together."""
+    """Column whose samples are held out together, by default the groups of features that were
+    extracted from a table of sentences with a column group."""
     partial: bool = False
     """Go on with the samples that features and table both have."""
     skip_corrupt: bool = False
