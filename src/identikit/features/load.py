@@ -109,7 +109,8 @@ def load_features(
         groups = GROUP
         notes.append(
             f"samples of one group are held out together: {len({*columns[GROUP].values}):,} groups "
-            "of the column `group` that the features were extracted with; --groups takes another"
+            "of the column `group` that the features were extracted with (--groups NAME takes "
+            "another, --groups key none)"
         )
     named = {name: _labels(columns, name, n) for name in (items, groups) if name is not None}
     apart = {key, items, groups, *KEYS, *(NO_FACTORS if sentences else ())} - {None}

@@ -114,6 +114,9 @@ def test_probing_joins_by_row_and_holds_groups_out(config: ExtractConfig, table:
     assert own.groups is not None
     assert own.groups.tolist() == frame().number.tolist()
     assert own.notes == ()
+    each = load_features(config.out, factors=table, groups="key").groups
+    assert each is not None
+    assert len(set(each.tolist())) == 12
     shorter = saved(config, span=None)
     pd.read_csv(shorter).head(5).to_csv(shorter, index=False)
     with pytest.raises(InputError, match="7 of 12 samples have no row"):
@@ -222,7 +225,6 @@ def test_images_for_text_and_sentences_for_images_are_refused(
 
 def test_a_probe_of_sentences_says_by_what_they_are_split(
     config: ExtractConfig,
-    table: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -230,9 +232,10 @@ def test_a_probe_of_sentences_says_by_what_they_are_split(
     network, tokenizer = cast(Any, text_models.bert())
     network.save_pretrained("bert")
     tokenizer.save_pretrained("bert")
-    words = ["extract", "hf:bert", "--sentences", "table.csv", "--out", "h"]
+    saved(config, group=[f"pair {k // 2}" for k in range(12)])
+    words = ["extract", "hf:bert", "--sentences", "other.csv", "--out", "h"]
     cli.main([*words, "--device", "cpu", "--untrained-twin"])
     assert "controls: untrained, bag_of_embeddings" in capsys.readouterr().out
-    cli.main(["probe", "h", "--factors", "table.csv", "--resamples", "100", "--json"])
-    result = json.loads(capsys.readouterr().out)
-    assert any("held out together: 3 groups" in note for note in result["result"]["notes"])
+    cli.main(["probe", "h", "--factors", "other.csv", "--resamples", "100", "--json"])
+    notes = str(json.loads(capsys.readouterr().out))
+    assert "held out together: 6 groups of the column `group`" in notes

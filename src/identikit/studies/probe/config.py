@@ -46,7 +46,7 @@ class ProbeConfig(StudyConfig):
     items, and what is left above them."""
     groups: str | None = None
     """Column whose samples are held out together, by default the groups of features that were
-    extracted from a table of sentences with a column group."""
+    extracted from a table of sentences with a column group (key: each sample by itself)."""
     partial: bool = False
     """Go on with the samples that features and table both have."""
     skip_corrupt: bool = False
