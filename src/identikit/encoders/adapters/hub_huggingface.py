@@ -78,7 +78,7 @@ class HuggingFace:
             why = "the one that is made without its files knows no words"
             if {*found.get_vocab().values()} - {*found.all_special_ids}:
                 return found
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             why = in_words(error)
         raise InputError(
             f"hf:{self.name} reads text and has no tokenizer that can be loaded ({why}). Put its "

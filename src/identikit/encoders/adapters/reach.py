@@ -28,7 +28,7 @@ def reaching(model: str, *, hub: str | None) -> Iterator[None]:
     try:
         with contextlib.nullcontext() if near else _offline():
             yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:  # a package that reads GGUF, say
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split())
