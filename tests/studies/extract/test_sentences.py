@@ -16,10 +16,10 @@ from tests.studies.extract.test_extract import changed, contents, rows_of
 from identikit import cli
 from identikit.core.errors import InputError
 from identikit.encoders.adapters import Sentence, load_model
+from identikit.features.layer_list import LAYERS_FILE
 from identikit.features.load import load_features
 from identikit.features.shards import read_keys, read_manifest
 from identikit.studies.extract.config import ExtractConfig
-from identikit.studies.extract.layer_folders import LAYERS_FILE
 from identikit.studies.extract.run import extract
 
 MODELS = "tests.encoders.adapters.text_models"
