@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from tests.commands import refused
 
 from identikit import cli
+from identikit.cli import layers
 from identikit.features.shards import read_manifest
 
 Image = pytest.importorskip("PIL.Image")
@@ -39,6 +41,22 @@ def test_layers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     cli.main(["layers", "my_tiny:tiny"])
     assert "3 x 7 x 7" in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_breaks_no_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "a_name_as_long_as_this_one_that_no_narrow_terminal_holds"
+    Path("my_long.py").write_text(
+        "from torch import nn\n"
+        "def long():\n"
+        "    model = nn.Sequential(nn.AvgPool2d(32), nn.Flatten())\n"
+        f"    model.add_module({name!r}, nn.Linear(147, 5))\n"
+        "    return model\n"
+    )
+    monkeypatch.setattr(layers, "OUT", Console(width=30))
+    cli.main(["layers", "my_long:long"])
+    assert name in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
 
 
 def test_extract_says_what_is_there_and_finds_it_again(capsys: pytest.CaptureFixture[str]) -> None:

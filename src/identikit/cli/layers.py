@@ -14,6 +14,9 @@ from identikit.studies.extract.config import LayersConfig
 if TYPE_CHECKING:
     from identikit.studies.extract.layers import Readable
 
+OTHERS = 56
+"""Characters that kind, output and dimensions take beside a layer's name, at least."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layers:
@@ -39,13 +42,16 @@ class Layers:
             print(json.dumps({"model": self.config.model, "layers": layers}))
             return
         table = plain_table(padding=(0, 2, 0, 0))
-        for name in ("layer", "kind", "output of a sample", "dimensions of h"):
+        table.add_column("layer", no_wrap=True)
+        for name in ("kind", "output of a sample", "dimensions of h"):
             table.add_column(name, overflow="fold")
         for readable in found:
             dim = "" if readable.dim is None else f"{readable.dim:,}"
             layer = readable.layer
             table.add_row(escape(layer.name), layer.kind, escape(_shape(readable)), dim)
-        OUT.print(table)
+        longest = max(len(readable.layer.name) for readable in found)
+        table.width = max(OUT.width, longest + OTHERS)  # a name is copied, so never broken
+        OUT.print(table, crop=False)
 
 
 def _shape(readable: "Readable") -> str:
