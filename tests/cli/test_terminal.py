@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.console import Console
 from identikit.cli import terminal
 from identikit.core.estimate import Estimate
 from identikit.core.finding import Control, Finding, Verdict
+from identikit.report.shown import place_table
 
 FOUND = [
     Finding(
@@ -39,6 +41,19 @@ def test_no_width_cuts_a_name_a_number_or_a_verdict(
     assert "Words on animal." in words
     assert "untrained" in shown
     assert "pixels" in shown
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_no_width_cuts_a_name_or_a_number_of_a_table_of_layers(width: int) -> None:
+    layers = [f"encoder.{k}.attention.output" for k in (1, 10)]
+    file = io.StringIO()
+    found = [replace(FOUND[0], quantity=f"factor_{j}", place=p) for p in layers for j in range(5)]
+    Console(file=file, width=width).print(place_table(found))
+    words = file.getvalue().split()
+    numbers = [words.count(text) for text in ("0.80", "(0.25,", "0.25)")]
+    assert numbers == [10, 10, 10]
+    tables = {40: 5, 60: 2, 80: 1, 120: 1, 200: 1}[width]
+    assert [words.count(layer) for layer in layers] == [tables, tables]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

@@ -11,6 +11,7 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
+from identikit.core.estimate import format_cell
 from identikit.core.finding import Finding, Headline, factor_headline
 from identikit.core.serialization import as_text, from_plain, to_plain
 from identikit.probing.findings import factor_finding, factor_findings
@@ -56,15 +57,16 @@ class LayerRecovery(Shown):
         )
 
     def _best(self, j: int) -> Finding:
-        best, n = self.best[j], len(self.layers)
+        best, last = self.best[j], list(self.layers)[-1]
         scores = list(self.layers[best.layer].factors)
         scores[j] = best.score
         finding = factor_finding(replace(self.layers[best.layer], factors=tuple(scores)), j)
-        words = (
-            f"Best at {best.layer} of {n} layers, chosen by cross-validation inside the training "
-            f"part and scored on held-out samples, which had no say in it. "
-        )
-        return replace(finding, explained=words + finding.explained)
+        words = f"Best of {len(self.layers)} layers at {best.layer}"
+        if best.layer != last:
+            there = self.layers[last].factors[j].estimate
+            words += f", and {format_cell(there)} at {last}, the last"
+        explained = finding.explained[:1].upper() + finding.explained[1:]
+        return replace(finding, explained=f"{words}. {explained}")
 
     @property
     def headline(self) -> Headline:

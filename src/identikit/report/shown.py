@@ -1,10 +1,12 @@
 """What results that hold findings show of themselves: in a notebook, on a page, on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from identikit.core.errors import unknown_name
@@ -128,18 +130,53 @@ def place_table(findings: Sequence[Finding], *, most: int | None = None) -> Rend
     """
     places = by_place(findings)
     found = [finding for row in places.values() for finding in row.values()]
-    table = plain_table(padding=(0, 2, 0, 0))
-    table.add_column("", overflow="fold")
-    columns = {f.quantity: f.label.replace(f.name, f.quantity, 1) for f in found}
-    for label in columns.values():
-        table.add_column(Text(label), justify="right", overflow="fold")
-    for place, row in list(places.items())[:most]:
-        table.add_row(Text(place), *(_cell(row[q]) if q in row else Text("—") for q in columns))
+    rows = dict(list(places.items())[:most])
+    columns = {
+        f.label.replace(f.name, f.quantity, 1): [
+            _cell(row[f.quantity]) if f.quantity in row else Text("—") for row in rows.values()
+        ]
+        for f in {f.quantity: f for f in found}.values()
+    }
     marks = [f"{v.mark} {v}" for v in Verdict if v.mark and any(f.verdict is v for f in found)]
     controls = controls_of(found)
     words = [", ".join(marks)] if marks else []
     words += [f"in brackets: {listed(controls)}"] if controls else []
+    table = _PlaceTable(list(rows), columns)
     return Group(table, *((Text("; ".join(words), style="dim"),) if words else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class _PlaceTable:
+    """As many columns side by side as fit without breaking a name or a number, then the others."""
+
+    places: list[str]
+    columns: Mapping[str, list[Text]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        names = max(map(len, self.places))
+        whole = max(1, options.max_width - names - 2)
+        texts = {label: (label, *map(str, cells)) for label, cells in self.columns.items()}
+        least = {
+            label: min(whole, max(len(word) for text in own for word in text.split()))
+            for label, own in texts.items()
+        }
+        groups, left = [list[str]()], whole + 2
+        for label, width in least.items():
+            if left < width + 2:
+                groups.append([])
+                left = whole + 2
+            groups[-1].append(label)
+            left -= width + 2
+        for group in groups:
+            spare = (whole + 2 - sum(least[label] + 2 for label in group)) // len(group)
+            table = plain_table(padding=(0, 2, 0, 0))
+            table.add_column("", width=names)
+            for label in group:
+                width = min(max(map(len, texts[label])), least[label] + spare)
+                table.add_column(Text(label), justify="right", width=width, overflow="fold")
+            for place, *cells in zip(self.places, *(self.columns[c] for c in group), strict=True):
+                table.add_row(Text(place), *cells)
+            yield table
 
 
 def _cell(finding: Finding) -> Text:

@@ -127,6 +127,7 @@ ENTRIES = (
         "infonce vicreg\n\nCells that were made before are found; a matrix that was stopped or "
         "killed goes on when the same command is given again.",
         jobs=True,
+        core_minutes=25,
     ),
     Entry(
         name="reproduce",
