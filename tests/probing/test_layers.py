@@ -71,7 +71,9 @@ def test_findings_say_where_a_factor_is_and_beside_what(found: ik.LayerRecovery)
     assert found["loud at middle"].verdict is Verdict.NOT_SHOWN
     assert [c.name for c in found["size at late"].controls] == ["pixels", "twin"]
     assert [c.name for c in found["size at early"].controls] == ["pixels"]
-    assert "chosen by cross-validation inside the training part" in found["size"].explained
+    assert found["size"].explained.startswith("Best of 3 layers at early, and 0.17 ")
+    assert "the last" not in found["loud"].explained
+    assert "chosen inside the training part" in found.headline.sentence
     assert found.headline.sentence.endswith("Best layers: size early; loud late.")
     assert found.headline.word == "Learned"
     assert ik.LayerRecovery.from_dict(found.to_dict()) == found

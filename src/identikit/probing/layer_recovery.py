@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from identikit.report.style import Figure
 
+CHOSEN = "Best layers, chosen inside the training part and scored on held-out samples"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestLayer:
@@ -73,7 +75,7 @@ class LayerRecovery(Shown):
         """What the findings at the best layers say together, and which layers these are."""
         said = factor_headline([self._best(j) for j in range(len(self.best))])
         places = "; ".join(f"{best.score.name} {best.layer}" for best in self.best)
-        return replace(said, sentence=f"{said.sentence} Best layers: {places}.")
+        return replace(said, sentence=f"{said.sentence} {CHOSEN}: {places}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
