@@ -11,6 +11,7 @@ from torch import Tensor
 
 import identikit as ik
 from identikit.core.finding import Verdict
+from identikit.probing.layer_recovery import CHOSEN
 from identikit.probing.layers import score_layers
 from identikit.statistics.permutation import holm
 from identikit.statistics.split import random_split
@@ -73,8 +74,7 @@ def test_findings_say_where_a_factor_is_and_beside_what(found: ik.LayerRecovery)
     assert [c.name for c in found["size at early"].controls] == ["pixels"]
     assert found["size"].explained.startswith("Best of 3 layers at early, and 0.17 ")
     assert "the last" not in found["loud"].explained
-    assert "chosen inside the training part" in found.headline.sentence
-    assert found.headline.sentence.endswith("Best layers: size early; loud late.")
+    assert found.headline.sentence.endswith(f"{CHOSEN}: size early; loud late.")
     assert found.headline.word == "Learned"
     assert ik.LayerRecovery.from_dict(found.to_dict()) == found
     frame = found.to_frame()
