@@ -13,6 +13,7 @@ import identikit as ik
 from identikit import cli
 from identikit.core.files import write_json
 from identikit.features.layer_list import FORMAT, LAYERS_FILE, layer_paths
+from identikit.probing.layer_recovery import CHOSEN
 from identikit.studies.probe.config import ProbeConfig, ProbeLayersConfig
 from identikit.studies.probe.layers_run import probe_layers
 
@@ -89,7 +90,7 @@ def test_the_page_and_the_terminal_show_every_layer(capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     (row,) = (line for line in said.splitlines() if line.startswith("layer.b"))
     assert "✓ (" in row
-    assert "chosen by cross-validation inside the training part" in " ".join(said.split())
+    assert CHOSEN in " ".join(said.split())
     page = Path("out/report.html").read_text()
     for part in ("layer.a", "layer.b", "above twin", "p (Holm)"):
         assert part in page
