@@ -10,7 +10,14 @@ import pytest
 
 from identikit.core.errors import InputError
 from identikit.theory.assumptions import AssumptionCheck
-from identikit.theory.explain import Cause, Experiment, Explanation, Variation, explain_gap
+from identikit.theory.explain import (
+    Cause,
+    Experiment,
+    Explanation,
+    Variation,
+    explain_gap,
+    gone_astray,
+)
 from identikit.theory.sensitivity import Sensitivity
 
 BASE = Sensitivity(
@@ -235,6 +242,37 @@ def test_what_the_head_does_not_see_is_called_inductive_bias() -> None:
     got = explain_gap(**given, r2_all=0.6)
     assert got.cause is Cause.WORLD
     assert "all of h gives 0.600" in got.sentence
+
+
+@pytest.mark.parametrize(("ceiling", "said"), [(0.0, True), (0.3, False)])
+def test_where_labels_say_nothing_nothing_was_identified(ceiling: float, said: bool) -> None:
+    silent = dataclasses.replace(BASE, cheapest=1e-12, equipartition=1e-12, steepest=1e6)
+    found = explain_gap(
+        r2=0.58,
+        ceiling_r2=ceiling,
+        excess=2e-5,
+        excess_standard_error=1e-6,
+        sensitivity=silent,
+        checks=(BROKEN,),
+    )
+    assert found.cause is Cause.WORLD
+    assert ("none of it was identified" in found.sentence) == said
+
+
+@pytest.mark.parametrize(
+    ("excess", "sensitivity", "astray"),
+    [
+        (0.056, FAR, True),  # another basin
+        (0.008, FAR, False),  # the worst of the others
+        (0.056, BASE, False),  # errors cost more where classes overlap
+        (0.12, LAPLACE, False),  # most of it is the optimum's own
+        (0.3, LAPLACE, True),
+    ],
+)
+def test_another_start_is_called_for_by_the_loss_alone(
+    excess: float, sensitivity: Sensitivity, astray: bool
+) -> None:
+    assert gone_astray(excess, sensitivity) == astray
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan")])

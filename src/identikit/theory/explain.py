@@ -377,6 +377,12 @@ def _not_arrived(context: _Context) -> Explanation:
     """R² is what the optimum's is, or more, and the loss is not, or is not known."""
     standing = context.standing
     words = _recovered(standing)
+    if standing.arrived and standing.ceiling_r2 <= CEILING_MARGIN:
+        return Explanation(
+            cause=Cause.WORLD,
+            sentence=f"{words} Labels say nothing of the latents, so the loss is silent on what h "
+            "keeps of the observations: none of it was identified.",
+        )
     if standing.arrived:  # so R² is above, and by how much the loss allows
         assert standing.sensitivity is not None
         assert standing.excess is not None

@@ -23,7 +23,7 @@ SWEEP = Sweep(
     title="Clusters and dimension (Figure 5, middle)",
     question="How many clusters does it take in how many dimensions?",
     prediction="C classes show the head C - 1 directions of z: with 10 the ceiling is 1 at d = 5, "
-    "about 9 / d at d = 10 and 20, whatever is trained. From d + 1 classes on it is 1.",
+    "somewhat above 9 / d at d = 10 and 20, whatever is trained. From d + 1 classes on it is 1.",
     rows=tuple(_row(dim, classes) for dim in DIMS for classes in CLASSES),
     axis=Axis(label="number of clusters C", log=True),
     seeds=(0, 1, 2),

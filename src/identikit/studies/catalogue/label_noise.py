@@ -12,7 +12,6 @@ SHARES = (0.0, 0.2, 0.5, 0.8, 1.0)
 GROUPS: dict[str, dict[str, Any]] = {
     "supervised": {"objective": "supervised"},
     "DIET, N = 1,000": {"objective": "diet", "instances": 1_000},
-    "supervised, C = 1,000": {"objective": "supervised", "classes": 1_000},
 }
 
 

@@ -165,9 +165,8 @@ def simulate(
         starts: list[_Start] = []
         while not starts or _again(config, prediction, starts):
             again = len(starts)
-            folder = checkpoint
-            if checkpoint is not None and again:
-                folder = checkpoint / f"start-{again}"
+            folder = checkpoint / f"start-{again}" if checkpoint and again else checkpoint
+            if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
             trained = train(
                 replace(config, start=config.start + again),
