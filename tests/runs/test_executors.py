@@ -16,9 +16,9 @@ from tests.commands import refused
 from tests.runs.jobs import LONG, SHORT, holder, numbers_of, sweep, under_way, wait_for
 
 from identikit.core.errors import InputError
+from identikit.core.threads import one_thread_each
 from identikit.runs.executors import dask, open_executor, usable_processors
 from identikit.runs.slurm import Submitted, slurm
-from identikit.runs.threads import one_thread_each
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def classify(
     *,
     classes: Int[Tensor, " factors"],
     folds: list[Split],
+    overhead: int = 0,
 ) -> list[Classifier]:
     """Choose each factor's penalty on the folds, then fit to all rows.
 
@@ -62,9 +63,10 @@ def classify(
         labels: Level of each factor, numbered from 0.
         classes: Number of levels of each factor; training may lack some.
         folds: Splits of the rows.
+        overhead: As for `logistic.fit_logistic`.
     """
     grid, correlations = _grid(size), Correlations.of(x)
-    best, loss, start = _best(x, labels, classes, grid, folds, correlations)
+    best, loss, start = _best(x, labels, classes, grid, folds, correlations, overhead)
     penalty = grid[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
     found = logistic.fit_logistic(
@@ -101,6 +103,7 @@ def _best(
     grid: Tensor,
     folds: list[Split],
     correlations: Correlations,
+    overhead: int,
 ) -> tuple[Tensor, Tensor, Start]:
     """Where in the grid each factor's log-loss on what the folds leave out is least."""
     fitted, judged = _fold_weights(labels, folds, x.dtype)
@@ -109,7 +112,15 @@ def _best(
         weight=fitted,
         classes=classes.repeat_interleave(len(folds)),
     )
-    return logistic.chosen(x, tasks, judged, folds=len(folds), grid=grid, correlations=correlations)
+    return logistic.chosen(
+        x,
+        tasks,
+        judged,
+        folds=len(folds),
+        grid=grid,
+        correlations=correlations,
+        overhead=overhead,
+    )
 
 
 def _fold_weights(labels: Tensor, folds: list[Split], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -6,14 +6,16 @@ chance gave it, so each factor's best layer is the one of least loss in cross-va
 training part, and what is reported of it are the held-out samples, which had no say in that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from identikit.core.errors import InputError, unknown_name
+from identikit.core.threads import processor_threads
 from identikit.features.columns import as_labels, as_mask
 from identikit.features.inputs import as_factors, as_features
 from identikit.probing.layer_recovery import BestLayer, LayerRecovery
@@ -22,6 +24,8 @@ from identikit.probing.recovery import Recovery
 from identikit.probing.score import require_length, require_refits
 from identikit.probing.task import ProbingTask, Results
 from identikit.statistics.permutation import PER_FACTOR
+
+T = TypeVar("T")
 
 
 def score_layers(
@@ -42,8 +46,8 @@ def score_layers(
 
     Args:
         layers: Features (n, d) of the same n samples by the name of the layer, in the order of
-            computation. Each is asked for once and let go of before the next, so a mapping may
-            load them as they are asked for.
+            computation. Each is asked for once and let go of, one for each thread of PyTorch at a
+            time, so a mapping may load them as they are asked for.
         Z: Factors, as for `score`.
         kinds: The same.
         controls: Other features of the same samples by name: one for all layers, such as pixels;
@@ -74,15 +78,14 @@ def score_layers(
         train_share=train_share,
         resamples=resamples,
         shuffles=max(resamples, PER_FACTOR * len(factors) * len(layers)),
-        narrow=True,
+        many=True,
     )
     beside = {
         name: task.read(_features(values, f"control {name!r}", n)).results
         for name, values in shared.items()
     }
-    found: dict[str, Recovery] = {}
-    losses: dict[str, list[float]] = {}
-    for layer in layers:
+
+    def read(layer: str) -> tuple[Recovery, list[float]]:
         h = _features(layers[layer], f"layer {layer!r}", n)
         readings = task.read(h)
         mine: dict[str, Results] = dict(beside)
@@ -90,11 +93,26 @@ def score_layers(
             if layer in values:
                 what = f"control {name!r} of layer {layer!r}"
                 mine[name] = task.read(_features(values[layer], what, n)).results
-        found[layer] = task.recovery(h, readings, beside=mine, refits=refits)
-        by_name = {r.score.name: r.loss for part in readings.results for r in part}
-        losses[layer] = [by_name[name] for name in factors]
-    loss = torch.tensor(list(losses.values()), dtype=torch.float64)
+        losses = {r.score.name: r.loss for part in readings.results for r in part}
+        recovery = task.recovery(h, readings, beside=mine, refits=refits)
+        return recovery, [losses[name] for name in factors]
+
+    done = _each(read, list(layers))
+    found = {layer: recovery for layer, (recovery, _) in zip(layers, done, strict=True)}
+    losses = [own_losses for _, own_losses in done]
+    loss = torch.tensor(losses, dtype=torch.float64)
     return LayerRecovery(layers=_corrected(found), best=_best(found, loss.argmin(dim=0).tolist()))
+
+
+def _each(read: Callable[[str], T], layers: list[str]) -> list[T]:
+    """A layer for each thread of this process at a time: work on one is too little for several."""
+    threads = torch.get_num_threads()
+    with processor_threads(1), ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(read, layers))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _sorted(

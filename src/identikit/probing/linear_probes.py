@@ -44,6 +44,9 @@ from identikit.statistics.permutation import Pairing, Permutations, benjamini_ho
 from identikit.statistics.split import Split
 
 CLASSES = (Kind.CATEGORICAL, Kind.BINARY)
+OVERHEAD = 1 << 15
+"""What a pass over a block of problems costs beside its arithmetic, in rows times columns of
+logits: calls, on which small features spend most of their time."""
 Scored = tuple[FactorScore, Resampled, Pairing]
 
 
@@ -58,9 +61,9 @@ class EvaluationPlan:
     """Resamples of `split.test`."""
     permutations: Permutations
     """Shuffles of `split.test`."""
-    narrow: bool = False
-    """Whether features go into the span of the rows to fit on, where these are fewer than
-    dimensions."""
+    many: bool = False
+    """Whether many sets of features are read: features go into the span of the rows to fit on,
+    where these are fewer than dimensions, and folds are solved together. The same to rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ def gather(
         InputError: a factor that does not vary in one of the two parts, or has no level in both.
     """
     require_both_parts(factors, plan.split)
-    features = CompressedFeatures.of(h, fitted=plan.split.train if plan.narrow else None)
+    features = CompressedFeatures.of(h, fitted=plan.split.train if plan.many else None)
     y = [targets(f) for f in factors.values() if f.kind not in CLASSES]
     widths = [t.shape[1] for t in y]
     splits = [plan.split, *within(plan.split, plan.folds)]
@@ -309,7 +312,14 @@ def _classifications(
     found = [torch.unique(f.values, return_inverse=True) for f in factors]
     y = torch.stack([label for _, label in found])
     classes = torch.tensor([len(levels) for levels, _ in found])
-    fits = classify(train, size, y[:, split.train], classes=classes, folds=plan.folds)
+    fits = classify(
+        train,
+        size,
+        y[:, split.train],
+        classes=classes,
+        folds=plan.folds,
+        overhead=OVERHEAD if plan.many else 0,
+    )
     results = {}
     for factor, fit, label in zip(factors, fits, y, strict=True):
         score, resampled, pairing = score_classes(

@@ -84,7 +84,7 @@ class ProbingTask:
         train_share: float,
         resamples: int,
         shuffles: int,
-        narrow: bool = False,
+        many: bool = False,
     ) -> "ProbingTask":
         """Split the samples and draw resamples.
 
@@ -97,8 +97,8 @@ class ProbingTask:
             train_share: The same.
             resamples: The same.
             shuffles: The same.
-            narrow: Whether features go into the span of the samples fitted on, where these are
-                fewer than dimensions: the same scores up to rounding, sooner.
+            many: Whether many sets of features are to be read: the same scores up to rounding,
+                sooner.
 
         Raises:
             InputError: too few samples, groups or items.
@@ -125,7 +125,7 @@ class ProbingTask:
                 seed=seed,
                 resamples=resamples,
                 shuffles=shuffles,
-                narrow=narrow,
+                many=many,
             )
 
         everyone, whole = torch.arange(n), factors.complete()
@@ -216,7 +216,7 @@ class ProbingTask:
             seed=first.seed,
             resamples=first.plan.bootstrap.resamples,
             shuffles=0,
-            narrow=False,
+            many=False,
         )
         some = part.select(h)
         joint = part.latents(some, gather(some, whole, plan=part.plan))
@@ -253,7 +253,7 @@ class _Part:
         seed: int,
         resamples: int,
         shuffles: int,
-        narrow: bool,
+        many: bool,
     ) -> "_Part":
         units = _units(groups, items, split)
         group = next(label for label in (groups, items) if label is not None)
@@ -267,7 +267,7 @@ class _Part:
             permutations=Permutations(
                 outer=outer, inner=inner[0] if inner else None, shuffles=shuffles, seed=seed
             ),
-            narrow=narrow,
+            many=many,
         )
         return cls(
             rows=rows, factors=factors, group=group, items=items, units=units, plan=plan, seed=seed

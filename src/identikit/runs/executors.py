@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from identikit.core.errors import InputError, in_words, optional_module, unknown_name
+from identikit.core.threads import one_thread_each
 from identikit.runs.slurm import slurm
 from identikit.runs.store import DEFAULT_ROOT
-from identikit.runs.threads import one_thread_each
 
 ExecutorName = Literal["processes", "dask", "slurm"]
 GRACE_SECONDS = 10.0

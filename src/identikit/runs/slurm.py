@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from identikit.core.errors import InputError, optional_module
+from identikit.core.threads import one_thread_each
 from identikit.runs.options import named_values
 from identikit.runs.store import DEFAULT_ROOT
-from identikit.runs.threads import one_thread_each
 
 NAMES = {"time": "timeout_min", "cpus": "cpus_per_task", "memory": "mem_gb"}
 """Our names of options for submitit's; any other NAME is sbatch's --NAME."""

@@ -40,6 +40,7 @@ def fit_logistic(
     tolerance: float = TOLERANCE,
     start: Start | None = None,
     correlations: Correlations | None = None,
+    overhead: int = 0,
 ) -> LogisticFits:
     """Solve all problems, those with equally many classes together, in blocks.
 
@@ -51,6 +52,7 @@ def fit_logistic(
         tolerance: Share of the loss that the next step may still promise.
         start: Where each problem starts; at zero without it.
         correlations: Of the columns of x, if they are known from more rows or another fit.
+        overhead: What a block costs beside its rows, in rows times columns of logits.
     """
     classes, problems = int(tasks.classes.max()), len(task)
     found = LogisticFits(
@@ -62,7 +64,8 @@ def fit_logistic(
     count, correlations = tasks.classes[task], correlations or Correlations.of(x)
     for own in torch.unique(count).tolist():
         columns = 1 if own == 2 else own
-        for block in _blocks(tasks, task, (count == own).nonzero().flatten(), columns=columns):
+        same = (count == own).nonzero().flatten()
+        for block in _blocks(tasks, task, same, columns=columns, overhead=overhead):
             weight, label = tasks.weight[task[block]], tasks.label[task[block]]
             used = (weight > 0).any(dim=0)
             part = x if bool(used.all()) else select_rows(x, used.nonzero().flatten())
@@ -77,7 +80,9 @@ def fit_logistic(
     return found
 
 
-def _blocks(tasks: Tasks, task: Tensor, problems: Tensor, *, columns: int) -> list[Tensor]:
+def _blocks(
+    tasks: Tasks, task: Tensor, problems: Tensor, *, columns: int, overhead: int
+) -> list[Tensor]:
     """Problems to be solved together: they fit into memory, and their rows are much the same.
 
     Rows are read once for all problems of a block, so it pays to carry along rows that only some
@@ -91,7 +96,7 @@ def _blocks(tasks: Tasks, task: Tensor, problems: Tensor, *, columns: int) -> li
             joint, count = union | used, columns * len(blocks[-1])
             apart = int(union.sum()) * (READING + count) + int(used.sum()) * (READING + columns)
             together = int(joint.sum()) * (READING + count + columns)
-            if together <= apart and int(joint.sum()) * (count + columns) <= BUDGET:
+            if together <= apart + overhead and int(joint.sum()) * (count + columns) <= BUDGET:
                 blocks[-1].append(problem)
                 union = joint
                 continue

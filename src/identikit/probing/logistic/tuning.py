@@ -25,6 +25,7 @@ def chosen(
     folds: int,
     grid: Float[Tensor, "penalties p"],
     correlations: Correlations | None = None,
+    overhead: int = 0,
 ) -> tuple[Int[Tensor, " groups"], Float[Tensor, " groups"], Start]:
     """Where in the grid each group's held-out loss is least, and what it is there.
 
@@ -37,6 +38,7 @@ def chosen(
         folds: Tasks of a group.
         grid: Penalties of each coordinate.
         correlations: As for `fit_logistic`.
+        overhead: The same.
     """
     groups, size = len(tasks) // folds, len(x) * int(tasks.classes.max())
     at_once = max(1, BUDGET // (folds * len(grid) * size))
@@ -55,6 +57,7 @@ def chosen(
             penalty=grid.repeat(len(own), 1),
             tolerance=ROUGH,
             correlations=correlations,
+            overhead=overhead,
         )
         each = losses(found.logits(x), tasks.label[task], judged[task]).double()
         each = each.view(-1, folds, len(grid)) * judged[own].sum(dim=1).view(-1, folds, 1)

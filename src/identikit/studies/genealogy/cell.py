@@ -16,6 +16,7 @@ from identikit.core.errors import InputError
 from identikit.core.factors import Factors
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
+from identikit.core.threads import processor_threads
 from identikit.encoders.build import build_encoder
 from identikit.encoders.config import EncoderConfig
 from identikit.objectives.config import HeadConfig
@@ -30,7 +31,6 @@ from identikit.objectives.views import interleaved
 from identikit.probing.componentwise import componentwise_mcc
 from identikit.probing.score import score
 from identikit.runs.study import Arrays, Context
-from identikit.runs.threads import processor_threads
 from identikit.studies.genealogy.config import OF_LABELS, GenealogyCellConfig
 from identikit.studies.genealogy.result import CellResult
 from identikit.theory.bayes import excess_loss

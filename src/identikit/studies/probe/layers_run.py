@@ -1,4 +1,4 @@
-"""From folders to layer curves: each layer is mapped, read and let go of before the next.
+"""From folders to layer curves: each layer is mapped, read and let go of.
 
 A control that an extraction made with each layer, such as its untrained twin, stands beside that
 layer; the observations and features that were given for all layers are read once.

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
+from identikit.core.threads import processor_threads
 from identikit.features.inputs import as_features
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import Head
-from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.studies.simulation.result import Evaluation

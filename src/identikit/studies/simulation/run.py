@@ -22,6 +22,7 @@ from identikit.core.factors import Factors
 from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
+from identikit.core.threads import processor_threads
 from identikit.encoders.build import build_encoder
 from identikit.objectives.config import OBJECTIVES
 from identikit.objectives.curriculum import Curriculum
@@ -36,7 +37,6 @@ from identikit.probing.cases import case_scores
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import held_out_predictions, score
 from identikit.runs.provenance import command_line
-from identikit.runs.threads import processor_threads
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.result import (
     Evaluation,

@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.core.randomness import stream
+from identikit.core.threads import processor_threads
 from identikit.encoders.cnn import CNN
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import SoftmaxHead
-from identikit.runs.threads import processor_threads
 from identikit.studies.paper.coil20.config import Coil20Config, Objective
 from identikit.studies.paper.coil20.linear_probes import (
     Parts,
