@@ -564,7 +564,7 @@ def test_a_model_may_take_bytes(config: ExtractConfig) -> None:
         ({"data": f"{MODELS}:Twice"}, r"got 5 \(4 different\) for 5 items"),
         ({"data": f"{MODELS}:Choice"}, "an item holds left, right; name what the model takes 'x'"),
         ({"data": "Table"}, "--data is module:function of your own; got 'Table'"),
-        ({"data": None}, "give --images FOLDER or --data module:function; got neither"),
+        ({"data": None}, "or --sentences TABLE; got none of them"),
         ({"pixels": 4}, r"--pixels must be of images; .* gets samples of shape \(4,\)"),
         ({"model": f"{MODELS}:net"}, r"net fails on a batch of shape \(3, 4\) \(float32\) as the"),
     ],

@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 
 from identikit.core.errors import InputError, in_words
 from identikit.encoders.adapters import MASK, SPAN, Sentence, Tokenized
-from identikit.features.columns import Column, as_column
+from identikit.features.columns import Column
 from identikit.features.table import as_keys, read_table
 from identikit.worlds.batches import Failed, Item
 
@@ -124,7 +124,7 @@ class Sentences:
             return ()
         return (
             f"{len(lone):,} of {len(counts):,} groups have one sentence ({', '.join(lone[:3])}); "
-            "a group keeps apart only what it has several of",
+            "held out whole, these are no more than single sentences",
         )
 
 
@@ -140,8 +140,8 @@ def find_sentences(table: Path, *, key: str, truncate: bool) -> Sentences:
         InputError: no such table or column, sentences that are empty, keys that come twice, spans
             that are not in their sentence.
     """
-    columns = read_table(table, key=TEXT).columns
-    texts = _words(columns[TEXT], table, TEXT)
+    texts = _words(table, TEXT)
+    columns = read_table(table).columns
     own = key in columns or key != "key"
     if own:
         keys = as_keys(read_table(table, key=key).columns[key], str(table)).tolist()
@@ -152,14 +152,14 @@ def find_sentences(table: Path, *, key: str, truncate: bool) -> Sentences:
         sentences=tuple(map(Sentence, texts, _spans(columns, texts, table))),
         keys=tuple(keys),
         key=key if own else None,
-        groups=_words(columns[GROUP], table, GROUP) if GROUP in columns else None,
+        groups=_words(table, GROUP) if GROUP in columns else None,
         truncate=truncate,
     )
 
 
-def _words(column: Column, table: Path, name: str) -> tuple[str, ...]:
-    """A column as text, of which nothing may be missing."""
-    found = as_column(column).require(f"column {name!r} of {table}")
+def _words(table: Path, name: str) -> tuple[str, ...]:
+    """A column as text, of which nothing may be missing: 0012 is not 12."""
+    found = read_table(table, key=name).columns[name].require(f"column {name!r} of {table}")
     if len(found.shape) != 1:
         raise InputError(f"column {name!r} of {table} must have one value per row.")
     words = found.values.astype(str)
@@ -181,7 +181,7 @@ def _spans(
     if WORDS not in columns:
         yield from [None] * len(texts)
         return
-    spans = _words(columns[WORDS], table, WORDS)
+    spans = _words(table, WORDS)
     starts = columns[START].values.tolist() if START in columns else [None] * len(texts)
     for row, (text, span, start) in enumerate(zip(texts, spans, starts, strict=True)):
         at = text.find(span) if start is None else start
