@@ -19,7 +19,9 @@ from identikit.report.page import Page, Section, Table, render
 
 pytestmark = MARKS
 READY = "return document.querySelectorAll('figure.live .menu select').length"
-MENUS = 5
+DRAWN = ["training", "sphere", "latents", "head", "factors", "circle", "sweep", "layers"]
+"""Figures that scripts draw."""
+MENUS = 6
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +75,8 @@ def test_it_loads_without_errors_and_without_the_network(loaded: Chrome) -> None
 
 def test_every_interactive_figure_is_drawn(loaded: Chrome) -> None:
     live = loaded.execute_script("return [...document.querySelectorAll('.live')].map((f) => f.id)")
-    names = ["training", "sphere", "latents", "head", "factors", "circle", "sweep"]
-    assert live == [f"figure-{name}" for name in names]
-    assert loaded.execute_script("return document.querySelectorAll('script').length") == 9
+    assert live == [f"figure-{name}" for name in DRAWN]
+    assert loaded.execute_script("return document.querySelectorAll('script').length") == 2 + len(DRAWN)
     assert loaded.title.startswith('Title <script>alert("1")')
 
 
@@ -207,7 +208,7 @@ def test_without_scripts_the_static_figures_are_shown(browser: Chrome, address: 
     browser.get(address)
     shown = "return [...document.querySelectorAll(arguments[0])].map((e) => e.offsetHeight > 50)"
     try:
-        assert browser.execute_script(shown, ".static") == [True] * 7
-        assert browser.execute_script(shown, ".interactive") == [False] * 7
+        assert browser.execute_script(shown, ".static") == [True] * len(DRAWN)
+        assert browser.execute_script(shown, ".interactive") == [False] * len(DRAWN)
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
