@@ -85,7 +85,7 @@ class ExtractConfig:
     """Of the model's arithmetic. auto: float32 on a CPU; bfloat16 on a CUDA device that has it,
     else float16."""
     batch_size: int | None = None
-    """Images at a time, by default 128 on a CUDA device and 32 on a CPU."""
+    """Samples at a time, by default 128 on a CUDA device; on a CPU 32 sentences, or 8 images."""
     workers: int | None = None
     """Processes that load images, by default one per processor core for a CUDA device and one per
     four for a CPU; 0, the default for sentences, loads in the process that runs the model."""
@@ -131,9 +131,11 @@ class ExtractConfig:
         """The device: cpu or cuda."""
         return chosen_device(self.device)
 
-    def images_at_a_time(self) -> int:
+    def samples_at_a_time(self) -> int:
         """The batch size."""
-        return self.batch_size or (32 if self.on() == "cpu" else 128)
+        if self.on() == "cpu":  # for maps of more images memory is mapped anew, layer by layer
+            return self.batch_size or (32 if self.sentences is not None else 8)
+        return self.batch_size or 128
 
     def loaders(self) -> int:
         """Processes that load samples."""

@@ -73,7 +73,7 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
         "transform": re.sub(r" at 0x[0-9a-f]+", "", repr(model.transform)),
         **samples.settings(),
         "device": config.on(),
-        "batch_size": config.images_at_a_time(),
+        "batch_size": config.samples_at_a_time(),
         "shard_size": config.shard_size,
     }
     settings = {name: _settings(config, found) | common for name, found in networks.items()}

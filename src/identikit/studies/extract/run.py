@@ -111,7 +111,7 @@ def extract(
             outputs=plan.outputs,
             device=device,
             arithmetic=arithmetic(config),
-            batch_size=config.images_at_a_time(),
+            batch_size=config.samples_at_a_time(),
             shard_size=config.shard_size,
             skip_corrupt=config.skip_corrupt,
         )
