@@ -21,6 +21,7 @@ PAGES = [
     ROOT / "benchmarks" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "studies").glob("*.md")),
+    *sorted((ROOT / "docs" / "gallery").glob("*.md")),
 ]
 BLOCK = re.compile(r"^```[^\n]*\n(.*?)^```|((?:^    .*\n)+)", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`]+)`")
