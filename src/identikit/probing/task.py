@@ -304,7 +304,12 @@ class _Part:
         dim = h.shape[1]
         return Recovery(
             factors=scores,
-            controls={name: with_p_values(found, plan=plan) for name, found in beside.items()},
+            controls={
+                name: tuple(result.score for result in found)
+                if plan.many  # nothing is claimed of them, and shuffles are many
+                else with_p_values(found, plan=plan)
+                for name, found in beside.items()
+            },
             n_train=len(split.train),
             n_test=len(split.test),
             dim=dim,

@@ -26,7 +26,7 @@ shuffles where samples are many: Fourier transforms sum them all. u and v are (n
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -50,6 +50,8 @@ PER_FACTOR = 40
 """Shuffles for each factor of a family: the least p-value after Holm is 1 / 40."""
 CHUNK = 1 << 22
 """Numbers in float64 that are looked at together."""
+KEPT = 1 << 23
+"""Numbers of shuffles that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,8 @@ class _Layout:
     stratum: Int[Tensor, " units"]
     """Within which units are exchangeable."""
     seed: int
+    kept: dict[tuple[bool, int], list[Int[Tensor, "some n"]]] = field(default_factory=dict)
+    """Shuffles that were drawn, by whether values are constant in units, and their number."""
 
     @classmethod
     def of(
@@ -255,11 +259,28 @@ class _Way:
         if self.rotated:
             yield from self._rotated(u, v, shuffles=shuffles, generator=generator)
             return
-        shuffle, some = self._shuffle(generator), max(1, CACHED // len(u))
         columns = list(zip(u.T.contiguous(), v.T.contiguous(), strict=True))
-        for start in range(0, shuffles, some):
-            rows = torch.stack(list(itertools.islice(shuffle, min(some, shuffles - start))))
+        for rows in self._shuffles(len(u), shuffles=shuffles, generator=generator):
             yield torch.stack([b.take(rows) @ a for a, b in columns])
+
+    def _shuffles(
+        self, n: int, *, shuffles: int, generator: torch.Generator
+    ) -> Iterator[Int[Tensor, "some n"]]:
+        """Some at a time; those of few samples are kept for the next features."""
+        kept, key = self.layout.kept, (self.constant, shuffles)
+        if key in kept:
+            yield from kept[key]
+            return
+        shuffle, some = self._shuffle(generator), max(1, CACHED // n)
+        blocks = (
+            torch.stack(list(itertools.islice(shuffle, min(some, shuffles - start))))
+            for start in range(0, shuffles, some)
+        )
+        if shuffles * n <= KEPT:
+            kept[key] = list(blocks)
+            yield from kept[key]
+        else:
+            yield from blocks
 
     def _rotated(
         self,
