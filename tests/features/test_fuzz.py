@@ -60,7 +60,6 @@ def content(name: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(
     "name",
     [
@@ -68,7 +67,7 @@ def content(name: str) -> bytes:
         *("csv", "other.csv", "tsv", "csv.gz"),
     ],
 )
-def test_damaged_files_are_read_or_refused(tmp_path: Path, name: str, seed: int) -> None:
+def test_damaged_files_are_read_or_refused(tmp_path: Path, name: str) -> None:
     def read(path: Path) -> None:
         readers: list[Any] = [lambda: read_table(path, key="key"), lambda: read_table(path)]
         if not name.endswith(("csv", "tsv", "gz")):
@@ -80,7 +79,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, name: str, seed: int)
             raise InputError("by all")
 
     path = tmp_path / f"f.{name}"
-    good = never_another_error(path, content(name), read, count=COUNT, seed=seed)
+    good = never_another_error(path, content(name), read, count=COUNT, seed=0)
     assert good < COUNT
 
 

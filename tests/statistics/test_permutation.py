@@ -88,13 +88,12 @@ def test_many_perfect_factors_are_found_where_their_values_allow(n: int, count: 
         assert max(holm(p)) == pytest.approx(50 / 2001)
 
 
-@pytest.mark.slow
-def test_a_thousand_perfect_factors_are_all_found() -> None:
+def test_hundreds_of_perfect_factors_are_all_found() -> None:
     """Of 201 held-out samples, whose values have orders enough."""
     h = latents(torch.Generator().manual_seed(0), n=402, dim=5)
-    z = h @ latents(torch.Generator().manual_seed(1), n=5, dim=1000)
+    z = h @ latents(torch.Generator().manual_seed(1), n=5, dim=300)
     for factor in identikit.score(h, z, resamples=100).factors:
-        assert factor.p_holm == factor.least_p_holm == pytest.approx(1000 / 40001)
+        assert factor.p_holm == factor.least_p_holm == pytest.approx(300 / 12001)
 
 
 def of_four(z: Tensor) -> Tensor:
@@ -113,9 +112,9 @@ KINDS: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("n", [51, 201])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_p_values_are_right_far_into_the_tail(n: int, kind: str) -> None:
-    """Scores that are skewed, ties, and few positives: 4,000 unrelated factors."""
+    """Scores that are skewed, ties, and few positives: 2,000 unrelated factors."""
     p: list[float] = []
-    for seed in range(4):
+    for seed in range(2):
         u, v = (column(1000 * n, seed + own).view(1000, n, 1) for own in (0, 1000))
         said = of_four if kind == "of four kinds" else torch.exp
         pairings = [Pairing(u=said(a), v=KINDS[kind](b)) for a, b in zip(u, v, strict=True)]
@@ -281,7 +280,7 @@ def test_designs_hold_the_level_and_find_what_can_be_found(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(DESIGNS))
 def test_designs_hold_the_level_over_many_draws(name: str) -> None:
-    assert share_rejected(name, draws=200) <= 0.075  # standard error .007 or more
+    assert share_rejected(name, draws=100) <= 0.085  # standard error .010 or more
 
 
 @pytest.mark.parametrize("varies", [False, True])
@@ -411,7 +410,7 @@ def test_scores_on_noise_have_no_small_p_and_signal_has() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [Kind.CONTINUOUS, Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL])
 def test_whole_scores_reject_noise_as_often_as_promised(kind: Kind) -> None:
-    cases, rejected, held = 300, 0, 0
+    cases, rejected, held = 150, 0, 0
     for seed in range(cases):
         generator = torch.Generator().manual_seed(seed)
         h, z = latents(generator, n=120), latents(generator, n=120, dim=1)[:, 0]
@@ -423,9 +422,9 @@ def test_whole_scores_reject_noise_as_often_as_promised(kind: Kind) -> None:
         assert score.p_value is not None
         rejected += score.p_value <= 0.05
         held += score.estimate.low <= score.chance <= score.estimate.high
-    assert 0.015 <= rejected / cases <= 0.09  # standard error .013
+    assert 0.01 <= rejected / cases <= 0.105  # standard error .018
     if kind is not Kind.CONTINUOUS:  # there a map fitted to noise is worse than chance
-        assert 0.88 <= held / cases <= 0.99
+        assert 0.88 <= held / cases <= 0.995
 
 
 def test_control_values_belong_to_items_and_keep_their_spread() -> None:

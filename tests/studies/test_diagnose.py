@@ -245,10 +245,9 @@ def trained(**options: object) -> SimulationConfig:
         (trained(conditional="laplace", scale=0.5, steps=250), Cause.OPTIMISER),
         (trained(kappa=50.0), Cause.OPTIMISER),
         (trained(width=8), Cause.ENCODER),
-        (trained(width=4), Cause.ENCODER),
         (trained(objective="diet", steps=300), Cause.OPTIMISER),
     ],
-    ids=["laplace, 250 steps", "kappa 50", "width 8", "width 4", "diet, 300 steps"],
+    ids=["laplace, 250 steps", "kappa 50", "width 8", "diet, 300 steps"],
 )
 def test_planted_causes_of_real_runs_are_found(config: SimulationConfig, cause: Cause) -> None:
     def made(varied: SimulationConfig) -> tuple[Prediction, Measured]:
