@@ -346,9 +346,9 @@ def _of_starts(starts: Sequence[_Start], drawn: int) -> str:
         return ""
     ends = ", ".join(format_number(start.excess_of_h or 0.0) for start in starts)
     return (
-        f" Training began {len(starts)} times, as its loss ended far above the optimum's, the mark "
-        f"of another basin: excess {ends} nats. The least counts; together they took {drawn:,} "
-        "observations."
+        f" Training began {len(starts)} times, as its loss ended far above the optimum's, which it "
+        f"does in another basin: excess {ends} nats. The least counts; together they took "
+        f"{drawn:,} observations."
     )
 
 
