@@ -29,7 +29,7 @@ NOISY = 0.1
 """Share of the excess from which noise in single rows is among the possible causes."""
 ASTRAY = 10
 """Times the tolerance of an excess from which training has gone astray: by the recipe for far-apart
-classes (κ = 50) it ends at 4 times or less, or in another basin at 28."""
+classes (κ = 50) it ends at 6 times or less, or in another basin at 39."""
 SAMPLES_PER_DIMENSION = 10
 TINY = 1e-12
 
