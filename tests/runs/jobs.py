@@ -89,14 +89,15 @@ def alive(pid: int) -> bool:
         return False
 
 
-def numbers(result: dict[str, Any]) -> dict[str, Any]:
+def numbers(found: Any) -> Any:
     """What is the same in every run of a config: all but times and provenance."""
-    drop = {"seconds", "training_seconds", "provenance"}
-    history = [{k: v for k, v in r.items() if k not in drop} for r in result["history"]]
-    return {k: v for k, v in result.items() if k not in drop} | {"history": history}
+    if isinstance(found, dict):
+        drop = {"seconds", "training_seconds", "provenance"}
+        return {k: numbers(v) for k, v in found.items() if k not in drop}
+    return [numbers(each) for each in found] if isinstance(found, list) else found
 
 
-def numbers_of(job: Job, root: Path) -> dict[str, Any]:
+def numbers_of(job: Job, root: Path) -> Any:
     return numbers(Run.load(path_of(job, root)).result)
 
 
