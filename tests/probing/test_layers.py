@@ -193,7 +193,7 @@ def test_the_largest_of_layers_is_biased_where_the_layer_named_is_not() -> None:
 
 @pytest.mark.slow
 def test_nothing_is_found_in_any_layer_more_often_than_it_may_be() -> None:
-    wrong, draws = 0, 200
+    wrong, draws = 0, 100
     for seed in range(draws):
         h, generator = unrelated(seed, n=60, count=5)
         z = torch.randn(60, 3, generator=generator)

@@ -12,7 +12,16 @@ import pytest
 import identikit as ik
 from identikit import cli
 from identikit.core.files import write_json
+from identikit.features.layer_controls import layer_controls
 from identikit.features.layer_list import FORMAT, LAYERS_FILE, layer_paths
+from identikit.features.shards import (
+    Manifest,
+    describe_shard,
+    shard_file,
+    write_keys,
+    write_manifest,
+    write_shard,
+)
 from identikit.probing.layer_recovery import CHOSEN
 from identikit.studies.probe.config import ProbeConfig, ProbeLayersConfig
 from identikit.studies.probe.layers_run import probe_layers
@@ -42,6 +51,38 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = pd.DataFrame({"key": NAMES, "size": SIZE}).sample(frac=1, random_state=0)
     table.to_csv("table.csv", index=False)
     np.save("pixels.npy", NOISE[2])
+
+
+def extracted(folder: Path, h: np.ndarray, **controls: np.ndarray) -> None:
+    """What an extraction writes of one layer and its controls."""
+    folder.mkdir(parents=True)
+    write_shard(folder / shard_file(0), h.astype(np.float32))
+    write_keys(folder, list(NAMES))
+    for name, other in controls.items():
+        extracted(folder / name, other)
+    manifest = Manifest(
+        finished=True,
+        n=N,
+        dim=h.shape[1],
+        dtype="float32",
+        shards=(describe_shard(folder / shard_file(0))[0],),
+        controls={name: name for name in controls},
+        head=None,
+        settings={},
+        versions={},
+    )
+    write_manifest(folder, manifest)
+
+
+def test_a_control_that_is_the_same_beside_every_layer_is_read_once() -> None:
+    for name, twin in (("a", NOISE[2]), ("b", NOISE[3])):
+        extracted(Path("made") / name, NOISE[0], bag=NOISE[1], twin=twin, pixels=NOISE[1])
+    layers = {name: Path("made") / name for name in "ab"}
+    shared, own = layer_controls({}, layers)
+    assert shared == {"bag": "made/a/bag"}
+    assert own == {"twin": {"a": Path("made/a/twin"), "b": Path("made/b/twin")}}
+    found = probe_layers(config("made/a", "made/b"))
+    assert [c.name for c in found["size at b"].controls] == ["x", "bag", "twin"]
 
 
 def config(*features: str, **more: Any) -> ProbeLayersConfig:

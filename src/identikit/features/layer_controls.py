@@ -33,9 +33,16 @@ def layer_controls(
             if layer not in layers:
                 raise unknown_name(f"layer of control {name!r}", layer, layers)
         own[name] = folders
+    made: dict[str, dict[str, Path]] = {}
     for layer, place in layers.items():
         if (place / MANIFEST_FILE).exists():
             for name, folder in read_manifest(place).controls.items():
-                if name not in shared and name not in OBSERVATIONS:
-                    own.setdefault(name, {}).setdefault(layer, place / folder)
+                if name not in given and name not in OBSERVATIONS:
+                    made.setdefault(name, {})[layer] = place / folder
+    for name, places in made.items():
+        shards = [read_manifest(place).shards for place in places.values()]
+        if len(places) == len(layers) and shards.count(shards[0]) == len(shards):
+            shared[name] = str(next(iter(places.values())))  # one control, beside every layer
+        else:
+            own[name] = places
     return shared, own
