@@ -33,7 +33,7 @@ _OTHERS = {
     ),
     "extract": Command(
         "cli.extract:Extract",
-        "Read any layers of any model over images, or other data, for `identikit probe`.",
+        "Read any layers of any model over images, sentences or other data, for `identikit probe`.",
     ),
     "probe": Command("cli.probe:Probe", STUDIES["probe"].help),
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
