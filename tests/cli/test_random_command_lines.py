@@ -39,15 +39,16 @@ WORDS = (
 )
 OPTIONS = {
     "simulate": "seed dim kappa classes instances objective conditional generator recipe rate out "
-    "restart budget",
+    "restart budget label-noise bound starts",
     "theory": "seed dim kappa classes conditional scale generator radius",
     "layers": "checkpoint seed",
     "extract": "images out factors key checkpoint seed layer pool dtype pixels batch-size workers "
-    "shard-size data device precision",
-    "probe": "factors key only kinds head controls items groups seed train-share out",
+    "shard-size data device precision sentences layers every truncate",
+    "probe": "factors key only kinds head controls items groups seed train-share out layers",
+    "analogies": "factors pairs questions key only kinds output controls seed out",
     "compare": "head-a head-b groups seed train-share shuffles out",
     "data": "name to",
-    "reproduce": "workers executor address options out budget data restart",
+    "reproduce": "workers executor address options out budget data restart first-seed",
     "report": "runs json",
     "demo": "out",
     "papers": "out",
@@ -59,6 +60,8 @@ ENVIRONMENT = {
     "FORCE_COLOR": ("1",),
     "TERM": ("dumb", "", "nothing"),
     "HOME": ("/nowhere", ""),
+    "LANG": ("C", "de_DE.ISO-8859-1", "nothing"),
+    "LC_ALL": ("C", "POSIX", "nothing"),
     "IDENTIKIT_DATA": ("/nowhere", "f.npz"),
 }
 SHORT = {
@@ -78,7 +81,7 @@ def command_line(rng: random.Random) -> list[str]:
     elif name == "reproduce":
         words += [rng.choice((*WORDS, "table3?", "coil20", "imagenet-x", "dislib"))]
         words += ["--worlds", "nothing"] if words[-1] == "dislib" else []
-    elif name in ("layers", "extract", "probe", "compare", "report"):
+    elif name in ("layers", "extract", "probe", "analogies", "compare", "report"):
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 1, 2)))]
     given = SHORT.get(name, "").split()
     for _ in range(rng.randrange(4)):
