@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 from sklearn.metrics.cluster import expected_mutual_information
 
 from identikit.core.errors import unknown_name
@@ -65,7 +65,8 @@ def information(table: Table, *, variant: str) -> Information:
         return Information(
             nats=nats, share=nats / entropy, informative=np.asarray(nats.max(axis=1) > 0)
         )
-    chance = chi2.sf(2 * len(bins) * (nats - expected) + freedom, np.maximum(freedom, 1))
+    above = 2 * len(bins) * (nats - expected) + freedom
+    chance = chdtrc(np.maximum(freedom, 1), np.maximum(above, 0))
     significant = (chance < FALSE_POSITIVES / nats.size) & (freedom > 0)
     above, room = np.maximum(nats - expected, 0.0), entropy - expected
     share = np.divide(above, room, out=np.zeros_like(above), where=room > 1e-9 * entropy)

@@ -19,7 +19,7 @@ import math
 
 import torch
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
 from identikit.core.estimate import Estimate
@@ -33,7 +33,7 @@ SCORE: Ranges = ((-math.inf, 1.0),)
 CORRELATION: Ranges = ((-1.0, 1.0),)
 SHARE: Ranges = ((0.0, 1.0),)
 INSIDE = 1 - 1e-12
-Z = float(stats.norm.ppf(1 - TAIL))
+Z = float(ndtri(1 - TAIL))
 FEW = 10
 ENOUGH = 100
 """Effective samples from which on nothing need be said, however many there are in all."""
@@ -76,7 +76,7 @@ def less(one: Ranges, other: Ranges) -> Ranges:
 def stretch(samples: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
     """By how much few effective samples draw an interval out."""
     k = samples.clamp(min=2.0)
-    return torch.as_tensor(stats.t.ppf(1 - TAIL, k - 1)) / Z * (k / (k - 1)).sqrt()
+    return torch.as_tensor(stdtrit((k - 1).numpy(), 1 - TAIL)) / Z * (k / (k - 1)).sqrt()
 
 
 def shifted(
@@ -154,7 +154,7 @@ def of_balanced_accuracy(
     levels, ends = len(recall), []
     for arm in arms:
         df = (arm.sum().square() / (arm.square() / (count - 1).clamp(min=0.5)).sum()).item()
-        wide = stats.t.ppf(1 - TAIL, max(df, 1.0)) / Z
+        wide = stdtrit(max(df, 1.0), 1 - TAIL) / Z
         ends.append(float(wide) * arm.sum().sqrt().item() / levels)
     value = recall.mean().item()
     return Estimate(value=value, low=max(0.0, value - ends[0]), high=min(1.0, value + ends[1]))
@@ -169,7 +169,7 @@ def with_jackknife(estimate: Estimate, without: list[float]) -> Estimate:
     k = len(without)
     mean = sum(without) / k
     sd = math.sqrt((k - 1) / k * sum((s - mean) ** 2 for s in without))
-    arm = float(stats.t.ppf(1 - TAIL, k - 1)) * sd
+    arm = float(stdtrit(k - 1, 1 - TAIL)) * sd
     value = estimate.value
     return Estimate(
         value=value,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from identikit.core.estimate import Estimate, Spread
 
@@ -15,5 +15,5 @@ def mean_interval(values: Sequence[float], *, largest: float = math.inf) -> Esti
     """
     spread = Spread.of(values)
     assert spread.sd is not None
-    arm = float(stats.t.ppf(0.975, spread.n - 1)) * spread.sd / spread.n**0.5
+    arm = float(stdtrit(spread.n - 1, 0.975)) * spread.sd / spread.n**0.5
     return Estimate(spread.mean, spread.mean - arm, min(largest, spread.mean + arm))

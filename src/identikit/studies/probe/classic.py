@@ -11,26 +11,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from identikit import disentanglement as classic
 from identikit.core.errors import InputError
 from identikit.core.factors import Factors, Kind
 from identikit.core.randomness import stream
-from identikit.disentanglement.table import cut
 
 BINS = 20
 """Levels of equal mass that factors of numbers are cut into."""
 MOST_ROWS, LEAST_ROWS, NUMBERS = 10_000, 1_000, 1 << 20
 """Rows at most, rows at least, and numbers in between: boosted trees take seconds for each
 million."""
-SEEDED: dict[str, Callable[..., Any]] = {
-    "DCI": classic.dci,
-    "SAP": classic.sap,
-    "IRS": classic.irs,
-    "FactorVAE": classic.factor_vae,
-    "BetaVAE": classic.beta_vae,
-    "explicitness": classic.explicitness,
-}
-COUNTED: dict[str, Callable[..., Any]] = {"MIG": classic.mig, "modularity": classic.modularity}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +42,17 @@ def classic_scores(
     h: Float[Tensor, "n d_h"], factors: Factors, *, seed: int
 ) -> tuple[ClassicScore, ...]:
     """All of them, from a random part of the samples where these are many."""
+    from identikit import disentanglement as classic  # imports scikit-learn, most often for nothing
+
+    seeded: dict[str, Callable[..., Any]] = {
+        "DCI": classic.dci,
+        "SAP": classic.sap,
+        "IRS": classic.irs,
+        "FactorVAE": classic.factor_vae,
+        "BetaVAE": classic.beta_vae,
+        "explicitness": classic.explicitness,
+    }
+    counted: dict[str, Callable[..., Any]] = {"MIG": classic.mig, "modularity": classic.modularity}
     n, d = h.shape
     rows = min(n, MOST_ROWS, max(LEAST_ROWS, NUMBERS // d))
     chosen = torch.randperm(n, generator=stream(seed, "classic rows"))[:rows].sort().values
@@ -60,14 +60,16 @@ def classic_scores(
     levels = np.stack([_levels(f.kind, f.values[chosen].numpy()) for f in factors.values()], axis=1)
     ready = {
         name: partial(each, codes, levels, generator=stream(seed, name))
-        for name, each in SEEDED.items()
-    } | {name: partial(each, codes, levels) for name, each in COUNTED.items()}
+        for name, each in seeded.items()
+    } | {name: partial(each, codes, levels) for name, each in counted.items()}
     return tuple(found for name, each in ready.items() for found in _scores(name, each, rows))
 
 
 def _levels(kind: Kind, values: NDArray[Any]) -> NDArray[Any]:
     if kind in (Kind.CATEGORICAL, Kind.BINARY):
         return values
+    from identikit.disentanglement.table import cut
+
     return cut(values[:, None].astype(float), bins=BINS, keep=BINS)[:, 0]
 
 
