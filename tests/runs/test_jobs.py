@@ -295,10 +295,14 @@ def test_ctrl_c_stops_at_once_and_keeps_what_was_trained(
         for pid in (*workers, os.getpid()):  # as a terminal does
             os.kill(pid, signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's `&`
     interrupter = Thread(target=interrupt)
     interrupter.start()
-    with pytest.raises(KeyboardInterrupt):
-        sweep((LONG, SHORT), tmp_path, partial(processes, 1))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sweep((LONG, SHORT), tmp_path, partial(processes, 1))
+    finally:
+        signal.signal(signal.SIGINT, before)
     interrupter.join()
     assert workers
     assert not any(map(alive, workers))
