@@ -77,6 +77,7 @@ def test_findings_say_where_a_factor_is_and_beside_what(found: ik.LayerRecovery)
     assert [c.name for c in found["size at late"].controls] == ["pixels", "twin"]
     assert [c.name for c in found["size at early"].controls] == ["pixels"]
     assert found["size"].explained.startswith("Best of 3 layers at early, and 0.17 ")
+    assert "the last; clearly above pixels" in found["size"].explained
     assert "the last" not in found["loud"].explained
     assert found.headline.sentence.endswith(f"{CHOSEN}: size early; loud late.")
     assert found.headline.word == "Learned"

@@ -67,8 +67,7 @@ class LayerRecovery(Shown):
         if best.layer != last:
             there = self.layers[last].factors[j].estimate
             words += f", and {format_cell(there)} at {last}, the last"
-        explained = finding.explained[:1].upper() + finding.explained[1:]
-        return replace(finding, explained=f"{words}. {explained}")
+        return replace(finding, explained=f"{words}; {finding.explained}")
 
     @property
     def headline(self) -> Headline:
