@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from functools import partial
+from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
-from identikit.training.eager import EagerAdam
+from identikit.training.eager import EagerAdam, EagerSGD
 
 FIT = """
 import sys
@@ -17,11 +20,32 @@ print(sorted(name for name in sys.modules if name in ("torch._dynamo", "torch._i
 """
 
 
-def test_steps_and_states_are_those_of_torch_to_the_bit() -> None:
+ADAM = {"betas": (0.9, 0.99)}
+
+
+@pytest.mark.parametrize(
+    ("eager", "torchs", "options"),
+    [
+        (EagerAdam, torch.optim.Adam, ADAM),
+        (
+            partial(EagerAdam, decoupled_weight_decay=True),
+            torch.optim.AdamW,
+            ADAM | {"weight_decay": 0.2},
+        ),
+        (
+            EagerSGD,
+            torch.optim.SGD,
+            {"momentum": 0.9, "nesterov": True, "weight_decay": 0.2},
+        ),
+    ],
+)
+def test_steps_and_states_are_those_of_torch_to_the_bit(
+    eager: Any, torchs: Any, options: dict[str, Any]
+) -> None:
     start = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    a = EagerAdam([ours], lr=0.1, betas=(0.9, 0.99), fused=True)
-    b = torch.optim.Adam([theirs], lr=0.1, betas=(0.9, 0.99), fused=True)
+    a = eager([ours], lr=0.1, fused=True, **options)
+    b = torchs([theirs], lr=0.1, fused=True, **options)
     for step in range(6):
         for p, optimizer in ((ours, a), (theirs, b)):
             (p.sin() * (step + 1)).sum().backward()

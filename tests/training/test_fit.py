@@ -390,6 +390,104 @@ def test_a_loss_that_is_not_finite_names_its_step_and_saves_the_state_before(
     assert all(t.isfinite().all() for t in weights(encoder, head))
 
 
+def test_weights_that_are_not_finite_leave_the_last_good_checkpoint(tmp_path: Path) -> None:
+    class Overflowing(nn.Module):
+        """Its weights are lost in its sixth step, whose loss is still finite."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.calls = build()[0], 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            y: Tensor = self.inner(x)
+            if self.calls == 6:
+                y.register_hook(lambda gradient: gradient * math.inf)
+            return y
+
+    said = r"loss is nan at step 7 of 40.*rate 0.03.*last good checkpoint, of step 3, stays"
+    clock = Clock()
+
+    def pass_time(progress: Progress) -> None:
+        clock.now += 100.0 if progress.step == 3 else 0.0
+
+    with pytest.raises(TrainingError, match=said):
+        train(
+            Overflowing(),
+            build()[1],
+            checkpoint=tmp_path,
+            evaluate_every=1,
+            clock=clock,
+            on_progress=pass_time,
+        )
+    state = checkpoints.load(tmp_path, device="cpu")
+    assert state is not None
+    assert state["step"] == 3
+    assert all(part.isfinite().all() for part in state["encoder"].values())
+
+
+# Batches by step
+
+
+class Dropping(nn.Module):
+    """An encoder that draws at random itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = build()[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(nn.functional.dropout(x, 0.3, self.training))
+        return y
+
+
+class ByStep:
+    """Batches that their step's number makes, each a while after the last."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        self.clock.now += 10.0
+        return draw(8 * (1 + step % 2), torch.Generator().manual_seed(step))
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing is saved any more."""
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("kill", [1, 7, 16, 39])
+def test_a_fit_that_was_killed_anywhere_goes_on_to_the_same_bits(
+    kill: int, optimizer: Any, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, optimizer=optimizer, weight_decay=0.1)
+    undisturbed, killed, again = ((Dropping(), build()[1]) for _ in range(3))
+    before = torch.random.get_rng_state()
+
+    def run(parts: tuple[nn.Module, Head], **options: Any) -> Fit:
+        clock = Clock()
+        given: dict[str, Any] = {
+            "draw": ByStep(clock),
+            "clock": clock,
+            "config": config,
+            "evaluate_every": 5,
+        }
+        return train(parts[0], parts[1], **given, **options)
+
+    def stop(progress: Progress) -> None:
+        if progress.step == kill:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(killed, checkpoint=tmp_path, on_progress=stop)
+    whole, rest = run(undisturbed), run(again, checkpoint=tmp_path)
+    assert same_bits(weights(*undisturbed), weights(*again))
+    losses = [[record["loss"] for record in fit.history] for fit in (whole, rest)]
+    assert losses[0] == losses[1]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 # Budgets
 
 

@@ -28,12 +28,16 @@ class TrainingConfig:
     """Samples per step at the end, in between geometrically more; batch_size, if not given."""
     max_seconds: float | None = None
     """Seconds at most; the schedule anneals over whichever budget runs out first."""
-    optimizer: Literal["muon", "adam"] = "muon"
-    """muon: Muon for square hidden matrices, Adam for all else; adam: Adam for all."""
+    optimizer: Literal["muon", "adam", "sgd"] = "muon"
+    """muon: Muon for square hidden matrices, Adam for all else; adam: Adam for all; sgd: steps
+    along the gradient with Nesterov's momentum of 0.9."""
+    weight_decay: Annotated[float, Range(0)] = 0.0
+    """Of all weights but those that Muon trains: with adam as AdamW has it, with sgd as a part of
+    the gradient."""
     rate: float = 3e-2
-    """Adam's rate for the encoder, at the top of the schedule."""
+    """Adam's rate (or that of sgd) for the encoder, at the top of the schedule."""
     head_rate: float = 1e-1
-    """Adam's rate for the head, at the top of the schedule."""
+    """Adam's rate (or that of sgd) for the head, at the top of the schedule."""
     muon_rate: float = 1e-1
     """Muon's rate, at the top of the schedule."""
     muon_momentum: float = 0.98

@@ -7,7 +7,7 @@ they are torch's own, without that wrapping.
 import inspect
 
 import torch
-from torch.optim import Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 
 class Eager(Optimizer):
@@ -23,3 +23,9 @@ class EagerAdam(Eager, Adam):
     """torch's Adam, to the bit."""
 
     step = torch.no_grad()(inspect.unwrap(Adam.step))
+
+
+class EagerSGD(Eager, SGD):
+    """torch's SGD, to the bit."""
+
+    step = torch.no_grad()(inspect.unwrap(SGD.step))

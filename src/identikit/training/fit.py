@@ -1,9 +1,9 @@
 """The one fit loop: theta <- theta - rate(t) * step(grad CE(head(encoder(x)), label)).
 
-Simulated worlds and image classifiers alike: anything that draws pairs (x, label) can be
-trained on. Numbers are a function of (config, seed, initial weights) alone; batches and
-negatives come from streams that the step number names, so a checkpoint resumes to the
-same bits.
+Simulated worlds and images alike: anything that draws pairs (x, label), or has them by step, can be
+trained on. Numbers are a function of (config, seed, initial weights) alone; batches, negatives and
+what the network itself draws come from streams that the step number names, so a checkpoint resumes
+to the same bits.
 """
 
 import math
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,23 @@ CHUNK = 16
 """Batches (of the first size) that are drawn at a time; part of what a run's bits depend on."""
 SAVE_EVERY_SECONDS = 4.0
 """Least time between two periodic checkpoints."""
+MOST_SAVING = 0.05
+"""Share of the time that periodic checkpoints may take."""
+TELL_EVERY_SECONDS = 1.0
+"""Longest time without news of progress, but for a longer step."""
 
 Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
 """Gives n observations and their targets (labels, as a rule), on the generator's device."""
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """What has a batch for every step, from data that are at hand: images, say."""
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Observations and targets of a step (from 0), a function of its number alone."""
+
+
 Evaluate = Callable[[], Mapping[str, float]]
 Enough = Callable[[Mapping[str, float]], bool]
 Record = dict[str, float | int]
@@ -109,7 +123,7 @@ def fit_network(
     encoder: nn.Module,
     head: Objective,
     *,
-    draw: Draw,
+    draw: Draw | Batches,
     config: TrainingConfig,
     seed: int,
     device: torch.device | str = "cpu",
@@ -125,27 +139,29 @@ def fit_network(
     Args:
         encoder: Maps x to y; anything differentiable.
         head: The loss and its parameters; what the targets are is decided by `draw`.
-        draw: Gives training pairs, a chunk of batches at a time.
+        draw: Gives training pairs, a chunk of batches at a time; or has those of every step, of
+            whatever size.
         config: Budget, optimiser, schedule.
         seed: Names the streams of batches and negatives.
         device: Where encoder and head are moved and training takes place.
         evaluate: Scores of the model as it is; called in evaluation mode, without gradients.
         evaluate_every: Steps between evaluations; the last step is always evaluated.
         enough: Whether training may end early at these scores; asked after every evaluation.
-        on_progress: Told after every chunk of batches and every evaluation.
+        on_progress: Told after every chunk of batches, every evaluation and every second.
         checkpoint: Folder to save to and to resume from if it holds a state.
         clock: Seconds from any start.
 
     Raises:
-        TrainingError: the loss is not finite; the state before that step is saved.
+        TrainingError: the loss is not finite; the state before that step is saved if it is.
         InputError: the checkpoint belongs to another fit.
     """
     device = torch.device(device)
     loop = _Loop(encoder.to(device), head.to(device), config, seed, device, clock, enough=enough)
     if checkpoint is not None:
         loop.resume(checkpoint)
-    early = False
-    with _deferred_interrupt() as interrupted:
+    early, told = False, clock()
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), _deferred_interrupt() as interrupted:
         while not loop.done and not interrupted.is_set():
             loop.train_step(draw, checkpoint)
             due = loop.step % evaluate_every == 0 or loop.done
@@ -154,9 +170,11 @@ def fit_network(
                 loop.save(checkpoint)
             if due or early:
                 loop.record(evaluate)
-            if on_progress is not None and (due or early or loop.step % CHUNK == 0):
+            news = due or early or loop.step % CHUNK == 0
+            if on_progress is not None and (news or clock() - told > TELL_EVERY_SECONDS):
                 on_progress(loop.progress(recorded=due or early))
-            if checkpoint is not None and due:
+                told = clock()
+            if checkpoint is not None and not early:
                 loop.save(checkpoint, at_most_every=SAVE_EVERY_SECONDS)
     if checkpoint is not None and not early:
         loop.save(checkpoint)
@@ -185,6 +203,8 @@ class _Loop:
         self.chunk: tuple[tuple[int, int], Tensor, Tensor] | None = None
         self.evaluation: Mapping[str, float] = {}
         self.start = self.saved_at = self.clock()
+        self.saving = 0.0  # seconds that the last checkpoint took
+        self.saved_step = 0
         self.encoder.train()
 
     @property
@@ -203,10 +223,11 @@ class _Loop:
         early = self.enough is not None and self.evaluation and self.enough(self.evaluation)
         return self.spent >= 1 or bool(early)
 
-    def train_step(self, draw: Draw, checkpoint: Path | None) -> None:
-        x, target = self._batch(draw)
+    def train_step(self, draw: Draw | Batches, checkpoint: Path | None) -> None:
+        x, target = draw.batch(self.step) if isinstance(draw, Batches) else self._batch(draw)
         spent = min(self.spent, 1.0)
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
+        self._seed_network()
         y = self.encoder(x)
         loss = self.head.loss(y, target, generator=negatives, progress=spent)
         value = float(loss.detach())
@@ -216,6 +237,13 @@ class _Loop:
         self.optimizers.step(self.config.rate_share(spent))
         self.step += 1
         self.losses.append(value)
+
+    def _seed_network(self) -> None:
+        """Have what the network draws, for dropout say, depend on the step's number alone."""
+        own = stream(self.seed, f"network/{self.step}").initial_seed()
+        torch.default_generator.manual_seed(own)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(own)
 
     def _batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """The step's batch. Its size changes between chunks; large ones come in several draws."""
@@ -232,13 +260,18 @@ class _Loop:
         return self.chunk[1][rows], self.chunk[2][rows]
 
     def _stop_at(self, value: float, checkpoint: Path | None) -> None:
-        if checkpoint is not None:
+        parts = (*self.encoder.state_dict().values(), *self.head.state_dict().values())
+        finite = all(bool(torch.isfinite(part).all()) for part in parts)
+        if checkpoint is not None and finite:
             self.save(checkpoint)
+        kept = f" The last good checkpoint, of step {self.saved_step}, stays." * bool(checkpoint)
+        share = self.config.rate_share(min(self.spent, 1.0))
         raise TrainingError(
             f"the loss is {value} at step {self.step + 1} of {self.config.steps}. Most likely "
             f"the rates are too high (rate {self.config.rate:g}, head_rate "
-            f"{self.config.head_rate:g}, muon_rate {self.config.muon_rate:g}) or the "
-            "observations hold NaN or infinity; lower the rates or look at the data.",
+            f"{self.config.head_rate:g}, muon_rate {self.config.muon_rate:g}; {share:.0%} of them "
+            "there, by the schedule) or the observations hold NaN or infinity; lower the rates or "
+            f"look at the data.{kept}",
             self.history,
         )
 
@@ -278,10 +311,11 @@ class _Loop:
 
     def save(self, folder: Path, *, at_most_every: float = 0.0) -> None:
         now = self.clock()
-        if now - self.saved_at < at_most_every:
+        if now - self.saved_at < max(at_most_every, at_most_every and self.saving / MOST_SAVING):
             return
-        self.saved_at = now
         checkpoints.save(folder, self._identity() | self._state())
+        self.saved_at, self.saved_step = self.clock(), self.step
+        self.saving = self.saved_at - now
 
     def _identity(self) -> dict[str, Any]:
         parts = [*self.encoder.state_dict().values(), *self.head.state_dict().values()]
@@ -311,6 +345,7 @@ class _Loop:
             self.encoder.load_state_dict(state["encoder"])
             self.head.load_state_dict(state["head"])
             self.optimizers.load_state_dict(state["optimizers"])
+            self.saved_step = state["step"]
             for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):
                 setattr(self, name, state[name])
             self.start = self.clock() - state["seconds"]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from identikit.training.config import TrainingConfig
-from identikit.training.eager import EagerAdam
+from identikit.training.eager import EagerAdam, EagerSGD
 from identikit.training.muon import Muon
 
 
@@ -21,9 +21,19 @@ class Optimizers:
             {"params": rest, "lr": config.rate},
             {"params": list(head.parameters()), "lr": config.head_rate},
         ]
-        self._parts: list[torch.optim.Optimizer] = [
-            EagerAdam(groups, betas=(0.9, config.second_moment), fused=True)
-        ]
+        decay = config.weight_decay
+        main: torch.optim.Optimizer
+        if config.optimizer == "sgd":
+            main = EagerSGD(groups, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+        else:
+            main = EagerAdam(
+                groups,
+                betas=(0.9, config.second_moment),
+                weight_decay=decay,
+                decoupled_weight_decay=True,
+                fused=True,
+            )
+        self._parts: list[torch.optim.Optimizer] = [main]
         if matrices:
             self._parts.append(Muon(matrices, config.muon_rate, momentum=config.muon_momentum))
         self._top_rates = [group["lr"] for group in self._groups()]
