@@ -52,6 +52,7 @@ OPTIONS = {
     "report": "runs json",
     "demo": "out",
     "papers": "out",
+    "runs": "root study where sort tag older-than partial orphaned yes remove",
 }
 ENVIRONMENT = {
     "COLUMNS": ("", "0", "1", "-5", "abc", "10000"),
@@ -81,6 +82,9 @@ def command_line(rng: random.Random) -> list[str]:
     elif name == "reproduce":
         words += [rng.choice((*WORDS, "table3?", "coil20", "imagenet-x", "dislib"))]
         words += ["--worlds", "nothing"] if words[-1] == "dislib" else []
+    elif name == "runs":
+        words += rng.choice((("list",), ("show",), ("rm",), ("diff",), ("name",), ("tag",), ()))
+        words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 2)))]
     elif name in ("layers", "extract", "probe", "analogies", "compare", "report"):
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 1, 2)))]
     given = SHORT.get(name, "").split()

@@ -39,6 +39,7 @@ _OTHERS = {
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),
+    "runs": Command("cli.runs:Runs", "List, find, compare, name and delete runs."),
     "papers": Command(
         "cli.papers:Papers", "Make one page of a paper, the papers that cite it and those it cites."
     ),
@@ -55,6 +56,7 @@ _ORDER = (
     "data",
     "reproduce",
     "report",
+    "runs",
     "papers",
 )
 

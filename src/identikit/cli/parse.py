@@ -43,6 +43,7 @@ def parse(command: str, words: Sequence[str]) -> Runnable:
     if found is None:
         return _parsed(_study_command(entry_of(command)), f"identikit {command}", words)
     kind = imported(found.place)
+    words = kind.completed(words) if hasattr(kind, "completed") else words
     default = kind.given(words) if hasattr(kind, "given") else None
     return _parsed(kind, f"identikit {command}", words, default=default)
 

@@ -6,7 +6,6 @@ import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
@@ -26,8 +25,8 @@ from rich.table import Table
 
 from identikit.core.errors import printable
 from identikit.core.estimate import central, format_brief, format_cell, format_time_left
-from identikit.core.finding import Finding, Headline, Tone, controls_of, overall
-from identikit.core.serialization import from_plain, plain_table
+from identikit.core.finding import Finding, Tone, controls_of, overall
+from identikit.core.serialization import plain_table
 from identikit.report.shown import STYLES, place_table
 from identikit.runs.store import PAGE_FILE, Run
 
@@ -174,20 +173,12 @@ def progress_count(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
-@dataclass(frozen=True)
-class _Said:
-    """What every saved result says, read without its study."""
-
-    headline: Headline
-    findings: tuple[Finding, ...]
-
-
 def show_run(run: Run, *, as_json: bool) -> None:
     """What a run predicted, recovered and explained, and where its page is."""
     if as_json:
         print(json.dumps(run.result | {"run": str(run.path), "study": run.command}))
         return
-    said = from_plain(_Said, run.result, writer="identikit")
+    said = run.outcome
     headline = said.headline
     OUT.print()
     show_findings(said.findings)

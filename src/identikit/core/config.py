@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -44,6 +45,15 @@ def _refuse_unknown_keys(kind: type, data: dict[str, Any]) -> None:
             raise unknown_name(f"key of {kind.__name__}", key, known)
         if dataclasses.is_dataclass(types[key]) and isinstance(value, dict):
             _refuse_unknown_keys(cast(type, types[key]), value)
+
+
+def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        inner = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
 
 
 def config_hash(command: str, config: object, *, version: int) -> str:

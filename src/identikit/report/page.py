@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from identikit.core.config import flat
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Spread, format_brief, format_cell, format_number
 from identikit.core.files import write_atomically
@@ -256,13 +257,9 @@ def _plot_json(figure: Figure) -> Markup:
     return Markup(figure.interactive.to_json().replace("<", "\\u003c"))
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A nested config as dotted names and values."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value)
-            flat[f"{prefix}{key}"] = "not set" if value is None else text
-    return flat
+def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+    """A nested config as dotted names and values in words."""
+    return {
+        name: "not set" if value is None else value if isinstance(value, str) else json.dumps(value)
+        for name, value in flat(config).items()
+    }

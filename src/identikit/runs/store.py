@@ -30,11 +30,26 @@ from identikit.core.files import (
     require_inside,
     write_json,
 )
+from identikit.core.finding import Finding, Headline
+from identikit.core.serialization import from_plain
 
 DEFAULT_ROOT = Path("runs")
 PAGE_FILE = "report.html"
+MANIFEST_FILE = "manifest.json"
+PROGRESS_FILE = "progress.json"
+"""How much of a run that has not ended is done."""
+PARTIAL = ".partial"
+"""How the name of a draft's folder ends."""
 SIGNED = ("config.json", "result.json", "arrays.safetensors")
 """The files whose digests a run's manifest holds; pages and figures are drawn again from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What every saved result says, read without its study."""
+
+    headline: Headline
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,15 @@ class Run:
         """Command, versions, machine, start and seconds."""
         origin: dict[str, Any] = self.result["provenance"]
         return origin
+
+    @property
+    def outcome(self) -> Outcome:
+        """Headline and findings.
+
+        Raises:
+            InputError: the result holds none that can be read.
+        """
+        return from_plain(Outcome, self.result, writer="identikit")
 
     def require(self, command: str, version: int) -> None:
         """See that the run is of a study as it is today.
@@ -110,7 +134,7 @@ class Run:
                     f"{path} is not a run: it has no {name}. Give a folder made by an identikit "
                     "command."
                 )
-        for name in (*SIGNED, "manifest.json", "checkpoint", "figures", "tables"):
+        for name in (*SIGNED, MANIFEST_FILE, "checkpoint", "figures", "tables"):
             require_inside(path / name, path, remedy="Put a copy in its place.")
         try:
             _check_digests(path)
@@ -124,9 +148,9 @@ class Run:
 
 
 def _check_digests(path: Path) -> None:
-    if not (path / "manifest.json").exists():
+    if not (path / MANIFEST_FILE).exists():
         raise _damaged(path, "it has no manifest.json (older versions wrote none)")
-    digests = json.loads(read_regular(path / "manifest.json"))["sha256"]
+    digests = json.loads(read_regular(path / MANIFEST_FILE))["sha256"]
     for name in SIGNED:
         if not (path / name).exists():
             raise _damaged(path, f"it has no {name}")
@@ -169,7 +193,7 @@ class Draft:
         )
         write_json(self.folder / "result.json", dict(result) | {"provenance": dict(provenance)})
         digests = {name: file_digest(self.folder / name) for name in SIGNED}
-        write_json(self.folder / "manifest.json", {"sha256": digests})
+        write_json(self.folder / MANIFEST_FILE, {"sha256": digests})
         return Run.load(self.folder)
 
     def publish(self) -> Run:
@@ -306,6 +330,23 @@ class RunStore:
                 raise
 
 
+def remove(target: Path) -> None:
+    """Delete a run, or the draft of one, for good.
+
+    Args:
+        target: Its folder.
+
+    Raises:
+        InputError: a process is writing it, or it is a link.
+        OSError: it cannot be deleted.
+    """
+    if target.is_symlink():
+        raise InputError(f"{target} is a link. Delete it, or what it leads to, yourself.")
+    final = target.with_name(target.name.removeprefix(".").removesuffix(PARTIAL))
+    with locked(final):
+        shutil.rmtree(target)
+
+
 def clear_locks(root: Path) -> None:
     """Remove the locks of runs that processes left behind which were killed."""
     for path in root.glob(".*.lock"):
@@ -314,7 +355,7 @@ def clear_locks(root: Path) -> None:
 
 
 def _draft_folder(target: Path) -> Path:
-    return target.parent / f".{target.name}.partial"
+    return target.parent / f".{target.name}{PARTIAL}"
 
 
 def _set_aside(target: Path) -> Path:

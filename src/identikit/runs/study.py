@@ -1,6 +1,7 @@
 """What a study is to the runner, and the one way a run is made, saved, drawn and found again."""
 
 import errno
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
+from identikit.core.files import write_json
 from identikit.core.finding import Finding, Headline
 from identikit.core.serialization import from_plain, to_plain
 from identikit.report.page import (
@@ -27,13 +29,15 @@ from identikit.runs.config import StudyConfig
 from identikit.runs.executors import processes
 from identikit.runs.provenance import command_line, machine, versions
 from identikit.runs.registry import entry_of
-from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, Draft, Run, RunStore
+from identikit.runs.store import DEFAULT_ROOT, PAGE_FILE, PROGRESS_FILE, Draft, Run, RunStore
 
 Arrays = Mapping[str, NDArray[Any]]
 Tell = Callable[[Any], None]
 """Told how a run stands, by the study's own kind of progress."""
 Warn = Callable[[str], None]
 """Told in a sentence what is not as it should be and ends nothing."""
+NOTED_EVERY = 2.0
+"""Seconds, at least, between two notes of how much of a run is done."""
 OpenExecutor = Callable[[], AbstractContextManager[Executor]]
 """Opens a `concurrent.futures` executor, where a study makes many runs."""
 
@@ -199,12 +203,14 @@ def run_study(
         context = Context(
             draft=draft,
             root=root,
-            tell=tell,
+            tell=_noting(tell, draft.folder / PROGRESS_FILE),
             warn=warn,
             open_executor=open_executor,
             restart=restart,
         )
         result, arrays = study.compute(config, context)
+        if result.status != "interrupted":
+            (draft.folder / PROGRESS_FILE).unlink(missing_ok=True)
         origin = {
             "command": command_line(study.name, config),
             "versions": versions(),
@@ -221,6 +227,20 @@ def run_study(
         if finish is not None:
             finish(written)
         return Done(run=draft.publish(), result=result, study=study, found=False)
+
+
+def _noting(tell: Tell, file: Path) -> Tell:
+    """Tells, and now and then notes in a file how much is done, for lists of runs."""
+    noted = -math.inf
+
+    def tell_and_note(standing: Any) -> None:
+        nonlocal noted
+        if time.monotonic() - noted >= NOTED_EVERY:
+            noted = time.monotonic()
+            write_json(file, {"done": standing.done, "total": standing.total})
+        tell(standing)
+
+    return tell_and_note
 
 
 def run_and_report(
