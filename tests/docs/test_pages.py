@@ -82,6 +82,7 @@ def test_a_line_that_cannot_be_given_is_found() -> None:
 def test_every_command_and_option_in_a_sentence_is_there() -> None:
     names = {*helps(), *(f"reproduce {name}" for name in reproducible())}
     names |= {f"data {name}" for name in ("list", "fetch", "check")}
+    names |= {f"runs {name}" for name in ("list", "show", "diff", "name", "tag", "rm")}
     known = set().union(*map(options, names)) | {"--version"}
     for script in (ROOT / "benchmarks").glob("*.py"):  # whose options pages speak of too
         known |= set(re.findall(r"add_argument\(\s*\"(--[\w-]+)", script.read_text()))
