@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from threadpoolctl import threadpool_limits
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextmanager
 def processor_threads(count: int) -> Iterator[None]:
-    """Compute on `count` threads, and on as many as before afterwards."""
+    """Compute on `count` threads, SciPy's BLAS too, and on as many as before afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):  # idle BLAS threads spin
+            yield
     finally:
         torch.set_num_threads(before)
 

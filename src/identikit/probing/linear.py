@@ -115,16 +115,18 @@ def _tridiagonal_ridge(moments: Moments, penalties: Tensor) -> Tensor | None:
     """The maps of ridge by C_hh = Q T Q', T tridiagonal: a third of the work of eigenvectors.
 
     None where it does not do: for so many maps that turning them costs more, where directions
-    must be dropped, and on devices other than a processor.
+    must be dropped for noise, and on devices other than a processor. Directions that n <= d rows
+    do not show have no product with the targets.
     """
     hh, hy = moments.hh, moments.hy
     d, k = hy.shape
-    if hh.device.type != "cpu" or not 2 < d > len(penalties) * k > 0 or moments.n <= d:
+    if hh.device.type != "cpu" or not 2 < d > len(penalties) * k > 0:
         return None
     reduced, diagonal, beside, tau, _ = lapack.dsytrd(hh.numpy().T, lower=1, lwork=64 * d)
     values = torch.from_numpy(eigvalsh_tridiagonal(diagonal, beside))
     noise = moments.noise().max().item()
-    if not bool(above_cut_off(values, shape=(moments.n, d), noise=noise, squared=True).all()):
+    kept = above_cut_off(values, shape=(moments.n, d), noise=noise, squared=True)
+    if int(kept.sum()) < min(moments.n - 1, d):
         return None
     reflectors, scales = torch.from_numpy(reduced)[1:, :-1], torch.from_numpy(tau)
     turned = hy.clone()  # the first coordinate stays as it is

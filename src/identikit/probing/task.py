@@ -300,7 +300,8 @@ class _Part:
         scores = tuple(also(s, *_not_shuffled(s, self.units)) for s in scores)
         if head is not None:
             scores = self._with_coverage(scores, h, head)
-        fit = least_squares_from_moments(gathered.statistics.train(0))
+        train = gathered.statistics.train(0)
+        fit = gathered.fits[0] if gathered.fits else least_squares_from_moments(train)
         dim = h.shape[1]
         return Recovery(
             factors=scores,

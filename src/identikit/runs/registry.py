@@ -53,14 +53,14 @@ ENTRIES = (
     ),
     Entry(
         name="probe",
-        version=5,
+        version=6,
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
     ),
     Entry(
         name="probe --layers",
-        version=1,
+        version=2,
         study="studies.probe.study:PROBE_LAYERS",
         config="studies.probe.config:ProbeLayersConfig",
         help="Ask the same of each of several layers, and where each factor is best read.",
@@ -86,7 +86,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce coil20",
-        version=5,
+        version=6,
         study="studies.paper.coil20.study:COIL20",
         config="studies.paper.coil20.config:Coil20Config",
         help="Train on photographs of 20 objects and ask what is known of object and azimuth.",
@@ -96,7 +96,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce dislib",
-        version=5,
+        version=6,
         study="studies.paper.dislib.study:DISLIB",
         config="studies.paper.dislib.config:DisLibConfig",
         help="Taught one factor of an image grid, what do networks know of the others? (Table 4)",
@@ -150,7 +150,7 @@ ENTRIES = (
     ),
     Entry(
         name="dislib-cell",
-        version=5,
+        version=6,
         study="studies.paper.dislib.study:DISLIB_CELL",
         config="studies.paper.dislib.config:CellConfig",
         help="One cell of the table of `reproduce dislib`.",

@@ -205,10 +205,10 @@ def _two_loops(state: _State, batch: Batch) -> Tensor:
     q, alphas = state.gradient.clone(), []
     for s, y, rho in reversed(state.memory):
         alphas.append(rho * _dot(s, q))
-        q -= alphas[-1].to(q)[:, None, None] * y
+        q.addcmul_(alphas[-1].to(q)[:, None, None], y, value=-1)
     q = batch.preconditioned(q) * state.scale.to(q)[:, None, None]
     for (s, y, rho), alpha in zip(state.memory, reversed(alphas), strict=True):
-        q += (alpha - rho * _dot(y, q)).to(q)[:, None, None] * s
+        q.addcmul_((alpha - rho * _dot(y, q)).to(q)[:, None, None], s)
     return q
 
 
