@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from identikit.runs.run_config import run
     from identikit.similarity.compare import compare
     from identikit.similarity.comparison import Comparison
+    from identikit.similarity.layer_comparison import LayerComparison
+    from identikit.similarity.layers import compare_layers
     from identikit.studies.compare.config import CompareConfig
     from identikit.studies.probe.config import ProbeConfig
     from identikit.studies.simulation.config import SimulationConfig
@@ -55,6 +57,7 @@ else:
             "HeadConfig": "objectives.config",
             "InputError": "core.errors",
             "Kind": "core.factors",
+            "LayerComparison": "similarity.layer_comparison",
             "LayerRecovery": "probing.layer_recovery",
             "LinearProbe": "probing.estimator",
             "ProbeCallback": "probing.callback",
@@ -69,6 +72,7 @@ else:
             "analogies": "probing.analogy_scores",
             "circular": "features.inputs",
             "compare": "similarity.compare",
+            "compare_layers": "similarity.layers",
             "explain": "studies.simulation.own",
             "fit": "studies.simulation.own",
             "load_features": "features.load",
@@ -97,6 +101,7 @@ __all__ = [
     "HeadConfig",
     "InputError",
     "Kind",
+    "LayerComparison",
     "LayerRecovery",
     "LinearProbe",
     "ProbeCallback",
@@ -112,6 +117,7 @@ __all__ = [
     "analogies",
     "circular",
     "compare",
+    "compare_layers",
     "explain",
     "fit",
     "load_features",

@@ -14,9 +14,9 @@ from identikit.core.errors import InputError
 from identikit.core.factors import Factors
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
-from identikit.similarity.compare import _orders, _spaces, compare
+from identikit.similarity.compare import _spaces, compare
 from identikit.similarity.comparison import Comparison
-from identikit.similarity.paired import PairedRows, PairMoments, match_rows
+from identikit.similarity.paired import PairedRows, PairMoments, match_rows, shuffled_orders
 from identikit.similarity.resampling import Fit, Sums, resampled
 from identikit.similarity.result import MEASURES, SpaceScores
 from identikit.similarity.scores import Pair, Products, cka, unbiased_hsic
@@ -322,7 +322,7 @@ def test_groups_are_held_out_resampled_and_shuffled_together() -> None:
 def test_shuffles_keep_parts_and_lay_groups_end_to_end() -> None:
     group = torch.arange(40) // 4
     split = random_split(group, train_share=0.5, generator=torch.Generator().manual_seed(0))
-    (order,) = _orders(group, split, 1, 0)
+    (order,) = shuffled_orders(group, split, shuffles=1, seed=0)
     for rows in (split.train, split.test):
         assert sorted(order[rows].tolist()) == sorted(rows.tolist())
     whole = order.view(10, 4)
@@ -333,7 +333,7 @@ def test_shuffles_keep_parts_and_lay_groups_end_to_end() -> None:
 def test_chances_are_of_maps_fitted_to_shuffled_rows() -> None:
     a, b = related()
     rows, moments, _, split = gathered(a, b)
-    (order,) = _orders(torch.arange(600), split, 1, 0)
+    (order,) = shuffled_orders(torch.arange(600), split, shuffles=1, seed=0)
     crossed = moments.shuffled(rows, split=split, order=order)
     wanted = PairMoments.of(
         PairedRows.of(a, b[order], matched=match_rows(600, 600)),

@@ -11,7 +11,9 @@ from tests.commands import refused
 
 from identikit import cli
 from identikit.core.errors import InputError
+from identikit.core.files import write_json
 from identikit.core.finding import Verdict
+from identikit.features.layer_list import FORMAT, LAYERS_FILE
 from identikit.report.page import Page
 from identikit.runs.study import run_study
 from identikit.studies.compare.config import CompareConfig
@@ -128,3 +130,54 @@ def test_files_that_do_not_fit_are_refused(
         (["a.npz", "c.npz"], "cannot read"),
     ):
         assert said in refused(capsys, "compare", *(str(tmp_path / word) for word in words))
+
+
+def layer_folder(folder: Path, layers: dict[str, Any], keys: Any) -> None:
+    for name, h in layers.items():
+        (folder / name).mkdir(parents=True)
+        np.save(folder / name / "h.npy", h)
+        np.save(folder / name / "key.npy", keys)
+    listed = [{"name": name, "folder": name} for name in layers]
+    write_json(folder / LAYERS_FILE, {"format": FORMAT, "model": "m", "layers": listed})
+
+
+@pytest.mark.drawn
+def test_folders_of_layers_give_a_matrix_of_all_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a, b = models(80)
+    rng, names = np.random.default_rng(2), np.array([f"{k:02d}" for k in range(80)])
+    layer_folder(Path("one"), {"early": rng.normal(size=(80, 3)), "late": a["h"]}, names)
+    layer_folder(Path("two"), {"late": b["h"][::-1]}, names[::-1])
+    cli.main(["compare", "one", "two", "--shuffles", "19", "--json", "--out", "pairs"])
+    found = json.loads(capsys.readouterr().out)
+    scores = {own["measure"]: own for own in found["comparison"]["scores"]}
+    assert [len(scores["cka"]["score"]), len(scores["cka"]["score"][0])] == [2, 1]
+    assert scores["r2_ab"]["p"][1][0] == 0.05
+    page = Path("pairs/report.html").read_text()
+    for words in ("Every pair of layers", "most alike of 2 pairs", "mutual nearest neighbours"):
+        assert words in page
+    assert {path.stem for path in Path("pairs/figures").glob("*.png")} == {
+        "r2_ab",
+        "r2_ba",
+        "cka",
+        "knn",
+    }
+    np.savez("b.npz", h=b["h"], key=names)
+    cli.main(["compare", "one", "b.npz", "--shuffles", "19"])
+    assert "late" in capsys.readouterr().out
+    for words, said in (
+        (["one", "two", "--head-a", "b.npz"], "a head is about one set of features"),
+        (["one", "two", "--shuffles", "3"], "at least 19"),
+        (["one", "two", "--groups", "objekt"], "unknown column of one"),
+    ):
+        assert said in refused(capsys, "compare", *words)
+    np.save("two/late/key.npy", names)
+    layer_folder(Path("three"), {"early": a["h"]}, names)
+    layer_folder(Path("three/x"), {"late": a["h"]}, names)
+    layers = [{"name": n, "folder": f} for n, f in (("early", "early"), ("late", "late"))]
+    (Path("three/x/late")).rename("three/late")
+    np.save("three/late/key.npy", names[::-1])
+    write_json(Path("three") / LAYERS_FILE, {"format": FORMAT, "model": "m", "layers": layers})
+    assert "other samples than the first one" in refused(capsys, "compare", "three", "two")

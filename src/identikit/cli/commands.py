@@ -36,6 +36,7 @@ _OTHERS = {
         "Read any layers of any model over images, sentences or other data, for `identikit probe`.",
     ),
     "probe": Command("cli.probe:Probe", STUDIES["probe"].help),
+    "compare": Command("cli.compare:Compare", STUDIES["compare"].help),
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),

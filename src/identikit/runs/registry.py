@@ -78,11 +78,18 @@ ENTRIES = (
     ),
     Entry(
         name="compare",
-        version=5,
+        version=6,
         study="studies.compare.study:COMPARE",
         config="studies.compare.config:CompareConfig",
         help="Ask how alike two models are on the same samples, and on which part they must be.",
-        details="Example: identikit compare one.npz other.npz",
+    ),
+    Entry(
+        name="compare --layers",
+        version=1,
+        study="studies.compare.study:COMPARE_LAYERS",
+        config="studies.compare.config:CompareLayersConfig",
+        help="Ask the same of each layer of one model beside each layer of another.",
+        command=False,
     ),
     Entry(
         name="reproduce coil20",

@@ -6,7 +6,6 @@ that resampled bags give intervals in constant memory (`resampling`). One more p
 shuffle of the rows of B, with everything fitted again, gives the chance level.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +19,18 @@ from identikit.features.columns import as_labels
 from identikit.features.inputs import as_features
 from identikit.similarity import scores as similarity
 from identikit.similarity.comparison import Comparison
-from identikit.similarity.paired import PairedRows, PairMoments, match_rows
+from identikit.similarity.paired import (
+    PairedRows,
+    PairMoments,
+    match_rows,
+    shuffled_orders,
+)
 from identikit.similarity.resampling import Fit, Sums, resampled
 from identikit.similarity.result import MEASURES, Similarity, SpaceScores
 from identikit.similarity.scores import Pair, Space
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
-LEAST_COMMON_SAMPLES = 16
 FEW_GROUPS = 50
 """Held-out groups below which the status says that intervals are not quite sure."""
 UNIT_NORM = 1e-3
@@ -79,11 +82,7 @@ def compare(
     A, W_a = _opened(A, head_a, head_class_a, "A")
     B, W_b = _opened(B, head_b, head_class_b, "B")
     matched = match_rows(len(A), len(B), keys_a=keys_a, keys_b=keys_b)
-    if len(matched.a) < LEAST_COMMON_SAMPLES:
-        raise InputError(
-            f"A and B have {len(matched.a)} samples in common; at least "
-            f"{LEAST_COMMON_SAMPLES} are needed to fit maps on some and score them on others."
-        )
+    similarity.require_common(len(matched.a))
     rows = PairedRows.of(A, B, matched=matched)
     every = torch.arange(len(A)) if groups is None else as_labels(groups, name="groups", n=len(A))
     group = every[matched.a]
@@ -98,7 +97,7 @@ def compare(
     sums = Sums.of(rows, moments, fits, split=split, group=group, seed=seed)
     chances = [
         _shuffled_values(rows, moments, fits, sums, split, order)
-        for order in _orders(group, split, shuffles, seed)
+        for order in shuffled_orders(group, split, shuffles=shuffles, seed=seed)
     ]
     estimates = resampled(sums, moments, fits, resamples=resamples, seed=seed)
     scores = tuple(
@@ -146,21 +145,6 @@ def _opened(features: Any, head: Any, head_class: Any, name: str) -> tuple[Tenso
         return h, _Head(rows=rows, independent=rows)
     label = as_labels(head_class, name=f"head_class of {name}", n=len(rows))
     return h, _Head(rows=rows, independent=class_rows(rows, label))
-
-
-def _orders(group: Tensor, split: Split, shuffles: int, seed: int) -> Iterator[Tensor]:
-    """Shuffles of rows within each part; groups, laid end to end, are shuffled as wholes."""
-    generator = stream(seed, "shuffles")
-
-    def layout(own: Tensor) -> Tensor:
-        names, place = torch.unique(own, return_inverse=True)
-        return torch.randperm(len(names), generator=generator)[place].argsort(stable=True)
-
-    for _ in range(shuffles):
-        order = torch.arange(len(group))
-        for part in (split.train, split.test):
-            order[part[layout(group[part])]] = part[layout(group[part])]
-        yield order
 
 
 def _spaces(

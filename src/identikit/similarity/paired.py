@@ -15,6 +15,7 @@ from torch import Tensor
 from identikit.core.errors import InputError, look_alikes
 from identikit.core.linalg import relative_rounding
 from identikit.core.memory_mapped import BLOCK, release
+from identikit.core.randomness import stream
 from identikit.features.table import Keys, as_keys, examples
 from identikit.probing.moments import FoldMoments, PartMoments
 from identikit.probing.regression import CompressedFeatures
@@ -76,6 +77,23 @@ def _index(keys: Any, n: int, name: str) -> Keys:
     return found
 
 
+def shuffled_orders(
+    group: Int[Tensor, " n"], split: Split, *, shuffles: int, seed: int
+) -> Iterator[Int[Tensor, " n"]]:
+    """Shuffles of rows within each part; groups, laid end to end, are shuffled as wholes."""
+    generator = stream(seed, "shuffles")
+
+    def layout(own: Tensor) -> Tensor:
+        names, place = torch.unique(own, return_inverse=True)
+        return torch.randperm(len(names), generator=generator)[place].argsort(stable=True)
+
+    for _ in range(shuffles):
+        order = torch.arange(len(group))
+        for part in (split.train, split.test):
+            order[part[layout(group[part])]] = part[layout(group[part])]
+        yield order
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedRows:
     """Matched rows, read block by block."""
@@ -95,7 +113,8 @@ class PairedRows:
         cls, a: Float[Tensor, "n_a d_a"], b: Float[Tensor, "n_b d_b"], *, matched: Matched
     ) -> "PairedRows":
         """The matched rows of two sets of features."""
-        (own_a, rows_a), (own_b, rows_b) = _kept(a, matched.a), _kept(b, matched.b)
+        own_a, rows_a = matched_features(a, matched.a)
+        own_b, rows_b = matched_features(b, matched.b)
         return cls(
             a=own_a.h,
             b=own_b.h,
@@ -125,7 +144,7 @@ class PairedRows:
             release(self.b)
 
 
-def _kept(h: Tensor, rows: Tensor) -> tuple[CompressedFeatures, Tensor]:
+def matched_features(h: Tensor, rows: Tensor) -> tuple[CompressedFeatures, Tensor]:
     """Features that need no more columns than matched rows, and which rows of them to take."""
     if len(rows) >= h.shape[1]:
         return CompressedFeatures(h=h, eps=relative_rounding(h)), rows

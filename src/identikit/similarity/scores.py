@@ -28,11 +28,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from identikit.core.errors import InputError
 from identikit.core.linalg import Procrustes, above_cut_off
 from identikit.probing.linear import equal_norm
 from identikit.probing.moments import Moments
 from identikit.probing.regression import GAIN, PENALTIES
 
+LEAST_COMMON_SAMPLES = 16
 SVCCA_SHARE = 0.99
 EPS = torch.finfo(torch.float64).eps
 
@@ -145,6 +147,19 @@ class Space:
     def own_diagonal(self, a: Float[Tensor, "r r"]) -> Float[Tensor, " d"]:
         """Of a matrix of products of coordinates, for the dimensions that came."""
         return a.diagonal() if self.own is None else ((self.own @ a) * self.own).sum(dim=1)
+
+
+def require_common(n: int) -> None:
+    """Enough samples that both sets have, or an error that says how many there are.
+
+    Raises:
+        InputError: fewer than are needed.
+    """
+    if n < LEAST_COMMON_SAMPLES:
+        raise InputError(
+            f"A and B have {n} samples in common; at least {LEAST_COMMON_SAMPLES} are needed to "
+            "fit maps on some and score them on others."
+        )
 
 
 def whole_space(moments: Moments, *, basis: Float[Tensor, "d p"] | None = None) -> Space:

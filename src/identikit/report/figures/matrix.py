@@ -12,6 +12,10 @@ from identikit.core.estimate import fixed
 from identikit.report.style import Figure, canvas, interactive, plain, verbatim
 
 _SCALE = "Blues"
+NUMBERED = 12
+"""Columns up to which the numbers stand in the cells."""
+LEVEL_LETTERS = 60
+"""Letters of all columns' names that fit side by side."""
 
 
 def matrix(
@@ -22,7 +26,9 @@ def matrix(
     labels: tuple[str, str],
     quantity: str = "score",
 ) -> Figure:
-    """A heat map from 0 to 1 with the numbers in it; NaN is left blank, less than 0 is pale.
+    """A heat map from 0 to 1; NaN is left blank, less than 0 is pale.
+
+    The numbers stand in the cells where there is room, and else under the pointer.
 
     Args:
         values: The numbers.
@@ -58,7 +64,7 @@ def _interactive(
         x=[plain(c) for c in columns],
         y=[plain(r) for r in rows],
         text=texts,
-        texttemplate="%{text}",
+        texttemplate="%{text}" if len(columns) <= NUMBERED else None,
         colorscale=_SCALE,
         zmin=0,
         zmax=1,
@@ -66,7 +72,7 @@ def _interactive(
     )
     return interactive(
         [trace],
-        height=130 + 44 * len(rows),
+        height=130 + (44 if len(columns) <= NUMBERED else 18) * len(rows),
         xaxis={"title": {"text": plain(labels[1])}, "type": "category"},
         yaxis={"title": {"text": plain(labels[0])}, "type": "category", "autorange": "reversed"},
     )
@@ -79,14 +85,17 @@ def _static(
     columns: Sequence[str],
     labels: tuple[str, str],
 ) -> Any:
-    with canvas(height=1.2 + 0.42 * len(rows)) as figure:
+    numbered = len(columns) <= NUMBERED
+    level = sum(map(len, columns)) <= LEVEL_LETTERS
+    with canvas(height=1.2 + (0.42 if numbered else 0.17) * len(rows)) as figure:
         axes = figure.subplots()
         axes.imshow(values, cmap=_SCALE, vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(columns)), [verbatim(c) for c in columns])
+        names = [verbatim(c) for c in columns]
+        axes.set_xticks(range(len(columns)), names, rotation=0 if level else 90)
         axes.set_yticks(range(len(rows)), [verbatim(r) for r in rows])
         axes.set(xlabel=verbatim(labels[1]), ylabel=verbatim(labels[0]))
         axes.grid(visible=False)
-        for i, line in enumerate(texts):
+        for i, line in enumerate(texts if numbered else ()):
             for j, text in enumerate(line):
                 ink = "white" if text and values[i, j] > 0.6 else "#222222"
                 axes.text(j, i, text, ha="center", va="center", fontsize=8, color=ink)

@@ -1,13 +1,15 @@
 """What `identikit compare` can be asked for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from identikit.core.errors import InputError
 from identikit.core.files import file_digest
+from identikit.features.layer_list import layer_folders
 from identikit.features.paths import files_of, plain_name
 from identikit.runs.config import StudyConfig
 
@@ -18,7 +20,8 @@ class CompareConfig(StudyConfig):
 
     a: Annotated[Path, tyro.conf.Positional]
     """Features of model A: a file, shards of one, or a folder that `identikit extract` made; with
-    `key` where rows have names, and `W` where the head is known."""
+    `key` where rows have names, and `W` where the head is known. A folder of layers, such as
+    `identikit extract --layers` makes, is compared layer by layer."""
     b: Annotated[Path, tyro.conf.Positional]
     """Features of model B on the same samples; rows are matched by their keys where both have
     them, by their order else."""
@@ -32,8 +35,8 @@ class CompareConfig(StudyConfig):
     """Of the split, the bootstrap and the shuffles."""
     train_share: float = 0.5
     """Share of the samples that maps are fitted on."""
-    shuffles: int = 5
-    """Of the rows of B, for the chance levels."""
+    shuffles: int | None = None
+    """Of the rows of B, for the chance levels: 5 by default, and of layers 200."""
     sha256: Annotated[str, tyro.conf.Suppress] = ""
     """Of all files, so that changed files are another run; filled in by `with_digest`."""
 
@@ -52,3 +55,31 @@ class CompareConfig(StudyConfig):
         files = [*files_of(self.a), *files_of(self.b), *heads]
         digests = "".join(file_digest(file) for file in files)
         return replace(self, sha256=sha256(digests.encode()).hexdigest())
+
+    def of_layers(self) -> "CompareLayersConfig | None":
+        """The same of several layers, if either of the two is that.
+
+        Raises:
+            InputError: an option that is about one set of features.
+        """
+        if all(layer_folders(place) is None for place in (self.a, self.b)):
+            return None
+        return CompareLayersConfig(
+            **{field.name: getattr(self, field.name) for field in fields(self)}
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareLayersConfig(CompareConfig):
+    """Which layers to compare, each with each, and how.
+
+    Raises:
+        InputError: an option that is about one set of features.
+    """
+
+    def __post_init__(self) -> None:
+        if self.head_a is not None or self.head_b is not None:
+            raise InputError(
+                "a head is about one set of features, and these are several layers. Compare the "
+                "two layers that heads read by themselves."
+            )

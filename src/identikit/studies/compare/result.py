@@ -6,6 +6,7 @@ from typing import Literal
 from identikit.core.finding import Finding, Headline
 from identikit.report.shown import Said
 from identikit.similarity.comparison import Comparison
+from identikit.similarity.layer_comparison import LayerComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -37,3 +38,21 @@ class CompareResult(Said):
             },
             comparison=comparison,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LayersCompareResult(Said):
+    """What came out of several layers."""
+
+    status: Literal["completed"] = "completed"
+    comparison: LayerComparison
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the comparison."""
+        return self.comparison.findings
+
+    @property
+    def headline(self) -> Headline:
+        """That of the comparison."""
+        return self.comparison.headline
