@@ -13,9 +13,10 @@ from identikit.core.errors import InputError
 from identikit.core.randomness import stream
 from identikit.similarity import layers as module
 from identikit.similarity.compare import compare
-from identikit.similarity.layer_comparison import LABELS, LayerComparison
+from identikit.similarity.layer_comparison import LABELS, LayerComparison, PairScores
 from identikit.similarity.layers import compare_layers
 from identikit.similarity.neighbours import nearest, shared
+from identikit.similarity.paired import shuffled_orders
 from identikit.statistics.split import random_split
 
 
@@ -76,14 +77,17 @@ def test_only_the_pair_that_shares_factors_stands_out_of_all() -> None:
 
 def test_shuffles_of_scores_are_scores_of_shuffled_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = models()
-    drawn = []
+    drawn: list[Tensor] = []
     keep = module._calibrated
-    monkeypatch.setattr(
-        module, "_calibrated", lambda measure, null: drawn.append(null) or keep(measure, null)
-    )
+
+    def seen(measure: str, null: Tensor) -> PairScores:
+        drawn.append(null)
+        return keep(measure, null)
+
+    monkeypatch.setattr(module, "_calibrated", seen)
     compare_layers(a, b, shuffles=19)
     split = random_split(torch.arange(120), train_share=0.5, generator=stream(0, "split"))
-    order = next(module.shuffled_orders(torch.arange(120), split, shuffles=1, seed=0))
+    order = next(shuffled_orders(torch.arange(120), split, shuffles=1, seed=0))
     compare_layers(a, {name: h[order] for name, h in b.items()}, shuffles=19)
     for k in range(len(LABELS)):
         torch.testing.assert_close(drawn[k][1], drawn[k + len(LABELS)][0])

@@ -17,7 +17,8 @@ ALL = torch.arange(70)
 def naive(h: Tensor, k: int) -> Tensor:
     centred = h.double() - h.double().mean(dim=0)
     unit = centred / centred.norm(dim=1, keepdim=True)
-    return (unit @ unit.T).fill_diagonal_(-2).topk(k, dim=1).indices
+    near: Tensor = (unit @ unit.T).fill_diagonal_(-2).topk(k, dim=1).indices
+    return near
 
 
 @pytest.mark.parametrize("block", [8, 33, 1024])

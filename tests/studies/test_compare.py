@@ -59,7 +59,7 @@ def test_files_with_heads_make_a_page_that_says_what_must_agree(tmp_path: Path) 
     assert rows["complement: CKA"].verdict is Verdict.MEASURED
     assert "silent" in rows["complement: CKA"].explained
     assert [figure.name for figure in page.figures] == ["groups", "canonical", "singular-values"]
-    assert [len(table.frame) for table in page.sections[-1].tables] == [10, 10, 10]
+    assert [len(table.frame) for table in page.sections[-1].tables] == [11, 11, 11, 4]
 
 
 def test_without_heads_theory_does_not_say_which_part_must_agree(tmp_path: Path) -> None:
@@ -167,12 +167,12 @@ def test_folders_of_layers_give_a_matrix_of_all_pairs(
     np.savez("b.npz", h=b["h"], key=names)
     cli.main(["compare", "one", "b.npz", "--shuffles", "19"])
     assert "late" in capsys.readouterr().out
-    for words, said in (
+    for given, said in (
         (["one", "two", "--head-a", "b.npz"], "a head is about one set of features"),
         (["one", "two", "--shuffles", "3"], "at least 19"),
         (["one", "two", "--groups", "objekt"], "unknown column of one"),
     ):
-        assert said in refused(capsys, "compare", *words)
+        assert said in refused(capsys, "compare", *given)
     np.save("two/late/key.npy", names)
     layer_folder(Path("three"), {"early": a["h"]}, names)
     layer_folder(Path("three/x"), {"late": a["h"]}, names)

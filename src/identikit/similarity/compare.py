@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from identikit.core.errors import InputError
+from identikit.core.memory_mapped import BLOCK
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features.columns import as_labels
 from identikit.features.inputs import as_features
 from identikit.similarity import scores as similarity
 from identikit.similarity.comparison import Comparison
+from identikit.similarity.likelihoods import likelihood_distances
+from identikit.similarity.neighbours import nearest, sampled, shared, shuffled
 from identikit.similarity.paired import (
     PairedRows,
     PairMoments,
@@ -26,8 +29,10 @@ from identikit.similarity.paired import (
     shuffled_orders,
 )
 from identikit.similarity.resampling import Fit, Sums, resampled
-from identikit.similarity.result import MEASURES, Similarity, SpaceScores
+from identikit.similarity.result import MEASURES, LikelihoodDistances, Similarity, SpaceScores
 from identikit.similarity.scores import Pair, Space
+from identikit.statistics.bootstrap import Bootstrap, Statistic
+from identikit.statistics.intervals import SCORE
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import class_rows, head_row_space
 
@@ -100,6 +105,15 @@ def compare(
         for order in shuffled_orders(group, split, shuffles=shuffles, seed=seed)
     ]
     estimates = resampled(sums, moments, fits, resamples=resamples, seed=seed)
+    some, part = sampled(len(group), split, seed=seed)
+    near = [_neighbours(rows, some, fit) for fit in fits]
+    bootstrap = Bootstrap(group[some], resamples=resamples, generator=stream(seed, "neighbours"))
+    for own, (a, b) in zip(estimates, near, strict=True):
+        (own["knn"],) = bootstrap.estimates(_mean_of(shared(a, b)))
+    orders = shuffled_orders(group[some], part, shuffles=shuffles, seed=seed)
+    for chance, order in zip(chances, orders, strict=True):
+        for own_chance, (a, b) in zip(chance, near, strict=True):
+            own_chance["knn"] = shared(a, shuffled(b, order)).mean().item()
     scores = tuple(
         _scores(name, fits[k], estimates[k], [chance[k] for chance in chances])
         for k, name in enumerate(spaces)
@@ -111,6 +125,7 @@ def compare(
         n_test=moments.test.n,
         dims=(A.shape[1], B.shape[1]),
         unit_norm=_unit_norm(sums, W_a, W_b),
+        likelihoods=_likelihoods(rows, W_a, W_b),
         status=(
             *_status(matched.note, (A, B), (W_a, W_b), scores, moments.train.n),
             *_few_groups(len(sums.tested)),
@@ -205,6 +220,38 @@ def _shuffled_values(
         Fit.of(crossed, fit.a, fit.b, penalties=fit.penalties).values(crossed, own.products(order))
         for fit, own in zip(fits, sums.spaces, strict=True)
     ]
+
+
+def _neighbours(rows: PairedRows, some: Tensor, fit: Fit) -> tuple[Tensor, Tensor]:
+    """Of the samples that stand for all, in both spaces."""
+    return (
+        nearest(rows.a, rows.rows_a[some], into=fit.a.into),
+        nearest(rows.b, rows.rows_b[some], into=fit.b.into),
+    )
+
+
+def _mean_of(values: Tensor) -> Statistic:
+    """The mean of a share."""
+    return Statistic(lambda w: (w @ values / w.sum(dim=1))[:, None], SCORE)
+
+
+def _likelihoods(
+    rows: PairedRows, head_a: _Head | None, head_b: _Head | None
+) -> LikelihoodDistances | None:
+    """Of the two posteriors, if they are over as many labels, which are taken for the same."""
+    if head_a is None or head_b is None or len(head_a.rows) != len(head_b.rows):
+        return None
+    W_a, W_b = (
+        head.rows.double() if basis is None else head.rows.double() @ basis
+        for head, basis in zip((head_a, head_b), rows.basis, strict=True)
+    )
+    step = max(1, BLOCK // len(W_a))
+    logits = (
+        (a @ W_a.T, b @ W_b.T)
+        for _, whole_a, whole_b in rows.blocks()
+        for a, b in zip(whole_a.split(step), whole_b.split(step), strict=True)
+    )
+    return likelihood_distances(logits, labels=len(W_a))
 
 
 def _scores(

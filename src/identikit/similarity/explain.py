@@ -12,10 +12,17 @@ posterior needs fewer, and training leaves noise in the others.
 
 from identikit.core.estimate import fixed
 from identikit.core.finding import Verdict, judge_interval
-from identikit.similarity.result import ComparisonScores, Similarity, SpaceScores
+from identikit.similarity.result import (
+    ComparisonScores,
+    LikelihoodDistances,
+    Similarity,
+    SpaceScores,
+)
 
 PREDICTION_MARGIN = 0.02
 """Of the prediction, within which the interval of a score that has met it must lie."""
+CLOSE_KL = 0.05
+"""Nats, below which two posteriors are close in likelihood."""
 FEW = 10
 """Training samples for each direction of a map, below which a shortfall may be theirs."""
 LINEAR = ("r2_ab", "r2_ba")
@@ -88,6 +95,26 @@ def _against(
         )
     return short + (
         "one of the two is not at its optimum, or there are directions that its loss hardly feels."
+    )
+
+
+def explain_likelihoods(found: LikelihoodDistances) -> str:
+    """Whether the posteriors are close, in which sense, and what that bounds."""
+    kl = f"the posteriors differ by {fixed(found.kl, 3)} nats (KL)"
+    is_ = f"it is {fixed(found.distance, 3)}"
+    if found.bound <= PREDICTION_MARGIN:
+        return (
+            f"So close that the distance of the representations is at most "
+            f"{fixed(found.bound, 3)}; {is_}, and {kl}."
+        )
+    if found.kl < CLOSE_KL:
+        return (
+            f"Close in likelihood only: {kl}, which bounds nothing; the distance of the "
+            f"representations is bounded by {fixed(found.bound, 3)}, and {is_}."
+        )
+    return (
+        f"Two optima on the same labels have one posterior; {kl}. The distance of the "
+        f"representations is bounded by {fixed(found.bound, 3)}, and {is_}."
     )
 
 

@@ -1,11 +1,13 @@
 """What a comparison says: a finding per score and the headline, whose verdicts follow intervals."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from identikit.core.finding import Finding, Headline, Verdict
+from identikit.core.finding import Finding, Headline, Verdict, judge_prediction
 from identikit.similarity.explain import (
     LINEAR,
+    PREDICTION_MARGIN,
     ROTATION,
+    explain_likelihoods,
     explain_similarity,
     judge_similarity,
     no_parts,
@@ -15,7 +17,7 @@ from identikit.similarity.result import ComparisonScores, SpaceScores
 
 SHOWN = {
     "head row space": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
-    "whole": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka"),
+    "whole": ("r2_ab", "r2_ba", "procrustes_ab", "cca", "cka", "knn"),
     "complement": ("r2_ab", "r2_ba", "cka"),
 }
 """Scores with a finding of their own, space by space; first the only one of which theory speaks."""
@@ -24,7 +26,7 @@ SHOWN = {
 def similarity_findings(comparison: ComparisonScores) -> tuple[Finding, ...]:
     """A finding for each score that is shown."""
     order = sorted(comparison.spaces, key=lambda space: list(SHOWN).index(space.name))
-    return tuple(
+    scores = (
         Finding(
             quantity=f"{space.name}: {score.label}",
             predicted=predicted(comparison, space, score.measure),
@@ -37,6 +39,20 @@ def similarity_findings(comparison: ComparisonScores) -> tuple[Finding, ...]:
         for score in space.scores
         if score.measure in SHOWN[space.name]
     )
+    return (*scores, *_likelihood_findings(comparison))
+
+
+def _likelihood_findings(comparison: ComparisonScores) -> Iterator[Finding]:
+    found = comparison.likelihoods
+    if found is not None:
+        close = found.bound <= PREDICTION_MARGIN
+        yield Finding(
+            quantity="posteriors: log-likelihood-variance distance",
+            predicted=0.0,
+            recovered=found.llv,
+            explained=explain_likelihoods(found),
+            verdict=judge_prediction(found.llv, 0.0, close=close),
+        )
 
 
 def similarity_headline(comparison: ComparisonScores) -> Headline:

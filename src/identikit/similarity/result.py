@@ -12,13 +12,14 @@ from identikit.core.estimate import Estimate
 MEASURES: dict[str, str] = {
     "r2_ab": "linear R², A → B",
     "r2_ba": "linear R², B → A",
-    "r2_mean_ab": "mean linear R² of dimensions, A → B",
-    "r2_mean_ba": "mean linear R² of dimensions, B → A",
+    "r2_mean_ab": "linear R² of dimensions, A → B",
+    "r2_mean_ba": "linear R² of dimensions, B → A",
     "procrustes_ab": "Procrustes R², A → B",
     "procrustes_ba": "Procrustes R², B → A",
     "cca": "mean canonical correlation",
     "svcca": "SVCCA",
     "cka": "CKA",
+    "knn": "mutual nearest neighbours",
     "cka_biased": "biased CKA",
 }
 """From the names in Python to those in tables, in their order."""
@@ -79,6 +80,24 @@ class SpaceScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodDistances:
+    """How far two posteriors over the same labels are from each other."""
+
+    labels: int
+    """Over which LLV and distance are taken."""
+    kl: float
+    """In nats, from A's posterior to B's, mean over samples."""
+    llv: float
+    distance: float
+    """Of the representations, as the heads read them."""
+
+    @property
+    def bound(self) -> float:
+        """What the distance cannot exceed at this LLV."""
+        return min(1.0, 2 * self.llv**2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonScores:
     """How alike two representations of the same samples are."""
 
@@ -93,6 +112,8 @@ class ComparisonScores:
     unit_norm: bool | None
     """Whether features and head rows of both have one norm each: then theory promises a scaled
     rotation between the covered parts, not just a linear map. None without both heads."""
+    likelihoods: LikelihoodDistances | None = None
+    """Of softmax(W h) of both; None where the two heads have not as many labels each."""
     status: tuple[str, ...] = ()
     """What to mind, one sentence each."""
 

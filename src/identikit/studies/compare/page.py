@@ -9,7 +9,7 @@ from identikit.report.figures import Figure, Spectrum, spectrum
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.similarity.comparison import Comparison
-from identikit.similarity.result import SpaceScores
+from identikit.similarity.result import LikelihoodDistances, SpaceScores
 from identikit.studies.compare.result import CompareResult
 from identikit.studies.pages import provenance
 
@@ -43,7 +43,10 @@ def compare_page(run: Run, result: CompareResult) -> Page:
                 lead="Chance is what the same scores come to with the rows of B shuffled. The "
                 "ceiling is what the numbers of directions (R²) or the spreads along them "
                 "(Procrustes, CKA) allow at best, whatever the two models hold.",
-                tables=tuple(_table(space) for space in comparison.spaces),
+                tables=(
+                    *(_table(space) for space in comparison.spaces),
+                    *_posteriors(comparison.likelihoods),
+                ),
                 notes=tuple(f"{sentence}." for sentence in comparison.status),
             ),
         ),
@@ -80,6 +83,18 @@ def _spectra(comparison: Comparison) -> Iterator[Figure]:
         title="Singular values of the linear map from A to B",
         caption=words + "large what the other holds small.",
     )
+
+
+def _posteriors(found: LikelihoodDistances | None) -> Iterator[Table]:
+    if found is not None:
+        values = {
+            "KL from A's to B's, nats": found.kl,
+            "log-likelihood-variance distance (LLV)": found.llv,
+            "distance of the representations": found.distance,
+            "which LLV bounds by": found.bound,
+        }
+        frame = pd.DataFrame({"quantity": list(values), "value": list(values.values())})
+        yield Table(caption=f"The two posteriors over {found.labels} labels", frame=frame)
 
 
 def _table(space: SpaceScores) -> Table:
