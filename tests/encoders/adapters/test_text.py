@@ -12,6 +12,7 @@ from identikit.core.errors import InputError
 from identikit.encoders.adapters import ReadableModel, Sentence, Tokenized, load_model
 from identikit.encoders.config import Pool
 
+LONGEST = text_models.LONGEST
 HERE = "tests.encoders.adapters.text_models"
 SENTENCES = [
     Sentence("the dog sleeps .", (4, 7)),
@@ -22,13 +23,20 @@ SPANS = {
     "bert": [[2], [1], [3, 4, 5]],
     "gpt2": [[1], [0], [2, 3, 4]],
     "llama": [[1], [0], [2, 3, 4]],
+    "opt": [[1], [0], [2, 3, 4]],
+    "t5": [[2], [1], [3, 4, 5]],
+    "bart": [[2], [1], [3, 4, 5]],
 }
 """Places of the spans' tokens."""
 LEVELS = {
     "bert": ["embeddings", "encoder.layer.0", "output"],
     "gpt2": ["transformer.drop", "transformer.h.0", "lm_head:input"],
     "llama": ["model.embed_tokens", "model.layers.0", "lm_head:input"],
+    "opt": ["model.decoder.layers.0", "lm_head:input"],
+    "t5": ["embed_tokens", "block.0", "output"],
+    "bart": ["layernorm_embedding", "layers.0", "output"],
 }
+"""All hidden states that come out of a module, which OPT's first does not."""
 
 
 def loaded(name: str) -> ReadableModel:
@@ -36,22 +44,24 @@ def loaded(name: str) -> ReadableModel:
 
 
 def reference(name: str) -> list[list[Tensor]]:
-    """Hidden states (t, d) of each sentence by itself, by transformers alone."""
+    """Hidden states (t, d) of each sentence by itself, of an encoder if there is one."""
     network, tokenizer = cast(Any, getattr(text_models, name)())
+    if network.config.is_encoder_decoder:
+        network = network.get_encoder()
     states = []
     with torch.no_grad():
         for sentence in SENTENCES:
             inputs = tokenizer(sentence.text, return_tensors="pt")
             ids = inputs["input_ids"]
             states.append(network.eval()(ids, output_hidden_states=True).hidden_states)
-    return [[state[0] for state in one] for one in states]
+    return [[state[0] for state in one][-len(LEVELS[name]) :] for one in states]
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2", "llama"])
+@pytest.mark.parametrize("name", list(LEVELS))
 def test_levels_of_a_batch_are_the_hidden_states_of_each_sentence_by_itself(name: str) -> None:
     model, wanted = loaded(name), reference(name)
     assert model.chosen(["all"]) == LEVELS[name]
-    assert model.chosen(["all"], every=2) == LEVELS[name][::2]
+    assert model.chosen(["all"], every=2) == LEVELS[name][::-2][::-1]
     batch = model.transform(SENTENCES)
     spans = SPANS[name]
     pools: dict[Pool, Any] = {
@@ -67,10 +77,10 @@ def test_levels_of_a_batch_are_the_hidden_states_of_each_sentence_by_itself(name
             torch.testing.assert_close(tap(batch), rows, rtol=1e-4, atol=1e-5)
             alone = torch.cat([tap(model.transform([one])) for one in SENTENCES])
             torch.testing.assert_close(tap(batch), alone, rtol=1e-4, atol=1e-5)
-            assert tap.dim == 12
+            assert tap.dim == rows.shape[1]
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "opt"])
 def test_the_head_makes_the_logits_of_the_next_token_from_what_is_read(name: str) -> None:
     model = loaded(name)
     network, tokenizer = cast(Any, getattr(text_models, name)())
@@ -82,11 +92,11 @@ def test_the_head_makes_the_logits_of_the_next_token_from_what_is_read(name: str
         logits = network.eval()(ids).logits[0, -1]
         torch.testing.assert_close(row @ head["W"].T, logits, rtol=1e-4, atol=1e-5)
     tied = torch.equal(head["W"], cast(Any, model.network).get_input_embeddings().weight)
-    assert tied == (name == "gpt2")
+    assert tied == (name != "llama")
 
 
 def test_an_encoder_has_no_head_and_a_classifier_of_sentences_has_its_own() -> None:
-    assert loaded("bert").head is None
+    assert {loaded(name).head for name in ("bert", "t5", "bart")} == {None}
     model = loaded("classifier")
     assert (model.head, model.layers[0].name, model.tap().dim) == (
         *("classifier", "classifier:input"),
@@ -126,7 +136,7 @@ def test_layers_without_a_row_per_sentence_are_told() -> None:
         model.tap(pool="flatten")
 
 
-@pytest.mark.parametrize("name", ["bert", "gpt2"])
+@pytest.mark.parametrize("name", ["bert", "gpt2", "t5"])
 def test_saved_folders_are_read_and_named_by_their_classes(name: str, tmp_path: Path) -> None:
     network, tokenizer = cast(Any, getattr(text_models, name)())
     network.save_pretrained(tmp_path)
@@ -139,7 +149,7 @@ def test_saved_folders_are_read_and_named_by_their_classes(name: str, tmp_path: 
     assert torch.equal(model.transform(SENTENCES), batch)
     assert torch.equal(model.tap()(batch), mine.tap()(batch))
     assert (model.causal, model.head) == (mine.causal, mine.head)
-    assert cast(Tokenized, model.transform).longest == text_models.LONGEST
+    assert cast(Tokenized, model.transform).longest == (None if name == "t5" else LONGEST)
     twin = load_model(f"hf:{tmp_path}", pretrained=False, seed=0)
     assert not torch.allclose(twin.tap()(batch), mine.tap()(batch))
 

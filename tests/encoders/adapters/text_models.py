@@ -65,6 +65,45 @@ def llama() -> tuple[nn.Module, Any]:
     return seeded(transformers.LlamaForCausalLM, config), tokenizer(pad_token=None)
 
 
+def opt() -> tuple[nn.Module, Any]:
+    """Its blocks are wider than its embeddings; the sum of these with positions has no module."""
+    config = transformers.OPTConfig(
+        vocab_size=SIZE["vocab_size"],
+        hidden_size=24,
+        word_embed_proj_dim=12,
+        ffn_dim=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=LONGEST,
+        do_layer_norm_before=False,
+    )
+    return seeded(transformers.OPTForCausalLM, config), tokenizer()
+
+
+def t5() -> tuple[nn.Module, Any]:
+    """An encoder and a decoder; positions are relative."""
+    config = transformers.T5Config(
+        vocab_size=SIZE["vocab_size"], d_model=12, d_kv=6, d_ff=16, num_layers=2, num_heads=2
+    )
+    return seeded(transformers.T5ForConditionalGeneration, config), tokenizer(framed=True)
+
+
+def bart() -> tuple[nn.Module, Any]:
+    """An encoder and a decoder with places of their own."""
+    sides = {"layers": 2, "attention_heads": 2, "ffn_dim": 16}
+    config = transformers.BartConfig(
+        vocab_size=SIZE["vocab_size"],
+        d_model=12,
+        max_position_embeddings=LONGEST,
+        **{
+            f"{side}_{name}": value
+            for side in ("encoder", "decoder")
+            for name, value in sides.items()
+        },
+    )
+    return seeded(transformers.BartForConditionalGeneration, config), tokenizer(framed=True)
+
+
 def classifier() -> tuple[nn.Module, Any]:
     config = transformers.DistilBertConfig(
         vocab_size=SIZE["vocab_size"], dim=12, n_layers=1, n_heads=2, hidden_dim=16, num_labels=3

@@ -24,6 +24,9 @@ _HEADS = {
 }
 """Classes of transformers that end in a linear layer over labels or tokens, by their names."""
 
+SPACE = "\u2581"
+"""SentencePiece's."""
+
 
 @dataclass(frozen=True, slots=True)
 class HuggingFace:
@@ -76,7 +79,9 @@ class HuggingFace:
         try:
             found = transformers.AutoTokenizer.from_pretrained(self.name, **where)
             why = "the one that is made without its files knows no words"
-            if {*found.get_vocab().values()} - {*found.all_special_ids}:
+            special = {*found.all_special_ids}
+            words = (word for word, number in found.get_vocab().items() if number not in special)
+            if any(word != SPACE for word in words):
                 return found
         except (OSError, ValueError, ImportError) as error:
             why = in_words(error)

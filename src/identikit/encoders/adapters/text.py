@@ -11,7 +11,7 @@ layer's output y (n, t, d):
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -111,8 +111,15 @@ def is_tokenizer(value: object) -> bool:
 
 
 def built(network: nn.Module, tokenizer: Any) -> Built:
-    """A network that is called with ids and mask, and its tokenizer."""
+    """A network that is called with ids and mask, or the encoder of one that writes text from text.
+
+    Args:
+        network: A network.
+        tokenizer: Its tokenizer.
+    """
     config: Any = getattr(network, "config", None)
+    if getattr(config, "is_encoder_decoder", False):
+        network = cast(Any, network).get_encoder()
     lengths = [
         getattr(tokenizer, "model_max_length", None),
         getattr(config, "max_position_embeddings", None),
