@@ -52,6 +52,7 @@ OPTIONS = {
     "report": "runs json",
     "demo": "out",
     "papers": "out",
+    "site": "out json",
     "runs": "root study where sort tag older-than partial orphaned yes remove",
 }
 ENVIRONMENT = {
@@ -85,7 +86,7 @@ def command_line(rng: random.Random) -> list[str]:
     elif name == "runs":
         words += rng.choice((("list",), ("show",), ("rm",), ("diff",), ("name",), ("tag",), ()))
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 2)))]
-    elif name in ("layers", "extract", "probe", "analogies", "compare", "report"):
+    elif name in ("layers", "extract", "probe", "analogies", "compare", "report", "site"):
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 1, 2)))]
     given = SHORT.get(name, "").split()
     for _ in range(rng.randrange(4)):

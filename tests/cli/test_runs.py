@@ -66,15 +66,15 @@ def test_json_has_everything(capsys: Said, root: Path) -> None:
     records = as_json(capsys)
     assert [record["state"] for record in records] == ["stopped", "other version", "finished"]
     assert records[2]["headline"] == "One. " * 90
-    assert records[2]["values"]["world.kappa"] == 10
+    assert records[2]["options"]["world.kappa"] == 10
     assert {record["folder"] for record in records} == {*folders(root)}
 
 
 def test_runs_are_filtered_and_sorted(capsys: Said, root: Path) -> None:
-    excess = [r["values"].get("excess_loss") for r in as_json(capsys, "--sort", "excess_loss")]
+    excess = [r["numbers"].get("excess_loss") for r in as_json(capsys, "--sort", "excess_loss")]
     assert excess == [0.1, 0.3, None]
     (found,) = as_json(capsys, "--where", "kappa=50", "seed=1", "--study", "simulate")
-    assert found["values"]["excess_loss"] == 0.1
+    assert found["numbers"]["excess_loss"] == 0.1
     assert as_json(capsys, "--sort", "date", "--reverse") == as_json(capsys)
 
 

@@ -41,6 +41,7 @@ _OTHERS = {
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),
     "runs": Command("cli.runs:Runs", "List, find, compare, name and delete runs."),
+    "site": Command("cli.site:Site", "Make a static, offline site of a folder of runs."),
     "papers": Command(
         "cli.papers:Papers", "Make one page of a paper, the papers that cite it and those it cites."
     ),
@@ -58,6 +59,7 @@ _ORDER = (
     "reproduce",
     "report",
     "runs",
+    "site",
     "papers",
 )
 

@@ -84,7 +84,7 @@ class List:
         found = found if self.sort is None else ordered(found, self.sort)
         found = found[::-1] if self.reverse else found
         if self.place.json:
-            print(json.dumps([_plain(record) for record in found]))
+            print(json.dumps([record.plain() for record in found]))
             return
         _show(found)
 
@@ -104,7 +104,7 @@ class Show:
         """Print it."""
         record = one_of(self.place.records(), self.name)
         if self.place.json:
-            print(json.dumps(_plain(record)))
+            print(json.dumps(record.plain()))
             return
         if record.state not in ("damaged", "running", "stopped"):
             show_run(Run.load(self.place.root / record.folder), as_json=False)
@@ -293,13 +293,6 @@ class Runs:
     def run(self) -> None:
         """Do what was asked."""
         self.action.run()
-
-
-def _plain(record: Record) -> dict[str, Any]:
-    """A record as JSON has it."""
-    plain = asdict(record)
-    del plain["values_json"], plain["same"]
-    return plain | {"values": json.loads(record.values_json)}
 
 
 def _tell(place: Place, said: dict[str, Any]) -> None:

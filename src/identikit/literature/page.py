@@ -21,7 +21,7 @@ from identikit.core.files import read_regular, write_atomically
 from identikit.literature.bibtex import write_bibtex, write_csv
 from identikit.literature.paper import Neighbourhood, Paper, Relation
 from identikit.literature.terms import key_terms, shared_terms, summary
-from identikit.report.page import content_policy, environment, page_style
+from identikit.report.page import content_policy, environment, page_style, sort_script
 from identikit.report.style import data_address
 
 DRAWN = 150  # neighbours in the network; the table holds all
@@ -56,7 +56,8 @@ def _render(
     order = get_args(Relation)
     papers = sorted(neighbourhood.papers, key=lambda p: (order.index(p.relation), -(p.year or 0)))
     shared, likeness = shared_terms(papers)
-    scripts = [_resource("vendor/cytoscape-3.35.0.min.js"), _resource("templates/papers.js")]
+    library, own = _resource("vendor/cytoscape-3.35.0.min.js"), _resource("templates/papers.js")
+    scripts = [library, sort_script(), own]
     overlay = environment().overlay(loader=FileSystemLoader(_HERE / "templates"))
     return overlay.get_template("papers.html.jinja").render(
         papers=papers,

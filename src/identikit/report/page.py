@@ -197,6 +197,11 @@ def page_style() -> Markup:
     return Markup((_TEMPLATES / "page.css").read_text())
 
 
+def sort_script() -> str:
+    """The script by which tables are sorted: its function `sortable`."""
+    return (_TEMPLATES / "sort.js").read_text()
+
+
 def content_policy(scripts: list[str]) -> str:
     """A content security policy: no network at all, and no script but those on this page."""
     hashes = " ".join(

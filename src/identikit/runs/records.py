@@ -13,7 +13,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -82,7 +82,8 @@ class Record:
     parts: tuple[str, ...]
     """Folders of the runs that it is made of."""
     values_json: str
-    """The config, flat, what was recovered of each quantity, and single numbers of the result."""
+    """`options`, the config with dotted names, and `numbers`: what was recovered of each quantity,
+    and single numbers of the result."""
 
     @property
     def short(self) -> str:
@@ -100,11 +101,15 @@ class Record:
         """Whether it is a draft that a killed command left behind."""
         return self.state == "stopped"
 
+    def plain(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        light = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
+        return {**light, **json.loads(self.values_json)}
+
     def values(self) -> dict[str, Any]:
         """Everything that it can be chosen or sorted by."""
-        own = ("folder", "study", "label", "name", "started", "state", "word", "size", "version")
-        inner: dict[str, Any] = json.loads(self.values_json)
-        return inner | {key: getattr(self, key) for key in own}
+        plain = self.plain()
+        return {**plain.pop("options"), **plain.pop("numbers"), **plain}
 
 
 def records(root: Path, *, watch: Callable[[int, int], None] | None = None) -> list[Record]:
@@ -258,14 +263,14 @@ def _read(folder: Path) -> Record | None:
     ours = HASHED.fullmatch(folder.name) and (folder / MANIFEST_FILE).exists()
     if not (ours or _config(folder)):
         return None
-    problem, values, parts = "", dict[str, Any](), tuple[str, ...]()
+    problem, numbers, parts = "", dict[str, Any](), tuple[str, ...]()
     headline, started, status = SILENT, "", ""
     try:
         run = Run.load(folder)
         said = run.outcome
         headline, started, status = said.headline, run.origin["started"], run.result["status"]
         recovered = {f.name: central(f.recovered) for f in said.findings}
-        values = recovered | {k: v for k, v in flat(run.result).items() if _single(k, v)}
+        numbers = recovered | {k: v for k, v in flat(run.result).items() if _single(k, v)}
         paths = PART.findall(read_regular(folder / "result.json"))
         parts = tuple(dict.fromkeys(path.decode() for path in paths))
     except (InputError, KeyError, TypeError) as error:
@@ -277,7 +282,7 @@ def _read(folder: Path) -> Record | None:
         detail=problem or _how_far(folder),
         headline=headline,
         parts=parts,
-        values=values,
+        numbers=numbers,
     )
 
 
@@ -300,7 +305,7 @@ def _record(
     started: str = "",
     headline: Headline = SILENT,
     parts: tuple[str, ...] = (),
-    values: Mapping[str, Any] = MappingProxyType({}),
+    numbers: Mapping[str, Any] = MappingProxyType({}),
 ) -> Record:
     made = _config(folder)
     study, config = str(made.get("command", "")), made.get("config", {})
@@ -322,14 +327,14 @@ def _record(
         size=sum(file.lstat().st_size for file in folder.rglob("*")),
         same=digest([study, config]),
         parts=parts,
-        values_json=json.dumps({**flat(config), **values}),
+        values_json=json.dumps({"options": flat(config), "numbers": dict(numbers)}),
     )
 
 
 def _today(record: Record) -> Record:
     """The record in the light of the studies as they are now, which the index knows nothing of."""
     entry = STUDIES.get(record.study)
-    if record.state == "damaged" or (entry is not None and record.version == entry.version):
+    if not record.study or (entry is not None and record.version == entry.version):
         return record
     ours = f"this is {entry.version}" if entry else "there is no such study here"
     detail = f"made by version {record.version} of {record.study}; {ours}"
@@ -380,8 +385,8 @@ def _read_index(root: Path) -> dict[str, tuple[Signature, Record]]:
             return {}
         found, lines = {}, content.decode().split("\n")
         for line, values in zip(lines[::2], lines[1::2], strict=False):
-            signature, fields = json.loads(line)
-            light: Any = [tuple(one) if isinstance(one, list) else one for one in fields]
+            signature, known = json.loads(line)
+            light: Any = [tuple(one) if isinstance(one, list) else one for one in known]
             record = Record(*[*light, values])
             found[record.folder] = signature, record
         return found
@@ -401,4 +406,4 @@ def _write_index(root: Path, found: Mapping[str, tuple[Signature, Record]]) -> N
 
 def _form(content: bytes) -> bytes:
     """First line of an index: which form it has, and the sum by which it is known to be whole."""
-    return f"identikit runs 1 {zlib.crc32(content):08x}".encode()
+    return f"identikit runs 2 {zlib.crc32(content):08x}".encode()

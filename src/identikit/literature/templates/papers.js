@@ -124,18 +124,7 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   filter();
   // Sorting, and the way from the table to the details.
-  const heads = all("#papers thead th").slice(0, 4), { compare } = new Intl.Collator("en", { numeric: true });
-  heads.forEach((head, column) => {
-    head.append(make("button", { type: "button" }, ...head.childNodes));
-    find("button", head).addEventListener("click", () => {
-      const up = head.ariaSort !== "ascending";
-      for (const other of heads) other.ariaSort = other === head ? (up ? "ascending" : "descending") : null;
-      const words = new Map(rows.map((row) => [row, column ? row.cells[column].textContent.trim() : title(row)]));
-      const unknown = (row) => words.get(row) === "—";
-      rows.sort((a, b) => unknown(a) - unknown(b) || (up ? 1 : -1) * compare(words.get(a), words.get(b)));
-      find("#papers tbody").append(...rows);
-    });
-  });
+  sortable(find("#papers"), rows, [0, 1, 2, 3], (cell, row) => (cell.cellIndex ? cell.textContent.trim() : title(row)));
   for (const row of rows) {
     const onclick = () => { choose(row); details.scrollIntoView({ block: "nearest" }); details.focus({ preventScroll: true }); };
     row.cells[4].prepend(make("button", { type: "button", ariaLabel: `Details of ${title(row)}`, onclick }, "Details"), " ");
