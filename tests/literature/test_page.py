@@ -41,7 +41,7 @@ def test_html_and_scripts_in_titles_are_text(tmp_path: Path) -> None:
     assert "<script>alert" not in html
     assert html.count(str(escape(HOSTILE))) >= 8
     assert "javascript:" not in html
-    assert html.count("<script") == 3
+    assert html.count("<script") == 4
 
 
 def test_the_policy_allows_the_scripts_of_the_page_and_no_network(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_policy_allows_the_scripts_of_the_page_and_no_network(tmp_path: Path
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy is not None
     assert "default-src &#39;none&#39;" in policy[1]
-    assert policy[1].count("sha256-") == html.count("<script>") == 2
+    assert policy[1].count("sha256-") == html.count("<script>") == 3
     assert "unsafe-eval" not in policy[1]
     assert not re.search(r'(src|data)="http', html)
 
