@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
+from identikit.objectives import head as head_module
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import SoftmaxHead
 
@@ -45,7 +46,9 @@ def zipf(labels: int) -> Tensor:
     return prior / prior.sum()
 
 
-def plain_loss(head: SoftmaxHead, y: Tensor, label: Tensor) -> Tensor:
+def plain_loss(
+    head: SoftmaxHead, y: Tensor, label: Tensor, *, label_smoothing: float = 0.0
+) -> Tensor:
     """The full cross-entropy in PyTorch's words."""
     rows: Tensor = head.weight
     if head.config.unit_features:
@@ -54,7 +57,7 @@ def plain_loss(head: SoftmaxHead, y: Tensor, label: Tensor) -> Tensor:
         rows = F.normalize(rows, dim=1)
     if head.config.unit_features and head.config.unit_rows:
         y = y * head.log_scale.exp()
-    return F.cross_entropy(y @ rows.T, label)
+    return F.cross_entropy(y @ rows.T, label, label_smoothing=label_smoothing)
 
 
 @every_case
@@ -66,6 +69,40 @@ def test_full_loss_and_gradients_are_those_of_pytorch(norms: dict[str, bool]) ->
     torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
     for got, want in zip(gradients(loss, head, y), gradients(expected, head, y), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-14)
+
+
+@every_case
+@pytest.mark.parametrize("smoothing", [0.0, 0.8])
+@pytest.mark.parametrize("most", [1, 24 * 5, 24 * 12 - 1, 24 * 12])
+def test_smoothed_loss_and_gradients_are_those_of_pytorch_in_chunks_or_whole(
+    norms: dict[str, bool], smoothing: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_module, "MOST_LOGITS", most)
+    head = build(HeadConfig(**norms, negatives=None))
+    head.label_smoothing = smoothing
+    y, label = batch()
+    loss = 3 * head.loss(y, label, generator=torch.Generator())
+    expected = 3 * plain_loss(head, y, label, label_smoothing=smoothing)
+    torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
+    for got, want in zip(gradients(loss, head, y), gradients(expected, head, y), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-14)
+
+
+def test_chunks_of_large_logits_neither_overflow_nor_lose_the_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head_module, "MOST_LOGITS", 48)
+    head = build()
+    y, label = batch()
+    loss = head.loss(1e4 * y, label, generator=torch.Generator())
+    expected = plain_loss(head, 1e4 * y, label)
+    torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
+
+
+def test_smoothing_of_a_sampled_softmax_is_refused() -> None:
+    config = HeadConfig(group=4, negatives=2)
+    with pytest.raises(InputError, match="label_smoothing is a share of all labels"):
+        SoftmaxHead(config, 12, 4, generator=torch.Generator(), label_smoothing=0.1)
 
 
 @every_case

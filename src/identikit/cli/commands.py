@@ -50,6 +50,7 @@ _ORDER = (
     "demo",
     "simulate",
     "theory",
+    "train",
     "layers",
     "extract",
     "probe",

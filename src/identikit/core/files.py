@@ -45,8 +45,9 @@ def replacing(path: Path) -> Iterator[BufferedWriter]:
             temporary.unlink()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file beside its place and move it there.
+@contextmanager
+def writing(path: Path) -> Iterator[BufferedWriter]:
+    """A file that is written whole or not at all, in a folder that is made for it.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -54,12 +55,22 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            file.write(content)
+            yield file
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror}. Choose a folder that can be written "
             "to and has space left."
         ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    with writing(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, data: object) -> None:

@@ -15,6 +15,8 @@ from identikit.core.files import require_inside
 
 FEATURES = ("h", "features")
 """Names of the matrix of features in a file."""
+OF_RUN = "features"
+"""Folder of the features of a run that trained an encoder."""
 SUFFIXES = (".npy", ".npz", ".parquet", ".safetensors")
 Paths = str | Path | Sequence[str | Path]
 
@@ -102,7 +104,12 @@ def grouped(paths: list[Path]) -> list[tuple[Path, dict[str, Path]]]:
 
 
 def _expanded(path: Path) -> list[Path]:
-    """What a pattern fits; the part of it that is there is taken by its letters."""
+    """What a pattern fits; the part of it that is there is taken by its letters.
+
+    Of a run that trained an encoder the features that it keeps.
+    """
+    if (path / OF_RUN / "manifest.json").exists():
+        return [path / OF_RUN]
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     there = next(folder for folder in path.parents if folder.exists() or folder.parent == folder)

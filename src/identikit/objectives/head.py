@@ -2,7 +2,11 @@
 
 Source: arXiv:2410.21869, equation 2; DIET (instances as labels) and supervised learning
 (classes as labels) differ only in what the labels are. Shapes: h is (n, d_h), W is
-(labels, d_h). No bias: a constant in h takes its place.
+(labels, d_h). No bias: a constant in h takes its place. With label smoothing e the target is
+1 - e on i and e / labels on all (Szegedy et al., arXiv:1512.00567, section 7).
+
+Full softmax. Up to `MOST_LOGITS` logits are held once; more are made twice, some labels at a time:
+once for the normaliser, once for the gradients.
 
 Sampled softmax. A batch is cut into groups; a group's softmax runs over the set S of its
 own labels and of uniform negatives. The optimum is that of the full softmax: given z and
@@ -26,6 +30,9 @@ from torch.nn import functional as F
 from identikit.core.errors import InputError
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.objective import Objective
+
+MOST_LOGITS = 2**24
+"""Logits that are held at a time."""
 
 
 class Head(Objective):
@@ -61,9 +68,15 @@ class SoftmaxHead(Head):
         *,
         generator: torch.Generator,
         label_prior: Float[Tensor, " labels"] | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.label_smoothing = config, label_smoothing
+        if label_smoothing and _is_sampled(config, n_labels):
+            raise InputError(
+                "label_smoothing is a share of all labels, and negatives leaves most of them out; "
+                "give one of them."
+            )
         bound = dim**-0.5
         weight = torch.empty(n_labels, dim, device=generator.device)
         self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
@@ -130,7 +143,9 @@ class SoftmaxHead(Head):
             InputError: as `loss`.
         """
         if not _is_sampled(self.config, len(weight)):
-            return full_cross_entropy(h, weight, label, scale=scale)
+            return full_cross_entropy(
+                h, weight, label, scale=scale, label_smoothing=self.label_smoothing
+            )
         if len(self.log_inclusion) and len(label) < self.config.group:
             raise InputError(
                 f"batch of {len(label)} is smaller than the head's group ({self.config.group}), "
@@ -179,11 +194,14 @@ def full_cross_entropy(
     *,
     scale: Float[Tensor, ""] | None,
     offset: Float[Tensor, " labels"] | None = None,
+    label_smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """As `SoftmaxHead.cross_entropy`, over all labels, with what is added to the logit of each."""
     h, rows = _scaled(h, weight, scale)
+    if offset is None and len(rows) * len(h) > MOST_LOGITS:
+        return cast(Tensor, _ChunkedCrossEntropy.apply(h, rows, label, label_smoothing))
     added = None if offset is None else offset[None]
-    return _cross_entropy(h[None], rows[None], added, label[None])
+    return _cross_entropy(h[None], rows[None], added, label[None], label_smoothing)
 
 
 def _scaled(h: Tensor, rows: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -226,17 +244,26 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, rows: Tensor, offset: Tensor | None, position: Tensor
+        ctx: Any,
+        y: Tensor,
+        rows: Tensor,
+        offset: Tensor | None,
+        position: Tensor,
+        smoothing: float,
     ) -> Tensor:
         logits = torch.bmm(rows, y.mT)
         if offset is not None:
             logits += offset[..., None]
         target = logits.gather(1, position[:, None])
+        if smoothing:
+            target = (1 - smoothing) * target + smoothing * logits.mean(1, keepdim=True)
         top = logits.amax(1, keepdim=True)
         p = logits.sub_(top).exp_()
         total = p.sum(1, keepdim=True)
         loss = (total.log() + top - target).mean()
-        p.div_(total).scatter_add_(1, position[:, None], torch.full_like(target, -1.0))
+        p.div_(total).scatter_add_(1, position[:, None], torch.full_like(target, smoothing - 1))
+        if smoothing:
+            p.sub_(smoothing / p.shape[1])
         share = 1 / position.numel()
         dy = torch.bmm(rows.mT.contiguous(), p).mul_(share).mT
         drows = torch.bmm((y * share).mT.contiguous(), p.mT).mT
@@ -245,10 +272,57 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        dy, drows = ctx.saved_tensors
+        return dy * grad, drows * grad, None, None, None
+
+
+def _cross_entropy(
+    y: Tensor,
+    rows: Tensor,
+    offset: Tensor | None,
+    position: Tensor,
+    smoothing: float = 0.0,
+) -> Tensor:
+    return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position, smoothing))
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """The same over labels of which some are looked at at a time: y (n, d), rows (labels, d).
+
+    Beside the gradients it holds `MOST_LOGITS` logits, whatever the numbers of labels and samples.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, rows: Tensor, label: Tensor, smoothing: float) -> Tensor:
+        n, labels = len(y), len(rows)
+        chunk = max(1, MOST_LOGITS // n)
+        top, total = y.new_full((n,), -math.inf), y.new_zeros(n)
+        for part in rows.split(chunk):
+            logits = part @ y.T
+            highest = torch.maximum(top, logits.amax(0))
+            total = total * (top - highest).exp() + logits.sub_(highest).exp_().sum(0)
+            top = highest
+        log_total = total.log() + top
+        target = (1 - smoothing) * (rows[label] * y).sum(1) + smoothing * (y @ rows.mean(0))
+        loss = (log_total - target).mean()
+        dy, drows = torch.zeros_like(y), torch.empty_like(rows)
+        for start in range(0, labels, chunk):
+            part = rows[start : start + chunk]
+            p = (part @ y.T).sub_(log_total).exp_()
+            if smoothing:
+                p.sub_(smoothing / labels)
+            here = ((label >= start) & (label < start + len(part))).nonzero()[:, 0]
+            p[label[here] - start, here] -= 1 - smoothing
+            dy.addmm_(p.T, part, alpha=1 / n)
+            torch.mm(p, y / n, out=drows[start : start + chunk])
+        ctx.save_for_backward(dy, drows)
+        return loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         dy, drows = ctx.saved_tensors
+        if float(grad) == 1:  # a second copy of the rows is not held for nothing
+            return dy, drows, None, None
         return dy * grad, drows * grad, None, None
-
-
-def _cross_entropy(y: Tensor, rows: Tensor, offset: Tensor | None, position: Tensor) -> Tensor:
-    return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position))

@@ -52,6 +52,17 @@ ENTRIES = (
         command=False,
     ),
     Entry(
+        name="train",
+        version=1,
+        study="studies.train.study:TRAIN",
+        config="studies.train.config:TrainConfig",
+        help="Train a network on your own images with DIET, classes or InfoNCE, and say what it "
+        "knows.",
+        details="Example: identikit train --images photos --model timm:resnet18 --out run\n\n"
+        "Then: identikit probe run --factors table.csv. A command that was stopped or killed goes "
+        "on where it stopped when it is given again, to the same numbers.",
+    ),
+    Entry(
         name="probe",
         version=6,
         study="studies.probe.study:PROBE",

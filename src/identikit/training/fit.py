@@ -224,7 +224,10 @@ class _Loop:
         return self.spent >= 1 or bool(early)
 
     def train_step(self, draw: Draw | Batches, checkpoint: Path | None) -> None:
-        x, target = draw.batch(self.step) if isinstance(draw, Batches) else self._batch(draw)
+        if isinstance(draw, Batches):
+            x, target = (t.to(self.device, non_blocking=True) for t in draw.batch(self.step))
+        else:
+            x, target = self._batch(draw)
         spent = min(self.spent, 1.0)
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
         self._seed_network()

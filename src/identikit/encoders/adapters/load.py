@@ -12,21 +12,14 @@ from torch import Tensor
 
 from identikit.core.errors import InputError, in_words, optional_module
 from identikit.encoders.adapters.forward import Forward
-from identikit.encoders.adapters.hub_huggingface import HuggingFace
-from identikit.encoders.adapters.hub_timm import Timm
-from identikit.encoders.adapters.hub_torchvision import Torchvision
+from identikit.encoders.adapters.hub_run import TrainedRun, is_trained_run
+from identikit.encoders.adapters.hubs import hub_source, seeded
 from identikit.encoders.adapters.model import ReadableModel
 from identikit.encoders.adapters.own import Own
 from identikit.encoders.adapters.source import Built, Source, Transform
 from identikit.encoders.adapters.text import EXAMPLES
 from identikit.encoders.adapters.trace import trace
 from identikit.encoders.adapters.weights import load_weights, other_rows, read_weights
-
-HUBS: dict[str, Callable[[str], Source]] = {
-    "timm": Timm,
-    "torchvision": Torchvision,
-    "hf": HuggingFace,
-}
 
 _SHOWN = 120
 """Characters of a transform in an error."""
@@ -43,7 +36,8 @@ def load_model(
     """A model in eval mode.
 
     Args:
-        name: timm:NAME, torchvision:NAME, hf:NAME, or module:function.
+        name: timm:NAME, torchvision:NAME, hf:NAME, module:function, or the folder of a run of
+            `identikit train`.
         pretrained: With the hub's weights; otherwise with random ones.
         checkpoint: Local weights instead of either; a classifier gets as many classes as they
             have.
@@ -56,7 +50,7 @@ def load_model(
         InputError: an unknown model, weights that cannot be had or are not those of the model.
     """
     source = source_of(name)
-    with _seeded(seed):
+    with seeded(seed):
         if checkpoint is None:
             built = source.build(pretrained=pretrained)
             if isinstance(source, Own) and not pretrained:
@@ -72,35 +66,12 @@ def load_model(
 
 
 def source_of(name: str) -> Source:
-    """The source of a model by its name.
+    """The source of a model by its name, or by the folder of the run that trained it.
 
     Raises:
         InputError: a name of another form, or one that its hub does not know.
     """
-    hub, colon, rest = name.partition(":")
-    if not (hub and colon and rest):
-        raise InputError(
-            "a model is timm:NAME, torchvision:NAME, hf:NAME, or module:function of your own; "
-            f"got {name!r}.{_hint(name)}"
-        )
-    return HUBS[hub](rest) if hub in HUBS else Own(hub, rest)
-
-
-def _hint(name: str) -> str:
-    """Where a name without its hub is known."""
-    for hub in ("timm", "torchvision"):
-        with contextlib.suppress(InputError):
-            HUBS[hub](name)
-            return f" Did you mean {hub}:{name}?"
-    return ""
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The global generator, which hubs draw weights from, seeded and then put back."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        yield
+    return TrainedRun(Path(name)) if is_trained_run(Path(name)) else hub_source(name)
 
 
 def _ready(

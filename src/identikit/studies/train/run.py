@@ -1,0 +1,370 @@
+"""From images to a trained encoder, its head, and what is linearly in it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import save_file
+from torch import Tensor
+
+from identikit.core.errors import InputError, in_words
+from identikit.core.factors import Factors, Kind
+from identikit.core.randomness import stream
+from identikit.core.threads import processor_threads
+from identikit.encoders.adapters import (
+    ImageEncoder,
+    ImageNetwork,
+    calibrate,
+    named_function,
+    own_code,
+    write_trained,
+)
+from identikit.features.paths import OF_RUN
+from identikit.features.shards import (
+    HEAD_FILE,
+    Manifest,
+    describe_shard,
+    shard_file,
+    write_keys,
+    write_manifest,
+    write_shard,
+)
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import Head, SoftmaxHead
+from identikit.objectives.info_nce import InfoNCE
+from identikit.objectives.objective import Objective
+from identikit.probing.recovery import Recovery
+from identikit.probing.score import score
+from identikit.runs.provenance import versions
+from identikit.runs.study import Arrays, Context
+from identikit.studies.train.batches import ImageBatches
+from identikit.studies.train.config import AUGMENTATIONS, TrainConfig
+from identikit.studies.train.images import TrainingImages, load_images
+from identikit.studies.train.live import (
+    DecodingProgress,
+    LiveProbe,
+    TrainingProgress,
+    some_rows,
+    taken,
+)
+from identikit.studies.train.loss_floor import loss_floor
+from identikit.studies.train.result import TrainResult
+from identikit.theory.coverage import head_row_space
+from identikit.training.fit import Fit, Progress, fit_network
+from identikit.worlds.augmentations import Augmentation
+
+RECORDS = 20
+"""Probes over a run."""
+SCORED = 16_384
+"""Images, and rows of the head, that are scored at the end, at most."""
+_PIXELS_SIDE = 16
+"""Of the pixels that are a control."""
+_BLOCK = 256
+_SHARD = 65_536
+
+
+def compute(config: TrainConfig, context: Context) -> tuple[TrainResult, Arrays]:
+    """Train, keep the encoder, and ask what is in it.
+
+    Raises:
+        InputError: images, a model or a table that cannot be used, or too little memory.
+        TrainingError: the loss is not finite.
+    """
+    folder = context.draft.checkpoint
+    with processor_threads(config.threads), _deterministic(config.deterministic):
+        images = load_images(
+            config,
+            folder,
+            on_decoded=lambda done, total: context.tell(DecodingProgress(done=done, total=total)),
+        )
+        run = _Training(config, images)
+        with _words_for_memory(run):
+            fitted = run.fit(context, folder)
+            if fitted.status == "interrupted":
+                return run.result(fitted, None), {}
+            return run.result(fitted, run.keep(context.draft.folder, folder)), {}
+
+
+class _Training:
+    """Encoder and objective on some images."""
+
+    def __init__(self, config: TrainConfig, images: TrainingImages) -> None:
+        self.config, self.images = config, images
+        self.device = torch.device(config.on())
+        mean, std = images.moments()
+        n, channels, side, _ = images.pixels.shape
+        classes = images.classes
+        self.label = torch.arange(n) if classes is None else classes
+        self.labels = None if config.objective == "infonce" else int(self.label.max()) + 1
+        self.network = ImageNetwork(
+            model=config.model,
+            shape=(channels, side, side),
+            dim=config.dim,
+            seed=config.seed,
+            mean=mean,
+            std=std,
+            labels=self.labels,
+        )
+        self.encoder = self.network.build()
+        self.encoder.mixed = config.precision == "bfloat16"
+        if config.channels_last:
+            self.encoder.layout = torch.channels_last
+            self.encoder.to(memory_format=torch.channels_last)
+        if config.compile:
+            self.encoder.network.compile()
+        self.objective = self._objective()
+
+    def _objective(self) -> Objective:
+        config = self.config
+        if self.labels is None:
+            return InfoNCE(temperature=config.temperature)
+        return SoftmaxHead(
+            HeadConfig(negatives=config.negatives, group=config.batch_size),
+            self.labels,
+            self.encoder.dim,
+            generator=stream(config.seed, "head"),
+            label_smoothing=config.smoothing(),
+        )
+
+    def fit(self, context: Context, folder: Path) -> Fit:
+        config, images = self.config, self.images
+        training = config.training(len(images))
+        batches = ImageBatches(
+            pixels=images.pixels,
+            label=self.label,
+            augment=_augmentation(config, images.pixels.shape[-1]),
+            seed=config.seed,
+            batch_size=config.batch_size,
+            views=config.views,
+            steps=training.steps,
+            workers=config.workers,
+            pin=self.device.type == "cuda",
+        )
+        probe = None if images.factors is None else LiveProbe(images.factors)
+
+        def tell(progress: Progress) -> None:
+            context.tell(TrainingProgress(fit=progress, batch_size=config.batch_size))
+
+        return fit_network(
+            self.encoder,
+            self.objective,
+            draw=batches,
+            config=training,
+            seed=config.seed,
+            device=self.device,
+            evaluate=None if probe is None else lambda: probe(self.features),
+            evaluate_every=max(1, training.steps // RECORDS),
+            on_progress=tell,
+            checkpoint=folder,
+        )
+
+    def features(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows d_h"]:
+        """H of some images as they are, in evaluation mode."""
+        return _encoded(self.encoder, self.objective, self.images, rows)
+
+    @property
+    def rows(self) -> Float[Tensor, "labels d_h"] | None:
+        """Of the head, on the CPU."""
+        head = self.objective
+        return head.rows().detach().cpu() if isinstance(head, Head) else None
+
+    def keep(self, folder: Path, checkpoint: Path) -> Recovery | None:
+        """Write model and features beside their controls; what is linearly in them."""
+        write_trained(folder, self.network, self.encoder, self.rows)
+        twin = self.network.build().eval().to(self.device)
+        some = some_rows(len(self.images), _BLOCK)
+        calibrate(twin, twin, iter([self.images.pixels[some].to(self.device)]))
+        every = torch.arange(len(self.images))
+        features = {
+            "h": self.features(every),
+            "untrained": _encoded(twin, self.objective, self.images, every),
+            "pixels": _shrunk(self.images),
+        }
+        settings = {
+            "model": self.config.model,
+            "layer": "h",
+            "objective": self.config.objective,
+            "images_sha256": self.config.sha256,
+        }
+        _write_features(folder / OF_RUN, features, self.images.keys, self.rows, settings)
+        shutil.rmtree(checkpoint, ignore_errors=True)  # pixels and an optimiser's state are large
+        if self.images.factors is None:
+            return None
+        rows = some_rows(len(self.images), SCORED)
+        groups = self.images.groups
+        head = self.rows
+        return score(
+            features["h"][rows],
+            taken(self.images.factors, rows),
+            head=None if head is None else head[some_rows(len(head), SCORED)],
+            controls={name: features[name][rows] for name in ("pixels", "untrained")},
+            groups=None if groups is None else groups[rows.numpy()],
+            seed=self.config.seed,
+        )
+
+    def result(self, fitted: Fit, recovery: Recovery | None) -> TrainResult:
+        config, rows = self.config, self.rows
+        done = fitted.status == "completed"
+        training = max(1e-9, fitted.seconds - fitted.evaluation_seconds)
+        spread = _spreads(rows, self.images.factors) if config.objective == "diet" and done else {}
+        floor = None
+        if self.labels is not None and config.negatives is None:
+            copies, smoothing = self.images.copies(), config.smoothing()
+            floor = loss_floor(self.label, copies, labels=self.labels, smoothing=smoothing)
+        return TrainResult(
+            status=fitted.status,
+            images=len(self.images),
+            labels=self.labels,
+            dim=self.encoder.dim,
+            steps=fitted.steps,
+            seconds=fitted.seconds,
+            images_per_second=fitted.steps * config.batch_size / training,
+            loss=fitted.history[-1]["loss"] if fitted.history else None,
+            floor=floor,
+            augmented=config.augment != "none",
+            covered=None
+            if rows is None
+            else head_row_space(rows[some_rows(len(rows), SCORED)]).rank,
+            class_spread={name: between for name, (between, _) in spread.items()},
+            chance_spread={name: chance for name, (_, chance) in spread.items()},
+            recovery=recovery,
+            history=tuple(fitted.history),
+            unreadable=self.images.unreadable,
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        n, notes = len(self.images), []
+        if n > SCORED and self.images.factors is not None:
+            notes.append(f"scores are of {SCORED:,} of the {n:,} images, spread evenly")
+        notes.append(
+            "scores are of images that were trained on, without augmentation; the probe itself is "
+            "scored on images that it was not fitted on"
+        )
+        return tuple(notes)
+
+    @property
+    def head_bytes(self) -> int:
+        """Of rows, gradients and moments."""
+        return (self.labels or 0) * self.encoder.dim * 4 * 4
+
+
+@torch.no_grad()
+def _encoded(
+    encoder: ImageEncoder,
+    objective: Objective,
+    images: TrainingImages,
+    rows: Int[Tensor, " rows"],
+) -> Float[Tensor, "rows d_h"]:
+    device = encoder.mean.device
+    blocks = (images.pixels[part].to(device) for part in rows.split(_BLOCK))
+    return torch.cat([objective.features(encoder(x)).float().cpu() for x in blocks])
+
+
+def _shrunk(images: TrainingImages) -> Float[Tensor, "n pixels"]:
+    blocks = (part.float() / 255 for part in images.pixels.split(_BLOCK))
+    shrink = torch.nn.functional.adaptive_avg_pool2d
+    side = min(_PIXELS_SIDE, images.pixels.shape[-1])
+    return torch.cat([shrink(x, side).flatten(1) for x in blocks])
+
+
+def _write_features(
+    folder: Path,
+    features: dict[str, Tensor],
+    keys: tuple[str, ...],
+    head: Tensor | None,
+    settings: dict[str, Any],
+) -> None:
+    """As `identikit extract` would: h, and its controls in folders of their own."""
+    controls = {name: name for name in features if name != "h"}
+    for name, h in features.items():
+        own = folder if name == "h" else folder / name
+        own.mkdir(parents=True, exist_ok=True)
+        for number, part in enumerate(h.split(_SHARD)):
+            write_shard(own / shard_file(number), part.numpy())
+        write_keys(own, keys)
+        if name == "h" and head is not None:
+            save_file({"W": head.contiguous()}, own / HEAD_FILE)
+        shards = -(-len(h) // _SHARD)
+        manifest = Manifest(
+            finished=True,
+            n=len(h),
+            dim=h.shape[1],
+            dtype="float32",
+            shards=tuple(describe_shard(own / shard_file(k))[0] for k in range(shards)),
+            controls=controls if name == "h" else {},
+            head=HEAD_FILE if name == "h" and head is not None else None,
+            settings=settings,
+            versions=versions(),
+        )
+        write_manifest(own, manifest)
+
+
+def _spreads(rows: Tensor | None, factors: Factors | None) -> dict[str, tuple[float, float]]:
+    """Share of the variance of rows between the classes of each factor, and by chance."""
+    if rows is None or factors is None:
+        return {}
+    found = {}
+    for name, factor in factors.items():
+        if factor.kind not in (Kind.CATEGORICAL, Kind.BINARY) or factor.missing is not None:
+            continue
+        found[name] = between_share(rows, factor.values.long())
+    return found
+
+
+def between_share(rows: Float[Tensor, "n d"], level: Int[Tensor, " n"]) -> tuple[float, float]:
+    """Variance of class means over that of rows, and its expectation for rows in no order."""
+    _, of_row, count = level.unique(return_inverse=True, return_counts=True)
+    centred = rows.double() - rows.double().mean(0)
+    sums = torch.zeros(len(count), rows.shape[1]).double().index_add(0, of_row, centred)
+    between = float((sums.square().sum(1) / count).sum() / centred.square().sum())
+    return between, (len(count) - 1) / (len(rows) - 1)
+
+
+def _augmentation(config: TrainConfig, side: int) -> Augmentation:
+    if config.augment in AUGMENTATIONS:
+        made: Augmentation = AUGMENTATIONS[config.augment].make(config, side)
+        return made
+    module, _, function = config.augment.partition(":")
+    found = named_function(module, function)
+    with own_code(config.augment):
+        own: Augmentation = found(side)
+    if not callable(own):
+        raise InputError(
+            f"{config.augment} should return a function from pixels to pixels; it returned "
+            f"{type(own).__name__}."
+        )
+    return own
+
+
+@contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Only kernels that give the same bits every time, for a while."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(wanted or before)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def _words_for_memory(run: _Training) -> Iterator[None]:
+    """Say what took the memory, and what would take less."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate" not in str(error).lower():
+            raise
+        config = run.config
+        raise InputError(
+            f"there is too little memory: {in_words(error)}. The head takes "
+            f"{run.head_bytes / 1e9:.2g} GB with gradient and moments ({run.labels or 0:,} x "
+            f"{run.encoder.dim}), a step the maps of {config.batch_size} images of "
+            f"{run.network.shape[1]} pixels a side. Give a smaller --batch-size or --size, "
+            "--optimizer sgd, or --negatives 4096 for many labels."
+        ) from error
