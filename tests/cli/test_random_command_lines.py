@@ -41,6 +41,7 @@ OPTIONS = {
     "simulate": "seed dim kappa classes instances objective conditional generator recipe rate out "
     "restart budget label-noise bound starts",
     "theory": "seed dim kappa classes conditional scale generator radius",
+    "train": "images data world objective model augment factors classes steps batch-size size rate",
     "layers": "checkpoint seed",
     "extract": "images out factors key checkpoint seed layer pool dtype pixels batch-size workers "
     "shard-size data device precision sentences layers every truncate",

@@ -62,7 +62,8 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
                 )
             )
         self._next = step + 1
-        return next(self._ahead)
+        x, label = next(self._ahead)
+        return x, label
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = self.rows(step).repeat_interleave(self.views)

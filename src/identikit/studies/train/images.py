@@ -214,7 +214,12 @@ def _factors(config: TrainConfig, columns: dict[str, Column]) -> Factors | None:
     if config.factors is None:
         return None
     chosen = {name: _column(config, columns, name) for name in config.only or columns}
-    return as_factors(chosen, kinds=config.kinds_by_name())
+    kinds = {
+        name: kind
+        for name, kind in config.kinds_by_name().items()
+        if name in chosen or name not in columns
+    }
+    return as_factors(chosen, kinds=kinds)
 
 
 def _class_names(
