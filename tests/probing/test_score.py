@@ -261,7 +261,12 @@ H, Z, G = case(n=60)
             "head_class must hold one value for each",
         ),
         ({"head": H[:3], "class_vectors": Z[:2], "head_class": [1, 1, 1]}, "one class only"),
-        ({"groups": np.zeros(60)}, "at least two different labels"),
+        (
+            {"groups": np.zeros(60)},
+            "groups has 1 different labels.*it takes 4 or more.*--groups key",
+        ),
+        ({"groups": np.arange(60) % 3}, "groups has 3 different labels"),
+        ({"items": np.arange(60) % 2}, "items has 2 different labels"),
         ({"groups": np.zeros(50)}, "groups must hold one value for each"),
         ({"train_mask": np.ones(60)}, "train_mask leaves 60 samples to fit and 0"),
         ({"train_mask": np.ones(50)}, "train_mask must hold one value for each"),

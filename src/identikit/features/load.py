@@ -4,8 +4,8 @@ Factors lie in the files of the features, in a table of their own, or both. A ta
 a key, or where there is none by its order. Pickles are never opened.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ def load_features(
         controls: Other features of the same samples by name, in any of these forms; `x` is
             the observations.
         items: Column that says what each sample shows (see `identikit.score`).
-        groups: Column of samples that are held out together; by default the groups that the
-            features were extracted with, if any.
+        groups: Column of samples that are held out together; by default, of sentences, their
+            groups: those of the table, or else those that they were extracted with.
         partial: Go on with the samples that both features and table have.
         skip_corrupt: Go on without shards that cannot be read.
 
@@ -99,18 +99,19 @@ def load_features(
         beside = table.columns
         if sentences:
             key = key or KEYS[0]
-            beside = _with_row_numbers(beside, key, but=rows.columns.keys() & {GROUP})
+            beside = _with_row_numbers(beside, key)
+            own = {name: c for name, c in columns.items() if name != GROUP or GROUP not in beside}
+            rows = replace(rows, columns=own)
         columns, kept, note = _beside(rows, beside, Path(factors), key, own_key, partial=partial)
         notes += [*table.notes, *([note] if note else [])]
     elif key is not None and key not in columns:
         raise unknown_name("column of the features", key, columns)
     n = len(rows.h) if kept is None else len(kept)
-    if sentences and groups is None and GROUP in rows.columns:
+    if sentences and groups is None and GROUP in columns:
         groups = GROUP
         notes.append(
             f"samples of one group are held out together: {len({*columns[GROUP].values}):,} groups "
-            "of the column `group` that the features were extracted with (--groups NAME takes "
-            "another, --groups key none)"
+            "of the column `group` (--groups NAME takes another, --groups key none)"
         )
     named = {name: _labels(columns, name, n) for name in (items, groups) if name is not None}
     apart = {key, items, groups, *KEYS, *(NO_FACTORS if sentences else ())} - {None}
@@ -176,11 +177,11 @@ def _beside(
     return {**own, **joined}, None if whole else found.samples, found.note
 
 
-def _with_row_numbers(columns: Columns, key: str, *, but: Collection[str]) -> Columns:
-    """Columns with the numbers of their rows for a key that is not there, and without some."""
+def _with_row_numbers(columns: Columns, key: str) -> Columns:
+    """Columns with the numbers of their rows for a key that is not there."""
     count = next((len(column.values) for column in columns.values()), 0)
     numbers = as_column([str(row) for row in range(count)])
-    return {key: numbers} | {name: c for name, c in columns.items() if name not in but}
+    return {key: numbers} | columns
 
 
 def _column(columns: Columns, name: str) -> Column:

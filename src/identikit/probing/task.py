@@ -44,6 +44,7 @@ from identikit.statistics.split import Split, group_folds, random_split, trainin
 from identikit.theory.coverage import head_row_space
 
 LEAST_SAMPLES = 8
+LEAST_GROUPS = 4
 FEW_GROUPS = 30
 """Held-out groups below which the status says that intervals are not quite sure."""
 EXACT = 1e-9
@@ -107,6 +108,8 @@ class ProbingTask:
         _require_enough(n, items)
         group = torch.arange(n) if items is None else items
         group = group if groups is None else groups
+        if train_mask is None:
+            _require_groups("items" if groups is None else "groups", group)
         split = _split(group, train_mask, train_share, seed)
         fitted = torch.zeros(n, dtype=torch.bool)
         fitted[split.train] = True
@@ -441,6 +444,16 @@ def _require_enough(n: int, items: Tensor | None) -> None:
         raise InputError(f"H has {n} samples; at least {LEAST_SAMPLES} are needed to split.")
     if items is not None and len(torch.unique(items)) < 2:
         raise InputError("items names one thing only; give two or more to tell them apart.")
+
+
+def _require_groups(name: str, group: Tensor) -> None:
+    count = len(torch.unique(group))
+    if count < LEAST_GROUPS:
+        raise InputError(
+            f"{name} has {count} different labels, each of which is held out whole: it takes "
+            f"{LEAST_GROUPS} or more, two to fit and two to score. Give samples of others, or hold "
+            "something finer out (`identikit probe --groups key`: each sample by itself)."
+        )
 
 
 def _split(group: Tensor, train_mask: Tensor | None, train_share: float, seed: int) -> Split:

@@ -117,6 +117,12 @@ def test_probing_joins_by_row_and_holds_groups_out(config: ExtractConfig, table:
     each = load_features(config.out, factors=table, groups="key").groups
     assert each is not None
     assert len(set(each.tolist())) == 12
+    regrouped = load_features(config.out, factors=saved(config, group=list("aabbccddeeff")))
+    assert regrouped.groups is not None
+    assert regrouped.groups.tolist() == list("aabbccddeeff")
+    ungrouped = load_features(config.out, factors=saved(config, group=None))
+    assert ungrouped.groups is not None
+    assert ungrouped.groups.tolist() == frame().group.tolist()
     shorter = saved(config, span=None)
     pd.read_csv(shorter).head(5).to_csv(shorter, index=False)
     with pytest.raises(InputError, match="7 of 12 samples have no row"):
