@@ -54,6 +54,8 @@ OPTIONS = {
     "demo": "out",
     "papers": "out",
     "site": "out json",
+    "export": "out to repository private root",
+    "verify": "workers executor json",
     "runs": "root study where sort tag older-than partial orphaned yes remove",
 }
 ENVIRONMENT = {
@@ -87,7 +89,17 @@ def command_line(rng: random.Random) -> list[str]:
     elif name == "runs":
         words += rng.choice((("list",), ("show",), ("rm",), ("diff",), ("name",), ("tag",), ()))
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 2)))]
-    elif name in ("layers", "extract", "probe", "analogies", "compare", "report", "site"):
+    elif name in (
+        "layers",
+        "extract",
+        "probe",
+        "analogies",
+        "compare",
+        "report",
+        "site",
+        "export",
+        "verify",
+    ):
         words += [rng.choice(WORDS) for _ in range(rng.choice((0, 1, 1, 2)))]
     given = SHORT.get(name, "").split()
     for _ in range(rng.randrange(4)):

@@ -230,7 +230,7 @@ def test_a_run_goes_by_any_beginning_that_is_its_own(tmp_path: Path) -> None:
     hashed = run.path.name.rpartition("-")[2]
     for words in (run.path.name, hashed, hashed[:6], str(run.path), f"{run.path}/"):
         assert one_of(found, words).folder == run.path.name
-    for words in ("baseline", "base", other.path.name):
+    for words in ("baseline", "base", other.path.name, other.path.name.rpartition("-")[2]):
         assert one_of(found, words).folder == other.path.name
     with pytest.raises(InputError, match="'simulate' may be any of 2 runs"):
         one_of(found, "simulate")

@@ -42,6 +42,12 @@ _OTHERS = {
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),
     "runs": Command("cli.runs:Runs", "List, find, compare, name and delete runs."),
     "site": Command("cli.site:Site", "Make a static, offline site of a folder of runs."),
+    "export": Command(
+        "cli.bundles:Export", "Write a run as one file that others can check and make again."
+    ),
+    "verify": Command(
+        "cli.bundles:Verify", "Check such a file, run it again, and say which numbers agree."
+    ),
     "papers": Command(
         "cli.papers:Papers", "Make one page of a paper, the papers that cite it and those it cites."
     ),
@@ -61,6 +67,8 @@ _ORDER = (
     "report",
     "runs",
     "site",
+    "export",
+    "verify",
     "papers",
 )
 

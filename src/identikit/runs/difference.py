@@ -66,7 +66,7 @@ def _compared(name: str, measure: str, *found: Finding | None) -> Compared:
 def _less(a: Quantity | None, b: Quantity | None) -> Estimate | float | None:
     if a is None or b is None:
         return None
-    (x, x_low, x_high), (y, y_low, y_high) = _interval(a), _interval(b)
+    (x, x_low, x_high), (y, y_low, y_high) = interval(a), interval(b)
     d = x - y
     if not (isinstance(a, Estimate | Spread) or isinstance(b, Estimate | Spread)):
         return d
@@ -74,7 +74,7 @@ def _less(a: Quantity | None, b: Quantity | None) -> Estimate | float | None:
     return Estimate(d, d - low, d + high)
 
 
-def _interval(value: Quantity) -> tuple[float, float, float]:
+def interval(value: Quantity) -> tuple[float, float, float]:
     """Value and ends of its 95 % interval; that of a mean over seeds by Student's t."""
     if isinstance(value, Estimate):
         return value.value, value.low, value.high

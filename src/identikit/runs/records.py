@@ -86,10 +86,15 @@ class Record:
     and single numbers of the result."""
 
     @property
-    def short(self) -> str:
-        """What it is called where there is little room: its name, else its hash or folder."""
+    def called(self) -> tuple[str, ...]:
+        """What it is found by, shortest first: its name, its hash, its folder."""
         hashed = HASHED.fullmatch(_target(self.folder))
-        return self.name or (hashed[2] if hashed else self.folder)
+        return tuple(filter(None, (self.name, hashed and hashed[2], self.folder)))
+
+    @property
+    def short(self) -> str:
+        """What it is called where there is little room."""
+        return self.called[0]
 
     @property
     def orphaned(self) -> bool:
@@ -209,11 +214,10 @@ def one_of(found: Sequence[Record], words: str) -> Record:
         InputError: none, or several.
     """
     plain = Path(words).name if "/" in words else words
-    exact = [r for r in found if plain in (r.name, r.folder, r.short)]
-    starts = (r for r in found if any(n.startswith(plain) for n in (r.name, r.folder, r.short)))
-    near = exact or list(starts)
+    exact = [record for record in found if plain in record.called]
+    near = exact or [r for r in found if any(name.startswith(plain) for name in r.called)]
     if not near or not plain:
-        raise unknown_name("run", words, {n for r in found for n in (r.folder, r.short)})
+        raise unknown_name("run", words, {record.short for record in found})
     if len(near) > 1:
         raise InputError(
             f"{words!r} may be any of {len(near):,} runs: "
