@@ -76,6 +76,7 @@ def pixels(n: int = 10) -> Tensor:
 def batches(**options: Any) -> ImageBatches:
     given: dict[str, Any] = {
         "pixels": pixels(),
+        "places": torch.arange(10),
         "label": torch.arange(10),
         "augment": lambda image: image.roll(int(torch.randint(8, ())), 1),
         "seed": 0,
@@ -104,6 +105,14 @@ def test_a_batch_is_a_function_of_its_step_and_leaves_the_global_generators_alon
     assert not torch.equal(one.batch(3)[0], batches(seed=1).batch(3)[0])
     assert torch.equal(torch.random.get_rng_state(), before[0])
     assert pickle.dumps(np.random.get_state()) == before[1]  # noqa: NPY002
+
+
+def test_images_that_are_held_out_are_never_seen() -> None:
+    places = torch.tensor([1, 2, 5, 7])
+    held_out = batches(places=places, label=torch.arange(4), augment=lambda image: image)
+    x, label = held_out.batch(0)
+    assert torch.equal(x, pixels()[places[label]])
+    assert sorted(label.tolist()) == [0, 1, 2, 3]
 
 
 def test_two_views_of_an_image_follow_each_other_and_differ() -> None:
@@ -172,6 +181,19 @@ def test_what_is_linearly_known_stands_beside_its_controls(
     assert done.result.labels == {"diet": 48, "supervised": 2, "infonce": None}[objective]
     assert (done.run.path / "report.html").exists()
     assert not done.run.checkpoint.exists()
+
+
+def test_factors_can_be_read_out_of_values_that_nothing_was_trained_on(
+    photos: Path, tmp_path: Path
+) -> None:
+    done = run(with_table(photos, hold_out="item", only=("colour",)), tmp_path / "runs")
+    result, recovery = done.result, done.result.recovery
+    assert recovery is not None
+    held_out = 48 - result.images  # of two of six items
+    assert (result.labels, held_out) == (32, 16)
+    assert (recovery.n_train, recovery.n_test) == (32, 16)
+    assert "16 images that nothing was trained on" in result.notes[-1]
+    assert len(features(done)) == 48
 
 
 class KilledError(Exception):
@@ -387,6 +409,7 @@ def test_a_model_whose_output_is_no_vector_is_refused(
         ({"objective": "infonce", "negatives": 3}, "of a head, which infonce has not"),
         ({"negatives": 3, "label_smoothing": 0.1}, "negatives leaves most of them out"),
         ({"classes": "colour"}, "--classes is a column of --factors"),
+        ({"hold_out": "item"}, "--hold-out is a column of --factors"),
         ({"seconds": 0.0}, "seconds must be positive"),
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"file": Path("x")}, "--file is that of a --world"),

@@ -31,8 +31,10 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
     """What each step sees."""
 
     pixels: UInt8[Tensor, "n c side side"]
-    label: Int[Tensor, " n"]
-    """Of each image."""
+    places: Int[Tensor, " trained"]
+    """Which of these images are trained on."""
+    label: Int[Tensor, " trained"]
+    """Of each of those."""
     augment: Augmentation
     seed: int
     batch_size: int
@@ -68,12 +70,12 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = self.rows(step).repeat_interleave(self.views)
         with _seeded(stream(self.seed, f"augmentation/{step}").initial_seed()):
-            made = [self._augmented(row) for row in rows.tolist()]
+            made = [self._augmented(place) for place in self.places[rows].tolist()]
         return torch.stack(made), self.label[rows]
 
     def rows(self, step: int) -> Int[Tensor, " images"]:
-        """Which images a step sees."""
-        n, size = len(self.pixels), self.batch_size // self.views
+        """Which of the images that are trained on a step sees."""
+        n, size = len(self.places), self.batch_size // self.views
         place = torch.arange(step * size, (step + 1) * size)
         epochs = range(int(place[0]) // n, int(place[-1]) // n + 1)
         order = torch.cat([self._permutation(epoch) for epoch in epochs])
@@ -81,12 +83,12 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._order:
-            drawn = torch.randperm(len(self.pixels), generator=stream(self.seed, f"order/{epoch}"))
+            drawn = torch.randperm(len(self.places), generator=stream(self.seed, f"order/{epoch}"))
             self._order = {k: v for k, v in self._order.items() if k == epoch - 1} | {epoch: drawn}
         return self._order[epoch]
 
-    def _augmented(self, row: int) -> Tensor:
-        image = self.pixels[row]
+    def _augmented(self, place: int) -> Tensor:
+        image = self.pixels[place]
         try:
             made: Any = self.augment(image)
         except Exception as error:

@@ -95,6 +95,9 @@ class TrainConfig(StudyConfig):
     """Kinds where inference guesses wrong, as NAME=KIND: azimuth=circular:360."""
     groups: str | None = None
     """Column whose images are held out together when factors are read out, such as the object."""
+    hold_out: str | None = None
+    """Column such as the object: the images of a quarter of its values are not trained on, and
+    factors are read out by maps that were fitted on the others and are scored on these."""
     label_smoothing: Annotated[float | None, Range(0, 0.999)] = None
     """Share of the target that all labels have in common, by default 0.8 for diet and none for
     supervised."""
@@ -168,9 +171,10 @@ class TrainConfig(StudyConfig):
         if self.world is not None and self.factors is not None:
             raise InputError("a --world knows its factors; leave --factors out.")
         if self.factors is None and self.world is None:
-            for name in ("classes", "groups"):
+            for name in ("classes", "groups", "hold_out"):
                 if getattr(self, name) is not None:
-                    raise InputError(f"--{name} is a column of --factors TABLE; give that too.")
+                    option = name.replace("_", "-")
+                    raise InputError(f"--{option} is a column of --factors TABLE; give that too.")
         if self.objective != "supervised" and self.classes is not None:
             raise InputError(f"--classes is for --objective supervised; got {self.objective}.")
         if self.objective == "infonce" and (self.batch_size % 2 or self.batch_size < 4):

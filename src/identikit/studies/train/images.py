@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from identikit.core.errors import InputError
@@ -31,6 +32,8 @@ SIDE = 64
 """Pixels a side of images from files, if nothing else is asked for."""
 _BLOCK = 256
 """Images that are decoded at a time."""
+_HELD_OUT = 0.25
+"""Share of the values of a column that is held out."""
 _NAMED = 5
 """Images that an error names."""
 
@@ -48,6 +51,8 @@ class TrainingImages:
     """What images are held out together by, a label each; None if each is by itself."""
     unreadable: dict[str, str]
     """Why, by key."""
+    trained: Bool[Tensor, " n"]
+    """Which are trained on; the others are held out."""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -122,16 +127,21 @@ def load_images(
             fewer_samples=True,
         )
         columns = {name: c.take(place.rows) for name, c in table.columns.items()}
-    groups = None if config.groups is None else _column(config, columns, config.groups).values
-    apart = {config.key, *([config.groups] if config.groups else [])} - set(config.only)
+    together = {
+        name: _column(config, columns, name).values
+        for name in (config.groups, config.hold_out)
+        if name is not None
+    }
+    apart = {config.key, *together} - {*config.only, config.classes}
     factors = _factors(config, {name: c for name, c in columns.items() if name not in apart})
     images = TrainingImages(
         pixels=_enough(read_pixels(folder, found)),
         keys=found.keys,
         classes=None,
         factors=factors,
-        groups=groups,
+        groups=together.get(config.groups or config.hold_out or ""),
         unreadable=found.unreadable,
+        trained=_trained(config, together, len(found.keys)),
     )
     if config.objective != "supervised":
         return images
@@ -153,14 +163,35 @@ def _of_grid(config: TrainConfig, grid: ImageGrid, folder: Path) -> TrainingImag
                 f"{', '.join(known)}."
             )
         classes = grid.grid.indices(rows)[:, grid.grid.position(config.classes)]
+    together = {
+        name: known[name].values.numpy()
+        for name in (config.groups, config.hold_out)
+        if name is not None
+    }
     return TrainingImages(
         pixels=_enough(read_pixels(folder, found)),
         keys=found.keys,
         classes=classes,
         factors=Factors([known[name] for name in config.only or known]),
-        groups=None if config.groups is None else known[config.groups].values.numpy(),
+        groups=together.get(config.groups or config.hold_out or ""),
         unreadable={},
+        trained=_trained(config, together, len(rows)),
     )
+
+
+def _trained(config: TrainConfig, together: dict[str, Any], n: int) -> Bool[Tensor, " n"]:
+    """All, but for those of some values of the column that is held out."""
+    if config.hold_out is None:
+        return torch.ones(n, dtype=torch.bool)
+    values, number = np.unique(together[config.hold_out].astype(str), return_inverse=True)
+    count = round(_HELD_OUT * len(values))
+    if not 0 < count < len(values) - 1:
+        raise InputError(
+            f"--hold-out {config.hold_out} has {len(values)} values; a quarter of them is to be "
+            "held out, so give a column with four or more."
+        )
+    drawn = torch.randperm(len(values), generator=stream(config.seed, "held out"))[:count]
+    return ~torch.isin(torch.from_numpy(number), drawn)
 
 
 def _limited(config: TrainConfig, n: int) -> Int[Tensor, " rows"]:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from identikit.core.errors import InputError, in_words
-from identikit.core.factors import Factors, Kind
+from identikit.core.factors import Kind
 from identikit.core.randomness import stream
 from identikit.core.threads import processor_threads
 from identikit.encoders.adapters import (
@@ -96,9 +96,11 @@ class _Training:
         self.config, self.images = config, images
         self.device = torch.device(config.on())
         mean, std = images.moments()
-        n, channels, side, _ = images.pixels.shape
-        classes = images.classes
-        self.label = torch.arange(n) if classes is None else classes
+        _, channels, side, _ = images.pixels.shape
+        self.places = images.trained.nonzero()[:, 0]
+        self.label = torch.arange(len(self.places))
+        if images.classes is not None:  # of those that are trained on, numbered anew
+            self.label = images.classes[self.places].unique(return_inverse=True)[1]
         self.labels = None if config.objective == "infonce" else int(self.label.max()) + 1
         self.network = ImageNetwork(
             model=config.model,
@@ -132,9 +134,10 @@ class _Training:
 
     def fit(self, context: Context, folder: Path) -> Fit:
         config, images = self.config, self.images
-        training = config.training(len(images))
+        training = config.training(len(self.places))
         batches = ImageBatches(
             pixels=images.pixels,
+            places=self.places,
             label=self.label,
             augment=_augmentation(config, images.pixels.shape[-1]),
             seed=config.seed,
@@ -203,6 +206,7 @@ class _Training:
             head=None if head is None else head[some_rows(len(head), SCORED)],
             controls={name: features[name][rows] for name in ("pixels", "untrained")},
             groups=None if groups is None else groups[rows.numpy()],
+            train_mask=None if bool(self.images.trained.all()) else self.images.trained[rows],
             seed=self.config.seed,
         )
 
@@ -210,14 +214,14 @@ class _Training:
         config, rows = self.config, self.rows
         done = fitted.status == "completed"
         training = max(1e-9, fitted.seconds - fitted.evaluation_seconds)
-        spread = _spreads(rows, self.images.factors) if config.objective == "diet" and done else {}
+        spread = self._spreads(rows) if config.objective == "diet" and done else {}
         floor = None
         if self.labels is not None and config.negatives is None:
-            copies, smoothing = self.images.copies(), config.smoothing()
+            copies, smoothing = self.images.copies()[self.places], config.smoothing()
             floor = loss_floor(self.label, copies, labels=self.labels, smoothing=smoothing)
         return TrainResult(
             status=fitted.status,
-            images=len(self.images),
+            images=len(self.places),
             labels=self.labels,
             dim=self.encoder.dim,
             steps=fitted.steps,
@@ -237,14 +241,30 @@ class _Training:
             notes=self._notes(),
         )
 
+    def _spreads(self, rows: Tensor | None) -> dict[str, tuple[float, float]]:
+        """Share of the variance of rows between the classes of each factor, and by chance."""
+        found = {}
+        for name, factor in (self.images.factors or {}).items():
+            classes = factor.kind in (Kind.CATEGORICAL, Kind.BINARY) and factor.missing is None
+            if rows is not None and classes:
+                found[name] = between_share(rows, factor.values[self.places].long())
+        return found
+
     def _notes(self) -> tuple[str, ...]:
         n, notes = len(self.images), []
         if n > SCORED and self.images.factors is not None:
             notes.append(f"scores are of {SCORED:,} of the {n:,} images, spread evenly")
-        notes.append(
-            "scores are of images that were trained on, without augmentation; the probe itself is "
-            "scored on images that it was not fitted on"
-        )
+        if bool(self.images.trained.all()):
+            notes.append(
+                "scores are of images that were trained on, without augmentation; the linear "
+                "probe itself is scored on images that it was not fitted on"
+            )
+        else:
+            notes.append(
+                f"scores are of {n - len(self.places):,} images that nothing was trained on, of "
+                f"other values of {self.config.hold_out} than the {len(self.places):,} that the "
+                "encoder and the linear probe were trained on"
+            )
         return tuple(notes)
 
     @property
@@ -302,18 +322,6 @@ def _write_features(
             versions=versions(),
         )
         write_manifest(own, manifest)
-
-
-def _spreads(rows: Tensor | None, factors: Factors | None) -> dict[str, tuple[float, float]]:
-    """Share of the variance of rows between the classes of each factor, and by chance."""
-    if rows is None or factors is None:
-        return {}
-    found = {}
-    for name, factor in factors.items():
-        if factor.kind not in (Kind.CATEGORICAL, Kind.BINARY) or factor.missing is not None:
-            continue
-        found[name] = between_share(rows, factor.values.long())
-    return found
 
 
 def between_share(rows: Float[Tensor, "n d"], level: Int[Tensor, " n"]) -> tuple[float, float]:
