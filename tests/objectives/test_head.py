@@ -73,11 +73,13 @@ def test_full_loss_and_gradients_are_those_of_pytorch(norms: dict[str, bool]) ->
 
 @every_case
 @pytest.mark.parametrize("smoothing", [0.0, 0.8])
-@pytest.mark.parametrize("most", [1, 24 * 5, 24 * 12 - 1, 24 * 12])
+@pytest.mark.parametrize("most", [None, 1, 24 * 5, 24 * 12 - 1, 24 * 12])
 def test_smoothed_loss_and_gradients_are_those_of_pytorch_in_chunks_or_whole(
-    norms: dict[str, bool], smoothing: float, most: int, monkeypatch: pytest.MonkeyPatch
+    norms: dict[str, bool], smoothing: float, most: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(head_module, "MOST_LOGITS", most)
+    if most is not None:
+        monkeypatch.setattr(head_module, "MANY_LABELS", 12)
+        monkeypatch.setattr(head_module, "MOST_LOGITS", most)
     head = build(HeadConfig(**norms, negatives=None))
     head.label_smoothing = smoothing
     y, label = batch()
@@ -91,6 +93,7 @@ def test_smoothed_loss_and_gradients_are_those_of_pytorch_in_chunks_or_whole(
 def test_chunks_of_large_logits_neither_overflow_nor_lose_the_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(head_module, "MANY_LABELS", 12)
     monkeypatch.setattr(head_module, "MOST_LOGITS", 48)
     head = build()
     y, label = batch()

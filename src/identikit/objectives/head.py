@@ -5,7 +5,7 @@ Source: arXiv:2410.21869, equation 2; DIET (instances as labels) and supervised 
 (labels, d_h). No bias: a constant in h takes its place. With label smoothing e the target is
 1 - e on i and e / labels on all (Szegedy et al., arXiv:1512.00567, section 7).
 
-Full softmax. Up to `MOST_LOGITS` logits are held once; more are made twice, some labels at a time:
+Full softmax. Up to `MOST_LOGITS` logits are held, once; more are made twice, some labels at a time:
 once for the normaliser, once for the gradients.
 
 Sampled softmax. A batch is cut into groups; a group's softmax runs over the set S of its
@@ -31,7 +31,9 @@ from identikit.core.errors import InputError
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.objective import Objective
 
-MOST_LOGITS = 2**24
+MANY_LABELS = 2**15
+"""From which on the rows are never copied."""
+MOST_LOGITS = 2**26
 """Logits that are held at a time."""
 
 
@@ -69,9 +71,12 @@ class SoftmaxHead(Head):
         generator: torch.Generator,
         label_prior: Float[Tensor, " labels"] | None = None,
         label_smoothing: float = 0.0,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
         self.config, self.label_smoothing = config, label_smoothing
+        self.sparse = sparse and _is_sampled(config, n_labels)
+        """Whether the gradient of the rows is sparse."""
         if label_smoothing and _is_sampled(config, n_labels):
             raise InputError(
                 "label_smoothing is a share of all labels, and negatives leaves most of them out; "
@@ -154,9 +159,13 @@ class SoftmaxHead(Head):
         grouped = _into_groups(label, self.config.group)
         candidates, offset = self._candidates(grouped, generator)
         position = torch.searchsorted(candidates, grouped)
-        rows = weight.index_select(0, candidates.view(-1)).view(*candidates.shape, -1)
+        rows = F.embedding(candidates, weight, sparse=self.sparse)
         h, rows = _scaled(h, rows, scale)
         return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
+
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """The rows, if a batch touches few of them."""
+        return [self.weight] if self.sparse else []
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training with features of unit norm; zero with free ones.
@@ -198,8 +207,8 @@ def full_cross_entropy(
 ) -> Float[Tensor, ""]:
     """As `SoftmaxHead.cross_entropy`, over all labels, with what is added to the logit of each."""
     h, rows = _scaled(h, weight, scale)
-    if offset is None and len(rows) * len(h) > MOST_LOGITS:
-        return cast(Tensor, _ChunkedCrossEntropy.apply(h, rows, label, label_smoothing))
+    if offset is None and len(rows) >= MANY_LABELS:
+        return cast(Tensor, _ManyLabels.apply(h, rows, label, label_smoothing))
     added = None if offset is None else offset[None]
     return _cross_entropy(h[None], rows[None], added, label[None], label_smoothing)
 
@@ -287,8 +296,8 @@ def _cross_entropy(
     return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position, smoothing))
 
 
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The same over labels of which some are looked at at a time: y (n, d), rows (labels, d).
+class _ManyLabels(torch.autograd.Function):
+    """The same of one group over labels whose logits may not fit: y (n, d), rows (labels, d).
 
     Beside the gradients it holds `MOST_LOGITS` logits, whatever the numbers of labels and samples.
     """
@@ -301,7 +310,8 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for part in rows.split(chunk):
             logits = part @ y.T
             highest = torch.maximum(top, logits.amax(0))
-            total = total * (top - highest).exp() + logits.sub_(highest).exp_().sum(0)
+            e = logits.sub_(highest).exp_()
+            total = total * (top - highest).exp() + e.sum(0)
             top = highest
         log_total = total.log() + top
         target = (1 - smoothing) * (rows[label] * y).sum(1) + smoothing * (y @ rows.mean(0))
@@ -309,7 +319,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         dy, drows = torch.zeros_like(y), torch.empty_like(rows)
         for start in range(0, labels, chunk):
             part = rows[start : start + chunk]
-            p = (part @ y.T).sub_(log_total).exp_()
+            p = e.div_(total) if chunk >= labels else (part @ y.T).sub_(log_total).exp_()
             if smoothing:
                 p.sub_(smoothing / labels)
             here = ((label >= start) & (label < start + len(part))).nonzero()[:, 0]

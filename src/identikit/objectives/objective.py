@@ -33,6 +33,10 @@ class Objective(nn.Module, ABC):
             progress: Share of the training budget that is spent.
         """
 
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Matrices of whose rows a batch touches few: their gradients are sparse."""
+        return []
+
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """What holds |y| where the loss does not depend on it; nothing where it does."""
         return y.new_zeros(())

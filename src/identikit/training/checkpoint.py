@@ -1,13 +1,12 @@
 """Checkpoints: one file of tensors and plain values, written whole or not at all."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from identikit.core.errors import InputError
-from identikit.core.files import require_regular, write_atomically
+from identikit.core.files import require_regular, writing
 
 FILE = "state.pt"
 
@@ -18,9 +17,8 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_atomically(folder / FILE, buffer.getvalue())
+    with writing(folder / FILE) as file:
+        torch.save(state, file)
 
 
 def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
@@ -34,7 +32,8 @@ def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
         return None
     try:
         require_regular(path)
-        state = torch.load(path, map_location=device, weights_only=True)
+        mapped = torch.device(device).type == "cpu"  # so that it is not in memory twice
+        state = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
         if not isinstance(state, dict):
             raise TypeError(f"a {type(state).__name__}, not a dict")
     except Exception as error:  # what reading noise runs into can be of any kind

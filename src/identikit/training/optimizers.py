@@ -1,25 +1,32 @@
-"""Optimisers of a fit behind one face: Muon for square hidden matrices, Adam for the rest."""
+"""Optimisers of a fit behind one face: Muon for square hidden matrices, Adam for the rest.
+
+Rows of a head of which a batch touches few are trained by Adam without momentum (`row_adam`).
+"""
 
 from typing import Any
 
 import torch
 from torch import nn
 
+from identikit.objectives.objective import Objective
 from identikit.training.config import TrainingConfig
 from identikit.training.eager import EagerAdam, EagerSGD
 from identikit.training.muon import Muon
+from identikit.training.row_adam import RowAdam
 
 
 class Optimizers:
     """All optimisers of an encoder and its head, with rates that move together."""
 
-    def __init__(self, encoder: nn.Module, head: nn.Module, config: TrainingConfig) -> None:
+    def __init__(self, encoder: nn.Module, head: Objective, config: TrainingConfig) -> None:
         matrices = [p for p in encoder.parameters() if config.optimizer == "muon" and _square(p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in encoder.parameters() if id(p) not in chosen]
+        sparse = head.sparse_parameters()
+        dense = [p for p in head.parameters() if not any(p is other for other in sparse)]
         groups = [
             {"params": rest, "lr": config.rate},
-            {"params": list(head.parameters()), "lr": config.head_rate},
+            {"params": dense, "lr": config.head_rate},
         ]
         decay = config.weight_decay
         main: torch.optim.Optimizer
@@ -36,6 +43,9 @@ class Optimizers:
         self._parts: list[torch.optim.Optimizer] = [main]
         if matrices:
             self._parts.append(Muon(matrices, config.muon_rate, momentum=config.muon_momentum))
+        if sparse:
+            rows = RowAdam(sparse, config.head_rate, second_moment=config.second_moment)
+            self._parts.append(rows)
         self._top_rates = [group["lr"] for group in self._groups()]
 
     def _groups(self) -> list[dict[str, Any]]:

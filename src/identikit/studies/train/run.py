@@ -130,6 +130,7 @@ class _Training:
             self.encoder.dim,
             generator=stream(config.seed, "head"),
             label_smoothing=config.smoothing(),
+            sparse=True,
         )
 
     def fit(self, context: Context, folder: Path) -> Fit:
