@@ -31,7 +31,6 @@ from identikit.studies.train.config import TrainConfig
 from identikit.studies.train.images import load_images
 from identikit.studies.train.live import TrainingProgress
 from identikit.studies.train.result import TrainResult
-from identikit.studies.train.run import between_share
 from identikit.studies.train.study import TRAIN
 from identikit.training.fit import TrainingError
 from identikit.worlds.augmentations import none, strong
@@ -300,13 +299,14 @@ def test_a_rendered_world_knows_its_factors(tmp_path: Path) -> None:
     assert result.images == 60
 
 
-def test_rows_of_one_class_are_told_from_rows_in_no_order() -> None:
-    level = torch.arange(300) % 3
-    rows = torch.randn(300, 5, generator=torch.Generator().manual_seed(0))
-    between, chance = between_share(rows, level)
-    assert chance == 2 / 299
-    assert between == pytest.approx(chance, abs=0.02)
-    assert between_share(rows[level], level)[0] == pytest.approx(1)
+def test_groups_of_rows_are_found_without_classes_and_compared_with_them(
+    photos: Path, tmp_path: Path
+) -> None:
+    result = run(with_table(photos, only=("colour",)), tmp_path / "runs").result
+    groups = result.row_groups
+    assert groups is not None
+    assert set(groups.likeness) == {"colour"}
+    assert result["groups of rows"].recovered == groups.count
 
 
 # Bad input

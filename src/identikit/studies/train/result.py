@@ -19,6 +19,19 @@ AT_FLOOR = 0.05
 """Nats above the least loss from which a run counts as at its optimum."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowGroups:
+    """Groups that the rows of a head fall into, found without classes (`statistics.groups`)."""
+
+    count: int
+    clarity: float
+    """Mean silhouette."""
+    between: float
+    """Share of the variance of the rows between them."""
+    likeness: dict[str, float]
+    """Adjusted Rand index with the classes of each factor."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TrainResult(Said):
     """What came out."""
@@ -45,6 +58,8 @@ class TrainResult(Said):
     """Share of the variance of the head's rows between the classes of each factor."""
     chance_spread: dict[str, float]
     """The same of rows without order, expected."""
+    row_groups: RowGroups | None
+    """Of a head of instances, at the end."""
     recovery: Recovery | None
     """What is linearly in h; None without factors, or before the end."""
     history: tuple[Record, ...]
@@ -60,6 +75,7 @@ class TrainResult(Said):
             *self._loss(),
             *self._coverage(),
             *(self._spread(name) for name in self.class_spread),
+            *self._groups(),
         )
 
     @property
@@ -115,6 +131,24 @@ class TrainResult(Said):
                 recovered=self.covered,
                 explained=words,
                 verdict=judge_prediction(self.covered, most, close=self.covered == most),
+            ),
+        )
+
+    def _groups(self) -> tuple[Finding, ...]:
+        groups = self.row_groups
+        if groups is None:
+            return ()
+        words = "The clearest grouping of the head's rows by k-means: silhouette "
+        words += f"{format_number(groups.clarity)} of 1, {format_number(groups.between)} of their "
+        words += "variance between groups"
+        like = [f"{name} {format_number(value)}" for name, value in groups.likeness.items()]
+        alike = f"; like the classes of {', '.join(like)} (adjusted Rand index)" if like else ""
+        return (
+            Finding(
+                quantity="groups of rows",
+                recovered=groups.count,
+                explained=f"{words}{alike}.",
+                verdict=Verdict.MEASURED,
             ),
         )
 

@@ -41,6 +41,7 @@ from identikit.probing.recovery import Recovery
 from identikit.probing.score import score
 from identikit.runs.provenance import versions
 from identikit.runs.study import Arrays, Context
+from identikit.statistics.groups import NUMBERS, adjusted_rand, between_share, find_groups
 from identikit.studies.train.batches import ImageBatches
 from identikit.studies.train.config import AUGMENTATIONS, TrainConfig
 from identikit.studies.train.images import TrainingImages, load_images
@@ -52,7 +53,7 @@ from identikit.studies.train.live import (
     taken,
 )
 from identikit.studies.train.loss_floor import loss_floor
-from identikit.studies.train.result import TrainResult
+from identikit.studies.train.result import RowGroups, TrainResult
 from identikit.theory.coverage import head_row_space
 from identikit.training.fit import Fit, Progress, fit_network
 from identikit.worlds.augmentations import Augmentation
@@ -61,6 +62,8 @@ RECORDS = 20
 """Probes over a run."""
 SCORED = 16_384
 """Images, and rows of the head, that are scored at the end, at most."""
+GROUPED = 4096
+"""Rows of the head that are put into groups, at most."""
 _PIXELS_SIDE = 16
 """Of the pixels that are a control."""
 _BLOCK = 256
@@ -215,7 +218,8 @@ class _Training:
         config, rows = self.config, self.rows
         done = fitted.status == "completed"
         training = max(1e-9, fitted.seconds - fitted.evaluation_seconds)
-        spread = self._spreads(rows) if config.objective == "diet" and done else {}
+        diet = config.objective == "diet" and done
+        spread = self._spreads(rows) if diet else {}
         floor = None
         if self.labels is not None and config.negatives is None:
             copies, smoothing = self.images.copies()[self.places], config.smoothing()
@@ -236,20 +240,43 @@ class _Training:
             else head_row_space(rows[some_rows(len(rows), SCORED)]).rank,
             class_spread={name: between for name, (between, _) in spread.items()},
             chance_spread={name: chance for name, (_, chance) in spread.items()},
+            row_groups=self._groups(rows) if diet else None,
             recovery=recovery,
             history=tuple(fitted.history),
             unreadable=self.images.unreadable,
             notes=self._notes(),
         )
 
+    def _classes(self) -> dict[str, Tensor]:
+        """Of the images that are trained on, by the name of the factor."""
+        return {
+            name: factor.values[self.places].long()
+            for name, factor in (self.images.factors or {}).items()
+            if factor.kind in (Kind.CATEGORICAL, Kind.BINARY) and factor.missing is None
+        }
+
+    def _groups(self, rows: Tensor | None) -> RowGroups | None:
+        """What groups the rows fall into, and how like the classes these are."""
+        if rows is None or len(rows) < 2 * min(NUMBERS):
+            return None
+        some = some_rows(len(rows), GROUPED)
+        found = find_groups(rows[some], generator=stream(self.config.seed, "groups of rows"))
+        between, _ = between_share(rows[some], found.group)
+        return RowGroups(
+            count=found.count,
+            clarity=found.clarity,
+            between=between,
+            likeness={
+                name: adjusted_rand(found.group, classes[some])
+                for name, classes in self._classes().items()
+            },
+        )
+
     def _spreads(self, rows: Tensor | None) -> dict[str, tuple[float, float]]:
         """Share of the variance of rows between the classes of each factor, and by chance."""
-        found = {}
-        for name, factor in (self.images.factors or {}).items():
-            classes = factor.kind in (Kind.CATEGORICAL, Kind.BINARY) and factor.missing is None
-            if rows is not None and classes:
-                found[name] = between_share(rows, factor.values[self.places].long())
-        return found
+        if rows is None:
+            return {}
+        return {name: between_share(rows, group) for name, group in self._classes().items()}
 
     def _notes(self) -> tuple[str, ...]:
         n, notes = len(self.images), []
@@ -323,15 +350,6 @@ def _write_features(
             versions=versions(),
         )
         write_manifest(own, manifest)
-
-
-def between_share(rows: Float[Tensor, "n d"], level: Int[Tensor, " n"]) -> tuple[float, float]:
-    """Variance of class means over that of rows, and its expectation for rows in no order."""
-    _, of_row, count = level.unique(return_inverse=True, return_counts=True)
-    centred = rows.double() - rows.double().mean(0)
-    sums = torch.zeros(len(count), rows.shape[1]).double().index_add(0, of_row, centred)
-    between = float((sums.square().sum(1) / count).sum() / centred.square().sum())
-    return between, (len(count) - 1) / (len(rows) - 1)
 
 
 def _augmentation(config: TrainConfig, side: int) -> Augmentation:
