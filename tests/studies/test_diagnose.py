@@ -186,8 +186,10 @@ def test_experiments_stay_in_the_same_world_and_differ_in_one_thing() -> None:
 
 
 def test_what_a_world_does_not_know_is_not_tried() -> None:
-    paper = replace(TINY, encoder=EncoderConfig(architecture="paper"), objective="supervised")
-    assert Variation.WIDER not in {plan.variation for plan in plans(paper)}
+    for architecture in ("paper", "flow"):
+        paper = replace(TINY, encoder=EncoderConfig(architecture=architecture))
+        assert Variation.WIDER not in {plan.variation for plan in plans(paper)}
+    paper = replace(paper, objective="supervised")
     assert Variation.CLASS_LABELS not in {plan.variation for plan in plans(paper)}
     tied = replace(TINY, head=HeadConfig(tied_rows=True))
     assert all(

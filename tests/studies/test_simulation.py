@@ -20,9 +20,10 @@ from identikit.runs.provenance import command_line
 from identikit.runs.study import run_and_report
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.page import simulation_page
-from identikit.studies.simulation.run import Simulation, predict, simulate
+from identikit.studies.simulation.run import Simulation, expected_seconds, predict, simulate
 from identikit.studies.simulation.study import SIMULATE
 from identikit.theory.cases import Case, Promise
+from identikit.training import flow_start
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
 from identikit.worlds.config import WorldConfig
@@ -360,6 +361,33 @@ def test_few_classes_may_be_asked_for_and_cap_the_ceiling() -> None:
     result = simulate(config).result
     assert result.covered_rank == 2
     assert result.r2_head is None
+
+
+FLOW = EncoderConfig(architecture="flow", flow_steps=30)
+
+
+def test_a_run_that_knew_observations_before_labels_says_so_and_counts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flow_start, "ICA_SAMPLES", 2048)
+    few = replace(SMALL, training=replace(SMALL.training, steps=20))
+    plain, flow = (simulate(config).result for config in (few, replace(few, encoder=FLOW)))
+    words = "started from observations alone"
+    assert words in flow.explanation
+    assert words not in plain.explanation
+    extra = flow_start.observations_needed(FLOW.depth, FLOW.flow_steps)
+    assert flow.observations == plain.observations + extra
+    assert expected_seconds(replace(few, encoder=FLOW)) > expected_seconds(few)
+
+
+@pytest.mark.parametrize(
+    ("world", "got"),
+    [(WorldConfig(observation_dim=7), "7"), (WorldConfig(generator="rooms", dim=3), "images")],
+)
+def test_a_flow_keeps_dimensions(world: WorldConfig, got: str) -> None:
+    with pytest.raises(InputError, match=f"as there are latents \\({world.dim}\\); got {got}"):
+        SimulationConfig(world=world, encoder=FLOW)
+    SimulationConfig(world=WorldConfig(observation_dim=5), encoder=FLOW)
 
 
 def test_a_cnn_needs_images() -> None:

@@ -1,9 +1,10 @@
 """Multilayer perceptrons: h = W_L y_(L-1) + b_L, y_k = leaky ReLU(W_k y_(k-1) + b_k), y_0 = x.
 
-Two of them. "plain": few layers of one width on whitened inputs, orthogonal at the start and
+"plain": few layers of one width on whitened inputs, orthogonal at the start and
 without normalisation; its slope is that of the generator it inverts, so the inverse, whose
 leaky ReLUs have slope 1/0.2, is a rescaling away. "paper": widths 10d, 50d x 4, 10d with batch
-norm, as the code of arXiv:2410.21869 (section 4.1) has it. x is (n, d_x), h is (n, d_h).
+norm, as the code of arXiv:2410.21869 (section 4.1) has it. "flow": a plain one whose layers are as
+wide as x, for `training.flow_start` to begin. x is (n, d_x), h is (n, d_h).
 """
 
 from itertools import pairwise
@@ -42,8 +43,9 @@ class MLP(nn.Module):
         self.config = config
         paper = config.architecture == "paper"
         initialise = default_weights if paper else _orthogonal
-        widths = [10 * in_dim, *[50 * in_dim] * 4, 10 * in_dim]
-        widths = [in_dim, *(widths if paper else [config.width] * config.depth)]
+        wide = [10 * in_dim, *[50 * in_dim] * 4, 10 * in_dim]
+        width = in_dim if config.architecture == "flow" else config.width
+        widths = [in_dim, *(wide if paper else [width] * config.depth)]
         layers: list[nn.Module] = []
         for p, q in pairwise(widths):
             layers.append(initialise(nn.Linear(p, q, device=generator.device), generator))
@@ -54,6 +56,10 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, initialise(last, generator))
         self.register_buffer("mean", torch.zeros(in_dim, device=generator.device))
         self.register_buffer("whitening", torch.eye(in_dim, device=generator.device))
+
+    def linears(self) -> list[nn.Linear]:
+        """The linear layers, in order."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
     def fit_whitening(self, x: Float[Tensor, "n d_x"]) -> None:
         """Set the whitening to the moments of x; does nothing if the config has it off.

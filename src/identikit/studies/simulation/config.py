@@ -94,6 +94,14 @@ class SimulationConfig(StudyConfig):
                 f"none. Choose {' or '.join(name for name, g in GENERATORS.items() if g.images)}, "
                 "or another architecture."
             )
+        square = self.world.observation_dim in (None, self.world.dim) and not self.world.images
+        if self.encoder.architecture == "flow" and not square:
+            raise InputError(
+                "a flow keeps dimensions, so it takes as many observed ones as there are latents "
+                f"({self.world.dim}); got "
+                f"{'images' if self.world.images else self.world.observation_dim}. Choose another "
+                "architecture."
+            )
         require_device(self.device)
 
     @property

@@ -89,7 +89,7 @@ def _changes(
         "other initial weights and batches",
         lambda: replace(config, start=config.start + training.starts),
     )
-    if config.encoder.architecture != "paper":  # whose widths follow from the world
+    if config.encoder.architecture in ("plain", "cnn"):  # widths of others follow from the world
         wide = max(WIDE, 2 * width)
         yield (
             Variation.WIDER,

@@ -12,6 +12,8 @@ FAR_APART = 1.5
 """Separation g of classes from which the loss is flat for the quick recipe."""
 MANY_LATENTS = 15
 """Latents from which the encoder of the other recipes is too narrow."""
+TOO_MANY_LATENTS = 30
+"""Latents from which labels alone do not lead an encoder to the inverse of a network."""
 
 
 def separation(world: WorldConfig) -> float:
@@ -27,6 +29,9 @@ def choose_recipe(world: WorldConfig) -> tuple[str, str]:
         return "pixels", "observations are images"
     if world.label_exponent:
         return "fast", "labels come unequally often, so rows cannot be tied"
+    square = world.observation_dim in (None, world.dim) and world.generator != "identity"
+    if world.dim >= TOO_MANY_LATENTS and square:
+        return "flow", f"{world.dim} latents need an encoder that starts from observations"
     if world.dim >= MANY_LATENTS:
         return "wide", f"{world.dim} latents need a wider encoder"
     if g >= FAR_APART:
