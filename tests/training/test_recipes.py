@@ -40,6 +40,6 @@ def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
 
 
 def test_a_strange_name_gets_all_there_are() -> None:
-    with pytest.raises(InputError, match="Known: crowded, fast, flat, paper, pix") as error:
+    with pytest.raises(InputError, match="Known: crowded, fast, flat, flow, paper, pix") as error:
         recipe("xyz")
     assert "Did you mean" not in str(error.value)
