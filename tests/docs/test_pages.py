@@ -32,7 +32,7 @@ def lines(page: str) -> Iterator[list[str]]:
     for fenced, indented in BLOCK.findall(page):
         for line in (fenced or indented).replace("\\\n", " ").splitlines():
             if line.strip().startswith("identikit "):
-                yield shlex.split(line, comments=True)
+                yield shlex.split(line.partition(" > ")[0], comments=True)
 
 
 def phrases(page: str) -> Iterator[str]:
