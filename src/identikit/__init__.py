@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from identikit.studies.simulation.result import Evaluation
     from identikit.training.config import TrainingConfig
     from identikit.training.recipes import Recipe
+    from identikit.unmixing.result import Unmixing
+    from identikit.unmixing.unmix import unmix
     from identikit.worlds.config import WorldConfig
 else:
     __getattr__, __dir__ = first_used(
@@ -68,6 +70,7 @@ else:
             "SimulationConfig": "studies.simulation.config",
             "TrainingConfig": "training.config",
             "Verdict": "core.finding",
+            "Unmixing": "unmixing.result",
             "WorldConfig": "worlds.config",
             "analogies": "probing.analogy_scores",
             "circular": "features.inputs",
@@ -83,6 +86,7 @@ else:
             "score": "probing.score",
             "score_layers": "probing.layers",
             "theory": "theory",
+            "unmix": "unmixing.unmix",
             "worlds": "worlds",
             "__version__": "core.version",
         },
@@ -111,6 +115,7 @@ __all__ = [
     "Representation",
     "SimulationConfig",
     "TrainingConfig",
+    "Unmixing",
     "Verdict",
     "WorldConfig",
     "__version__",
@@ -128,5 +133,6 @@ __all__ = [
     "score",
     "score_layers",
     "theory",
+    "unmix",
     "worlds",
 ]

@@ -62,6 +62,7 @@ _ORDER = (
     "probe",
     "analogies",
     "compare",
+    "unmix",
     "data",
     "reproduce",
     "report",

@@ -103,6 +103,14 @@ ENTRIES = (
         command=False,
     ),
     Entry(
+        name="unmix",
+        version=1,
+        study="studies.unmix.study:UNMIX",
+        config="studies.unmix.config:UnmixConfig",
+        help="Turn a representation into independent components, and ask which can be named.",
+        details="Example: identikit unmix h.npy --factors z.csv",
+    ),
+    Entry(
         name="reproduce coil20",
         version=6,
         study="studies.paper.coil20.study:COIL20",

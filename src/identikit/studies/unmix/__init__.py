@@ -1,0 +1,1 @@
+"""`identikit unmix`: which components of a representation can be named?"""

@@ -1,0 +1,1 @@
+"""From a representation to components: what can be named, by which rule, and how surely."""

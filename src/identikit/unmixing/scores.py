@@ -1,0 +1,94 @@
+"""The numbers of an unmixing: of each component, of each factor, and of all together."""
+
+from dataclasses import dataclass, field
+
+from identikit.core.estimate import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One component: how far from Gaussian it is, and whether it comes out again."""
+
+    name: str
+    """c1, c2, ...: the least Gaussian one first."""
+    contrast: float
+    """(E log cosh y - that of a Gaussian)², on the rows fitted on."""
+    group: int
+    """Number of its group; components of one group could be turned into each other."""
+    alone: bool
+    """Whether every plane that it lies in is determined, by a test on held-out rows."""
+    starts: float | None
+    """Least correlation with its match from another start; None for one start."""
+    resamples: Estimate | None
+    """Correlation with its match in resamples: their median, and 95 % of them."""
+    factor: str = ""
+    """That is assigned to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorComponent:
+    """One factor and the component that is assigned to it."""
+
+    name: str
+    component: str
+    """Assigned on the rows fitted on, one component to one factor."""
+    correlation: Estimate
+    """|r| of the two on held-out rows."""
+    predicted: Estimate | float | None
+    """For an exact affine image of all factors; None where theory makes no promise."""
+    linear: float
+    """r of the factor with the best linear map of all of h, held out."""
+    kept: float
+    """The same from the principal axes that were kept."""
+    raw: float | None
+    """|r| with the one of h's own axes that is assigned to it; None where they are too few."""
+    random: float
+    """|r| with the component assigned to it in a random rotation, mean over rotations."""
+    p: float
+    """Of shuffled rows as large, corrected for the number of factors (Holm)."""
+    alone: bool
+    """Whether the factors' own values determine its direction, up to sign."""
+    gaussian: bool
+    """Whether its own values are not shown to be other than Gaussian."""
+    partner: str
+    """The factor that it depends on most, where it is shown to depend on any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmixingScores:
+    """A representation as components, and what they are."""
+
+    components: tuple[Component, ...]
+    factors: tuple[FactorComponent, ...] = ()
+    mcc: Estimate | None = None
+    """Mean over factors of their |r|, held out."""
+    predicted: Estimate | float | None = None
+    """The same as theory has it, where it makes a promise for every factor."""
+    shuffled: float | None = None
+    """The same with the rows of the factors shuffled, assigned again."""
+    random: float | None = None
+    """The same of random rotations of the components."""
+    raw: float | None = None
+    """The same of h's own axes."""
+    enough: float | None = None
+    """Samples from which theory has every factor's correlation at 0.99 or more."""
+    n_train: int
+    n_test: int
+    dim: int
+    rank: int
+    """Directions in which the representation varies."""
+    share: float
+    """Of its variance, in the axes that were kept."""
+    row_space: bool = False
+    """Whether it is the part that the head reads."""
+    converged: bool
+    mean: tuple[float, ...] = field(repr=False)
+    weights: tuple[tuple[float, ...], ...] = field(repr=False)
+    """(dimensions, components): components are (h - mean) weights."""
+    status: tuple[str, ...] = ()
+    """What to mind, one sentence each."""
+
+    @property
+    def determined(self) -> int:
+        """Components that are determined up to order and sign."""
+        return sum(component.alone for component in self.components)

@@ -1,0 +1,368 @@
+"""`unmix(h)`: a representation as independent components, and which factors they are.
+
+Whitening, rotation, order, signs and assignment are fitted on one part of the rows (`ica`); what
+is determined (`planes`), correlations with factors and all controls are of the others. Chance is
+that of factors whose rows are shuffled, assigned again; a random rotation of the same whitened
+rows is what an arbitrary rotation scores.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate, with_ends
+from identikit.core.factors import Factors, Kind
+from identikit.core.linalg import centred
+from identikit.core.memory_mapped import projected
+from identikit.core.randomness import stream
+from identikit.core.representation import Representation
+from identikit.features.columns import as_labels
+from identikit.features.inputs import as_factors, as_features
+from identikit.similarity.paired import shuffled_orders
+from identikit.statistics import measures
+from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.permutation import holm
+from identikit.statistics.split import Split, random_split
+from identikit.theory.coverage import head_row_space
+from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, unmix_rows
+from identikit.unmixing.planes import (
+    Planes,
+    contrast_signs,
+    enough_samples,
+    expected_correlation,
+    pooled,
+    random_correlations,
+)
+from identikit.unmixing.result import Unmixing
+from identikit.unmixing.scores import Component, FactorComponent
+
+MOST = 64
+"""Components, where no number is given."""
+SHARE = 0.99
+"""Of the variance that they hold, where no number is given: what training leaves in the others is
+functions of the same factors, which ICA finds before the factors."""
+FEW = 10
+"""Rows to fit on for each component, below which the status says that they are few."""
+SHUFFLES = 99
+ROTATIONS = 20
+RESAMPLES = 1000
+"""Behind the intervals of correlations."""
+SURE = 4.0
+"""Standard errors from which factors count as other than Gaussian, as dependent (by their
+correlation or that of their squares), or, of several, as other than isotropic (mean curvature)."""
+
+
+def unmix(
+    h: Any,
+    Z: Any = None,
+    *,
+    components: int | None = None,
+    head: Any = None,
+    groups: Any = None,
+    seed: int = 0,
+    train_share: float = 0.5,
+    starts: int = 5,
+    resamples: int = 20,
+) -> Unmixing:
+    """Find independent components of a representation, and say which of them can be named.
+
+    Args:
+        h: Features (n, d), NumPy or torch, or a `Representation`.
+        Z: Factors, as for `score`; numbers are taken as they are, others are left out and counted.
+        components: How many; by default as many principal axes as hold 99 % of the variance, but
+            no fewer than there are factors, and 64 at most.
+        head: Rows W (labels, d) of the classifier trained on h: only what it reads is unmixed.
+        groups: Labels of samples that are held out, resampled and shuffled together.
+        seed: Of the split, starts, resamples and shuffles.
+        train_share: Share of samples, or of groups, to fit on.
+        starts: Of ICA; the best one is kept.
+        resamples: Of the rows, behind how surely a component comes out again.
+
+    Raises:
+        InputError: features, factors or numbers that cannot be used, with what would do.
+    """
+    if starts < 1 or resamples < 0:
+        raise InputError(
+            f"starts must be 1 or more and resamples 0 or more; got {starts} and {resamples}."
+        )
+    if isinstance(h, Representation):
+        Z, head, h = (h.factors if Z is None else Z), (h.head if head is None else head), h.h
+    h = as_features(h, name="h")
+    basis = None
+    if head is not None:
+        rows = as_features(head, name="head")
+        if rows.shape[1] != h.shape[1]:
+            raise InputError(
+                f"head must have one column per dimension of h ({h.shape[1]}); got shape "
+                f"{tuple(rows.shape)}. Pass W as (labels, dimensions)."
+            )
+        basis = head_row_space(rows).basis
+        h = projected(h, basis, dtype=torch.float64)
+    every = torch.arange(len(h)) if groups is None else as_labels(groups, name="groups", n=len(h))
+    factors, notes = ({}, ()) if Z is None else _numbers(as_factors(Z), len(h))
+    split = random_split(every, train_share=train_share, generator=stream(seed, "split"))
+    least = components or max(2, len(factors))
+    white = White.of(h, split.train, least=least, most=components or MOST, share=SHARE)
+    k = white.x.shape[1]
+    if components is not None and k < components:
+        raise InputError(
+            f"{components} components were asked for, and h varies in {white.rank} directions over "
+            f"the {len(split.train)} rows that are fitted on. Ask for fewer, or give more rows."
+        )
+    if k < 2:
+        raise InputError(
+            f"h varies in {white.rank} directions over the {len(split.train)} rows that are fitted "
+            "on; unmixing needs two or more."
+        )
+    found = unmix_rows(
+        white.x[split.train],
+        white.map,
+        groups=every[split.train],
+        starts=starts,
+        resamples=resamples,
+        generator=stream(seed, "unmixing"),
+    )
+    y = white.x @ found.W.T
+    planes = Planes.of(y[split.test], contrast_signs(y[split.train]))
+    weights, mean = white.map @ found.W.T, white.mean
+    if basis is not None:
+        weights, mean = basis @ weights, basis @ mean
+    result = Unmixing(
+        components=_components(found, planes, contrast(y[split.train])),
+        n_train=len(split.train),
+        n_test=len(split.test),
+        dim=h.shape[1],
+        rank=white.rank,
+        share=white.share,
+        row_space=basis is not None,
+        converged=found.converged,
+        mean=tuple(mean.tolist()),
+        weights=tuple(tuple(row) for row in weights.tolist()),
+        status=(*_status(found, white, len(split.train)), *notes),
+    )
+    return _with_factors(result, h, white, y, factors, split, every, seed) if factors else result
+
+
+def _components(found: Unmixed, planes: Planes, size: Tensor) -> tuple[Component, ...]:
+    levels = torch.tensor([0.5, 0.025, 0.975], dtype=torch.float64)
+    spread = found.resamples.quantile(levels, dim=0).T.tolist() if len(found.resamples) else None
+    least = found.starts.amin(dim=0).tolist() if len(found.starts) else None
+    return tuple(
+        Component(
+            name=f"c{j + 1}",
+            contrast=size[j].item(),
+            group=planes.group[j] + 1,
+            alone=bool(planes.alone[j]),
+            starts=None if least is None else least[j],
+            resamples=None if spread is None else Estimate(*spread[j]),
+        )
+        for j in range(len(size))
+    )
+
+
+def _status(found: Unmixed, white: White, n: int) -> tuple[str, ...]:
+    k, said = white.x.shape[1], []
+    if not found.converged:
+        said.append(
+            f"ICA did not settle in {ITERATIONS} iterations: no rotation is clearly better than "
+            "others near it"
+        )
+    if white.rank < min(len(white.mean), n - 1):
+        said.append(
+            f"h varies in {white.rank} of its {len(white.mean)} dimensions: the others are "
+            "constant, combinations of these, or below the precision of the numbers"
+        )
+    if k < white.rank:
+        said.append(
+            f"{k} components of the {white.rank} directions in which h varies; they hold "
+            f"{white.share:.2%} of its variance"
+        )
+    if n < FEW * k:
+        said.append(f"few samples: {n} to find {k} components; they may be the sample's own")
+    return tuple(said)
+
+
+def _numbers(factors: Factors, n: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Factors that are numbers, of every sample, and which are not."""
+    if factors.n_samples != n:
+        raise InputError(
+            f"h and the factors must have the same number of rows; got {n} and {factors.n_samples}."
+        )
+    left = [
+        name
+        for name, factor in factors.items()
+        if factor.kind in (Kind.CATEGORICAL, Kind.CIRCULAR) or factor.missing is not None
+    ]
+    kept = {name: f.values.double() for name, f in factors.items() if name not in left}
+    words = "no numbers of every sample, so no component is compared with them"
+    return kept, (f"{', '.join(left)}: {words}",) if left else ()
+
+
+def _with_factors(
+    result: Unmixing,
+    h: Tensor,
+    white: White,
+    y: Tensor,
+    factors: dict[str, Tensor],
+    split: Split,
+    every: Tensor,
+    seed: int,
+) -> Unmixing:
+    """The same with what each factor's component is, and what theory says of it."""
+    names, z = list(factors), torch.stack(list(factors.values()), dim=1)
+    if len(names) > y.shape[1]:
+        raise InputError(
+            f"each factor needs a component of its own; got {len(names)} factors and "
+            f"{y.shape[1]} components. Name fewer factors, or give features of more directions."
+        )
+    train, test = split.train, split.test
+    s, s_test = _unit(z[train]), _unit(z[test])
+    chosen = _assigned(y[train], s)
+    best = _aligned(y, z, chosen, train)[test]
+    bootstrap = Bootstrap(every[test], resamples=RESAMPLES, generator=stream(seed, "bootstrap"))
+    scores = bootstrap.scores(measures.correlation(best, z[test]))[0]
+    generator = stream(seed, "rotations")
+    turns = torch.stack(
+        [_held_out(white.x @ _rotation(y.shape[1], generator), z, split) for _ in range(ROTATIONS)]
+    ).mean(dim=0)
+    raw = _held_out(h, z, split) if len(names) <= h.shape[1] else None
+    observed = (_unit(best) * s_test).mean(dim=0).abs()
+    orders = list(shuffled_orders(every, split, shuffles=SHUFFLES, seed=seed))
+    null = torch.stack([(_unit(best) * _unit(z[o[test]])).mean(dim=0).abs() for o in orders])
+    p = holm(((1 + (null >= observed).sum(dim=0)).double() / (1 + SHUFFLES)).tolist())
+    shuffled = torch.stack([_held_out(y, z[o], split).mean() for o in orders[:ROTATIONS]])
+    linear = _correlation(white.linear(h, z, train)[test], z[test]).tolist()
+    kept = _correlation(white.x @ (white.x[train].T @ s / len(train)), z, test).tolist()
+    predicted, alone, gaussian, partner = _theory(z, names, n=len(train))
+    own = tuple(
+        FactorComponent(
+            name=name,
+            component=result.components[chosen[j]].name,
+            correlation=_absolute(scores.per_factor[j]),
+            predicted=predicted[j],
+            linear=linear[j],
+            kept=kept[j],
+            raw=None if raw is None else raw[j].item(),
+            random=turns[j].item(),
+            p=p[j],
+            alone=alone[j],
+            gaussian=gaussian[j],
+            partner=partner[j],
+        )
+        for j, name in enumerate(names)
+    )
+    named = {factor.component: factor.name for factor in own}
+    return replace(
+        result,
+        components=tuple(replace(c, factor=named.get(c.name, "")) for c in result.components),
+        factors=own,
+        mcc=_absolute(scores.mean),
+        predicted=_mean(predicted),
+        shuffled=shuffled.mean().item(),
+        random=turns.mean().item(),
+        raw=None if raw is None else raw.mean().item(),
+        enough=enough_samples(z) if len(names) > 1 and all(alone) else None,
+    )
+
+
+def _theory(
+    z: Float[Tensor, "n m"], names: list[str], *, n: int
+) -> tuple[list[Estimate | float | None], list[bool], list[bool], list[str]]:
+    """Of each factor: what is predicted, if it is determined, Gaussian, and what it depends on.
+
+    Args:
+        z: Factors of all rows.
+        names: Theirs.
+        n: Rows that components are found from.
+    """
+    s = _unit(z)
+    signs, g = contrast_signs(s), torch.tanh(s)
+    groups = torch.tensor(Planes.of(s, signs).group)
+    rows = s * g - (1 - g.square())
+    gaussian = (rows.mean(dim=0).abs() < SURE * rows.std(dim=0) / len(s) ** 0.5).tolist()
+    dependence = torch.maximum(_dependence(s), _dependence(s.square())).fill_diagonal_(0)
+    expected = expected_correlation(z, n=n).tolist()
+    predicted: list[Estimate | float | None] = []
+    alone, partner = [], []
+    for j in range(len(names)):
+        inside = (groups == groups[j]).nonzero().flatten()
+        alone.append(len(inside) == 1 or pooled(s, signs, inside) > SURE)
+        others = dependence[j].clone()
+        if not alone[j]:
+            others[inside] = 0.0  # an isotropic group is one thing, whatever depends in it
+        strongest = int(others.argmax())
+        depends = bool(others[strongest] > SURE)
+        partner.append(names[strongest] if depends else "")
+        if depends:
+            predicted.append(None)
+        elif alone[j]:
+            predicted.append(expected[j])
+        else:
+            k = len(inside)
+            predicted.append(random_correlations(components=k, factors=k)[1])
+    return predicted, alone, gaussian, partner
+
+
+def _dependence(s: Tensor) -> Float[Tensor, "m m"]:
+    """|Correlation| of all pairs of columns over its standard error under independence."""
+    found: Tensor = (_unit(s).T @ _unit(s) / len(s)).abs() * len(s) ** 0.5
+    return found
+
+
+def _mean(predicted: list[Estimate | float | None]) -> Estimate | float | None:
+    """Of all factors, where there is a prediction for each."""
+    ranges = [with_ends(value) for value in predicted if value is not None]
+    if len(ranges) < len(predicted):
+        return None
+    value, low, high = (sum(ends) / len(ranges) for ends in zip(*ranges, strict=True))
+    return value if low == high else Estimate(value, low, high)
+
+
+def _unit(a: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Columns of mean 0 and mean square 1; zero where one does not vary."""
+    a = centred(a)
+    size = a.square().mean(dim=0).sqrt()
+    return a / size.where(size > 0, 1.0)
+
+
+def _correlation(a: Tensor, b: Tensor, rows: Tensor | None = None) -> Float[Tensor, " k"]:
+    if rows is not None:
+        a, b = a[rows], b[rows]
+    return (_unit(a) * _unit(b)).mean(dim=0)
+
+
+def _assigned(y: Float[Tensor, "n k"], z: Float[Tensor, "n m"]) -> list[int]:
+    """The column of y for each of z: one to one, of the largest sum of |r|."""
+    rows, columns = linear_sum_assignment((_unit(y).T @ _unit(z)).abs().numpy(), maximize=True)
+    chosen: list[int] = rows[columns.argsort()].tolist()
+    return chosen
+
+
+def _aligned(y: Tensor, z: Tensor, chosen: list[int], train: Tensor) -> Float[Tensor, "n m"]:
+    """The chosen columns, turned so that they go with their factors on the rows fitted on."""
+    return y[:, chosen] * _correlation(y[train][:, chosen], z[train]).sign()
+
+
+def _held_out(y: Tensor, z: Tensor, split: Split) -> Float[Tensor, " m"]:
+    """|r| of each factor with its column, assigned on one part and scored on the other."""
+    y = y.double()
+    chosen = _assigned(y[split.train], z[split.train])
+    return _correlation(y[split.test][:, chosen], z[split.test]).abs()
+
+
+def _rotation(k: int, generator: torch.Generator) -> Tensor:
+    normal = torch.randn(k, k, generator=generator, dtype=torch.float64)
+    turn: Tensor = torch.linalg.qr(normal).Q
+    return turn
+
+
+def _absolute(r: Estimate) -> Estimate:
+    """|r| of an r that is at least 0 but for chance."""
+    ends = sorted((abs(r.low), abs(r.high)))
+    low = 0.0 if r.low < 0 < r.high else ends[0]
+    return Estimate(abs(r.value), low, ends[1])
