@@ -96,7 +96,7 @@ def test_a_run_that_is_gone_is_not_listed(tmp_path: Path) -> None:
         lambda text: "",
         lambda text: text[: len(text) // 2],
         lambda text: text.replace("[", "{"),
-        lambda text: text.replace("runs 2", "runs 0"),
+        lambda text: text.replace("runs 3", "runs 0"),
         lambda text: text.replace("2026", "2025"),
         lambda text: "\x00" * 50,
     ],
@@ -107,7 +107,7 @@ def test_a_spoilt_index_changes_nothing(tmp_path: Path, spoil: Callable[[str], s
     index = tmp_path / INDEX_FILE
     index.write_text(spoil(index.read_text()))
     assert records(tmp_path) == first
-    assert index.read_text().startswith("identikit runs 2 ")
+    assert index.read_text().startswith("identikit runs 3 ")
 
 
 def test_a_place_that_cannot_be_written_to_is_listed_all_the_same(

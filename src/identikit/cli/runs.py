@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -310,14 +309,13 @@ def _show(found: Sequence[Record]) -> None:
     heads = ("study", "world or model", "name", "started", "size", "state")
     rows = [heads, *(_cells(record) for record in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    width, lines = OUT.width - 4, list[str]()
     for row, record in zip(rows, (None, *found), strict=True):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(printable(line.rstrip(), keep=""))
+        lines.append("  ".join(map(str.ljust, row, widths)).rstrip())
         if record is not None and record.headline:
             said = f"{record.word}: {record.headline}"
-            words = textwrap.shorten(said, OUT.width - 4, placeholder=" ...")
-            print(printable(f"    {words}", keep=""))
-    print(_count(found))
+            lines.append(f"    {said if len(said) <= width else said[: width - 4] + ' ...'}")
+    print("\n".join(printable(line, keep="") for line in (*lines, _count(found))))
 
 
 def _cells(record: Record) -> tuple[str, ...]:

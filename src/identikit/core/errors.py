@@ -48,6 +48,8 @@ def printable(words: str, *, keep: str = "\n\t") -> str:
         words: From wherever.
         keep: Control characters that stay.
     """
+    if words.isprintable():  # most are, and this is fast
+        return words
     return "".join(
         c.encode("unicode_escape").decode()
         if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in keep)

@@ -1,10 +1,10 @@
 """What lies in a folder of runs, a record for each, and an index that is held against the folders.
 
 Reading and hashing a run takes a millisecond or more, so what was read is kept in `.index.jsonl`
-beside the runs: after a line that names the form two lines a run, of which the second, all values
-that it can be chosen by, is parsed only if it is asked for. A record counts only while the folder
-and its files have the times and sizes that it was made of; what is being written is always looked
-at anew.
+beside the runs: a line that names the form, one with all records, then one for each run with all
+values that it can be chosen by, which is parsed only if it is asked for. A record counts only while
+the folder and its files have the times and sizes that it was made of; what is being written is
+always looked at anew.
 """
 
 import json
@@ -30,13 +30,14 @@ from identikit.core.files import (
     write_atomically,
 )
 from identikit.core.finding import Headline, Tone, listed
-from identikit.runs.labels import LABELS_FILE, read_labels
+from identikit.runs.labels import read_labels
 from identikit.runs.registry import STUDIES
 from identikit.runs.store import MANIFEST_FILE, PARTIAL, PROGRESS_FILE, SIGNED, Run
 
 INDEX_FILE = ".index.jsonl"
-FILES = ("", *SIGNED, MANIFEST_FILE, LABELS_FILE)
-"""Whose times and sizes a record is held against; the first is the folder itself."""
+FILES = ("", *SIGNED, MANIFEST_FILE)
+"""Whose times and sizes a record is held against; the first is the folder itself, whose time says
+when any other file in it was replaced."""
 HASHED = re.compile(r"(.*)-([0-9a-f]{10})")
 PART = re.compile(rb'"path": "([^"/\\]+-[0-9a-f]{10})"')
 """How a table or sweep names a run that it is made of."""
@@ -64,7 +65,6 @@ class Record:
     """World, model or file, as in the folder's name."""
     name: str
     """That a user gave it, else empty."""
-    tags: tuple[str, ...]
     started: str
     """UTC; of a damaged run or a draft, when its folder was last written to."""
     state: str
@@ -79,9 +79,10 @@ class Record:
     """Bytes of the whole folder."""
     same: str
     """Equal for runs of one config by any version of the study."""
+    tags: tuple[str, ...]
     parts: tuple[str, ...]
     """Folders of the runs that it is made of."""
-    values_json: str
+    values_json: bytes
     """`options`, the config with dotted names, and `numbers`: what was recovered of each quantity,
     and single numbers of the result."""
 
@@ -331,7 +332,7 @@ def _record(
         size=sum(file.lstat().st_size for file in folder.rglob("*")),
         same=digest([study, config]),
         parts=parts,
-        values_json=json.dumps({"options": flat(config), "numbers": dict(numbers)}),
+        values_json=json.dumps({"options": flat(config), "numbers": dict(numbers)}).encode(),
     )
 
 
@@ -387,11 +388,12 @@ def _read_index(root: Path) -> dict[str, tuple[Signature, Record]]:
         form, _, content = read_regular(root / INDEX_FILE).partition(b"\n")
         if form != _form(content):
             return {}
-        found, lines = {}, content.decode().split("\n")
-        for line, values in zip(lines[::2], lines[1::2], strict=False):
-            signature, known = json.loads(line)
-            light: Any = [tuple(one) if isinstance(one, list) else one for one in known]
-            record = Record(*[*light, values])
+        lights, *values = content.split(b"\n")
+        found = {}
+        for (signature, fields), value in zip(json.loads(lights), values, strict=True):
+            *light, tags, parts = fields
+            typed: Any = [*light, tuple(tags), tuple(parts), value]
+            record = Record(*typed)
             found[record.folder] = signature, record
         return found
     except (OSError, ValueError, TypeError):
@@ -399,15 +401,13 @@ def _read_index(root: Path) -> dict[str, tuple[Signature, Record]]:
 
 
 def _write_index(root: Path, found: Mapping[str, tuple[Signature, Record]]) -> None:
-    lines: list[str] = []
-    for signature, record in found.values():
-        *light, values = astuple(record)
-        lines += (json.dumps([signature, light]), values)
-    content = "\n".join(lines).encode()
+    lights = [(signature, astuple(record)[:-1]) for signature, record in found.values()]
+    values = (record.values_json for _, record in found.values())
+    content = b"\n".join((json.dumps(lights).encode(), *values))
     with suppress(InputError):  # where nothing can be written, all is read each time
         write_atomically(root / INDEX_FILE, _form(content) + b"\n" + content)
 
 
 def _form(content: bytes) -> bytes:
     """First line of an index: which form it has, and the sum by which it is known to be whole."""
-    return f"identikit runs 2 {zlib.crc32(content):08x}".encode()
+    return f"identikit runs 3 {zlib.crc32(content):08x}".encode()
