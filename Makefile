@@ -9,7 +9,7 @@ LOWEST ?= build/lowest
 # Without bytecode, each process compiles PyTorch, and pytest rewrites each test, again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format lint types tests fast slow lowest bench bench-protocol docs clean help
+.PHONY: demo test check format lint types tests fast slow lowest bench bench-protocol docs clean help release-check
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -55,6 +55,9 @@ bench-protocol: $(VENV)/.developer  ## the paper's own protocol, most of an hour
 docs: $(VENV)/.docs         ## the site, into build/site; warnings are errors
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/site
 	@echo "the site: build/site/index.html"
+
+release-check: $(VENV)/.developer  ## wheel and sdist, each used in an empty environment
+	.ci/release-check $(CURDIR)/$(BIN)/hatchling $(PYTHONS)
 
 clean:                      ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
