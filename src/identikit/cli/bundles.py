@@ -21,11 +21,13 @@ from identikit.runs.store import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write a run as one file that others can check and make again, with cards of data and model.
+    """Write a run as one file that others can check and make again.
 
     Example: identikit export my-baseline
 
     Example: identikit export my-baseline --to hub --repository me/my-baseline
+
+    Cards of data and, where a network was trained, of the model are in it.
     """
 
     name: Words
@@ -61,7 +63,7 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Check a bundle, run it again here, and say which of its numbers agree, and how.
+    """Check such a file, run it again, and say which numbers agree.
 
     Example: identikit verify my-baseline.zip
 

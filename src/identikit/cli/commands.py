@@ -40,7 +40,7 @@ _OTHERS = {
     "data": Command("cli.data:Data", "List, fetch and check image grids on disk."),
     "reproduce": Command("cli.reproduce:Reproduce", STUDIES["reproduce"].help),
     "report": Command("cli.report:Report", "Draw the page and the figures of a saved run again."),
-    "runs": Command("cli.runs:Runs", "List, find, compare, name and delete runs."),
+    "runs": Command("cli.runs:Runs", "Find, compare, name and delete runs."),
     "site": Command("cli.site:Site", "Make a static, offline site of a folder of runs."),
     "export": Command(
         "cli.bundles:Export", "Write a run as one file that others can check and make again."

@@ -267,7 +267,9 @@ class Tag:
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """Find, compare, name and delete runs; without a word after it, list them.
+    """Find, compare, name and delete runs.
+
+    Without a word after it the runs are listed.
 
     Example: identikit runs --where kappa=50
 

@@ -14,7 +14,7 @@ from identikit.runs.store import DEFAULT_ROOT
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Make a static, offline site of a folder of runs: a table of all, a page for each.
+    """Make a static, offline site of a folder of runs.
 
     Example: identikit site runs --out site
 
