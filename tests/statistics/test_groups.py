@@ -21,7 +21,7 @@ def test_groups_that_are_apart_are_found_without_labels(count: int) -> None:
 
 
 def test_points_that_are_all_one_make_no_trouble() -> None:
-    found = find_groups(torch.ones(10, 2), generator=torch.Generator().manual_seed(0))
+    found = find_groups(torch.ones(20, 2), generator=torch.Generator().manual_seed(0))
     assert found.count == 1
     assert found.clarity == 0
 

@@ -27,6 +27,7 @@ _OTHERS = {
     "theory": Command(
         "cli.simulate:Theory", "Say what theory predicts of a simulated world, without training."
     ),
+    "train": Command("cli.train:Train", STUDIES["train"].help),
     "layers": Command(
         "cli.layers:Layers",
         "List the layers of a model, in the order of computation, with their output shapes.",

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from identikit.core.ranks import Shard
+
 
 class Objective(nn.Module, ABC):
     """A loss, with the parameters that it adds to the encoder's."""
@@ -36,6 +38,10 @@ class Objective(nn.Module, ABC):
     def sparse_parameters(self) -> list[nn.Parameter]:
         """Matrices of whose rows a batch touches few: their gradients are sparse."""
         return []
+
+    def shard(self) -> Shard | None:
+        """Which rows of its only parameter this rank has, where they are split over ranks."""
+        return None
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """What holds |y| where the loss does not depend on it; nothing where it does."""

@@ -53,14 +53,11 @@ ENTRIES = (
     ),
     Entry(
         name="train",
-        version=2,
+        version=3,
         study="studies.train.study:TRAIN",
         config="studies.train.config:TrainConfig",
         help="Train a network on your own images with DIET, classes or InfoNCE, and say what it "
         "knows.",
-        details="Example: identikit train --images photos --model timm:resnet18 --out run\n\n"
-        "Then: identikit probe run --factors table.csv. A command that was stopped or killed goes "
-        "on where it stopped when it is given again, to the same numbers.",
     ),
     Entry(
         name="probe",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 NUMBERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Of groups that are tried."""
+LEAST = 8
 _ROUNDS, _TRIES = 30, 3
 
 
@@ -28,17 +29,17 @@ class Groups:
 
 
 def find_groups(x: Float[Tensor, "n d"], *, generator: torch.Generator) -> Groups:
-    """The clearest groups of `NUMBERS`, at most one for every two points.
+    """The clearest groups of `NUMBERS`, of `LEAST` points each on average: few are always clear.
 
     Args:
-        x: Four points or more.
+        x: Twice `LEAST` points or more.
         generator: Draws the first centres.
     """
     points = x.double()
     found = [
         _grouped(points, k, generator)
         for k in NUMBERS
-        if 2 * k <= len(points)
+        if LEAST * k <= len(points)
         for _ in range(_TRIES)
     ]
     return max(found, key=lambda groups: groups.clarity)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
+from identikit.core.ranks import Shard, agreed, rank, ranks, summed
 from identikit.objectives.objective import Objective
 from identikit.training import checkpoint as checkpoints
 from identikit.training.config import TrainingConfig
@@ -162,10 +163,10 @@ def fit_network(
     early, told = False, clock()
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), _deferred_interrupt() as interrupted:
-        while not loop.done and not interrupted.is_set():
+        while not loop.done and not agreed(interrupted.is_set()):
             loop.train_step(draw, checkpoint)
             due = loop.step % evaluate_every == 0 or loop.done
-            early = interrupted.is_set() and not due
+            early = bool(agreed(interrupted.is_set())) and not due
             if early and checkpoint is not None:  # an undisturbed fit has no record here
                 loop.save(checkpoint)
             if due or early:
@@ -213,10 +214,10 @@ class _Loop:
 
     @property
     def spent(self) -> float:
-        """Share of the budget that is spent, of steps or of seconds."""
+        """Share of the budget that is spent, of steps or of rank 0's seconds."""
         by_steps = self.step / self.config.steps
         limit = self.config.max_seconds
-        return by_steps if limit is None else max(by_steps, self.seconds / limit)
+        return by_steps if limit is None else max(by_steps, agreed(self.seconds) / limit)
 
     @property
     def done(self) -> bool:
@@ -237,13 +238,18 @@ class _Loop:
         if not math.isfinite(value):
             self._stop_at(value, checkpoint)
         (loss + self.head.length_penalty(y)).backward()
+        if ranks() > 1:  # each has the part of its samples
+            for p in self.encoder.parameters():
+                if p.grad is not None:
+                    summed(p.grad)
         self.optimizers.step(self.config.rate_share(spent))
         self.step += 1
         self.losses.append(value)
 
     def _seed_network(self) -> None:
         """Have what the network draws, for dropout say, depend on the step's number alone."""
-        own = stream(self.seed, f"network/{self.step}").initial_seed()
+        purpose = f"network/{self.step}" + (f"/{rank()}" if rank() else "")
+        own = stream(self.seed, purpose).initial_seed()
         torch.default_generator.manual_seed(own)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(own)
@@ -314,21 +320,26 @@ class _Loop:
 
     def save(self, folder: Path, *, at_most_every: float = 0.0) -> None:
         now = self.clock()
-        if now - self.saved_at < max(at_most_every, at_most_every and self.saving / MOST_SAVING):
+        least = max(at_most_every, at_most_every and self.saving / MOST_SAVING)
+        if agreed(now - self.saved_at) < agreed(least):
             return
-        checkpoints.save(folder, self._identity() | self._state())
+        state = self._identity() | self._state()
+        if rank() == 0:
+            checkpoints.save(folder, state)
         self.saved_at, self.saved_step = self.clock(), self.step
         self.saving = self.saved_at - now
 
     def _identity(self) -> dict[str, Any]:
-        parts = [*self.encoder.state_dict().values(), *self.head.state_dict().values()]
-        shapes = [list(part.shape) for part in parts]
+        shapes = [list(part.shape) for part in self.encoder.state_dict().values()]
+        shard = self.head.shard()
+        for part in self.head.state_dict().values():
+            shapes.append(list(part.shape) if shard is None else [shard.total, *part.shape[1:]])
         return {"config": asdict(self.config), "seed": self.seed, "shapes": shapes}
 
     def _state(self) -> dict[str, Any]:
         return {
             "encoder": self.encoder.state_dict(),
-            "head": self.head.state_dict(),
+            "head": self._head_rows(Shard.gather, self.head.state_dict()),
             "optimizers": self.optimizers.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -338,6 +349,13 @@ class _Loop:
             "evaluation": dict(self.evaluation),
         }
 
+    def _head_rows(
+        self, rows: Callable[[Shard, Tensor], Tensor], state: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """A state of the head with all rows, or with those of this rank."""
+        shard = self.head.shard()
+        return state if shard is None else {k: rows(shard, value) for k, value in state.items()}
+
     def resume(self, folder: Path) -> None:
         state = checkpoints.load(folder, device=self.device)
         if state is None:
@@ -346,7 +364,7 @@ class _Loop:
             if any(state[key] != value for key, value in self._identity().items()):
                 raise ValueError("another identity")
             self.encoder.load_state_dict(state["encoder"])
-            self.head.load_state_dict(state["head"])
+            self.head.load_state_dict(self._head_rows(Shard.take, state["head"]))
             self.optimizers.load_state_dict(state["optimizers"])
             self.saved_step = state["step"]
             for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):

@@ -3,11 +3,13 @@
 Rows of a head of which a batch touches few are trained by Adam without momentum (`row_adam`).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from identikit.core.ranks import Shard
 from identikit.objectives.objective import Objective
 from identikit.training.config import TrainingConfig
 from identikit.training.eager import EagerAdam, EagerSGD
@@ -22,6 +24,7 @@ class Optimizers:
         matrices = [p for p in encoder.parameters() if config.optimizer == "muon" and _square(p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in encoder.parameters() if id(p) not in chosen]
+        self._shard, self._split = head.shard(), list(head.parameters())
         sparse = head.sparse_parameters()
         dense = [p for p in head.parameters() if not any(p is other for other in sparse)]
         groups = [
@@ -61,13 +64,30 @@ class Optimizers:
             part.zero_grad()
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """The states of all optimisers."""
-        return [part.state_dict() for part in self._parts]
+        """The states of all optimisers, of all ranks' rows."""
+        return self._rows_of([part.state_dict() for part in self._parts], Shard.gather)
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Go on from the states of the same optimisers."""
+        """Go on from the states of the same optimisers, on however many ranks."""
+        states = self._rows_of(states, Shard.take)
         for part, state in zip(self._parts, states, strict=True):
             part.load_state_dict(state)
+
+    def _rows_of(
+        self, states: list[dict[str, Any]], rows: Callable[[Shard, Tensor], Tensor]
+    ) -> list[dict[str, Any]]:
+        """The states with other rows of what is kept for rows that are split over ranks."""
+        if self._shard is None:
+            return states
+        params = [p for group in self._parts[0].param_groups for p in group["params"]]
+        number = next(k for k, p in enumerate(params) if p is self._split[0])
+        first, *others = states
+        kept = {
+            name: rows(self._shard, value) if value.ndim else value
+            for name, value in first["state"].get(number, {}).items()
+        }
+        own = {number: kept} if kept else {}
+        return [first | {"state": first["state"] | own}, *others]
 
 
 def _square(p: nn.Parameter) -> bool:

@@ -1,6 +1,7 @@
 """Batches of augmented images by their step.
 
-Their order comes from (seed, epoch), their augmentation from (seed, step).
+Their order comes from (seed, epoch), what is drawn for an image from (seed, step, its place in the
+batch), so that ranks which share a batch see what one alone would.
 
 Epoch e is a permutation of all images, and step k takes the k-th batch of all epochs one after
 another. So a batch is a function of its step, whoever makes it: this process, or others ahead.
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from identikit.core.errors import InputError, in_words
 from identikit.core.randomness import stream
+from identikit.core.ranks import Shard
 from identikit.worlds.augmentations import Augmentation
 
 _AHEAD = 4
@@ -69,9 +71,14 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = self.rows(step).repeat_interleave(self.views)
-        with _seeded(stream(self.seed, f"augmentation/{step}").initial_seed()):
-            made = [self._augmented(place) for place in self.places[rows].tolist()]
-        return torch.stack(made), self.label[rows]
+        first = stream(self.seed, f"augmentation/{step}").initial_seed() >> 1
+        mine = Shard.of(len(rows))
+        made = []
+        with _restored():
+            for k in range(mine.start, mine.stop):
+                _seed(first + k)
+                made.append(self._augmented(int(self.places[rows[k]])))
+        return torch.stack(made), self.label[mine.take(rows)]
 
     def rows(self, step: int) -> Int[Tensor, " images"]:
         """Which of the images that are trained on a step sees."""
@@ -102,14 +109,18 @@ class ImageBatches(Dataset[tuple[Tensor, Tensor]]):
         return made
 
 
+def _seed(seed: int) -> None:
+    """Seed the global generators that augmentations draw from: torch, NumPy, Python."""
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
+
+
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The global generators of torch, NumPy and Python seeded, and then put back."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - as users have it
+def _restored() -> Iterator[None]:
+    """Have these generators as they were afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        random.seed(seed)
         try:
             yield
         finally:

@@ -14,6 +14,7 @@ from torch import Tensor
 from identikit.core.errors import InputError, in_words
 from identikit.core.factors import Kind
 from identikit.core.randomness import stream
+from identikit.core.ranks import ranks, told
 from identikit.core.threads import processor_threads
 from identikit.encoders.adapters import (
     ImageEncoder,
@@ -23,6 +24,7 @@ from identikit.encoders.adapters import (
     own_code,
     write_trained,
 )
+from identikit.encoders.synced_norm import sync_norms
 from identikit.features.paths import OF_RUN
 from identikit.features.shards import (
     HEAD_FILE,
@@ -37,11 +39,18 @@ from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import Head, SoftmaxHead
 from identikit.objectives.info_nce import InfoNCE
 from identikit.objectives.objective import Objective
+from identikit.objectives.sharded_head import ShardedHead
 from identikit.probing.recovery import Recovery
 from identikit.probing.score import score
 from identikit.runs.provenance import versions
-from identikit.runs.study import Arrays, Context
-from identikit.statistics.groups import NUMBERS, adjusted_rand, between_share, find_groups
+from identikit.runs.study import Arrays, Context, Tell
+from identikit.statistics.groups import (
+    LEAST,
+    NUMBERS,
+    adjusted_rand,
+    between_share,
+    find_groups,
+)
 from identikit.studies.train.batches import ImageBatches
 from identikit.studies.train.config import AUGMENTATIONS, TrainConfig
 from identikit.studies.train.images import TrainingImages, load_images
@@ -84,12 +93,26 @@ def compute(config: TrainConfig, context: Context) -> tuple[TrainResult, Arrays]
             folder,
             on_decoded=lambda done, total: context.tell(DecodingProgress(done=done, total=total)),
         )
+        told(folder.absolute())
         run = _Training(config, images)
         with _words_for_memory(run):
-            fitted = run.fit(context, folder)
+            fitted = run.fit(folder, context.tell)
             if fitted.status == "interrupted":
                 return run.result(fitted, None), {}
             return run.result(fitted, run.keep(context.draft.folder, folder)), {}
+
+
+def follow(config: TrainConfig) -> None:
+    """Train beside rank 0, which computes the run, until it says that there is no more.
+
+    Raises:
+        InputError: as `compute`.
+    """
+    while (folder := told(None)) is not None:
+        with processor_threads(config.threads), _deterministic(config.deterministic):
+            run = _Training(config, load_images(config, folder))
+            with _words_for_memory(run):
+                run.fit(folder)
 
 
 class _Training:
@@ -122,11 +145,23 @@ class _Training:
         if config.compile:
             self.encoder.network.compile()
         self.objective = self._objective()
+        self.rows: Tensor | None = None
+        """Of the head, on the CPU, after training."""
 
     def _objective(self) -> Objective:
         config = self.config
+        if ranks() > 1:
+            _require_split(config)
+            sync_norms(self.encoder)
         if self.labels is None:
             return InfoNCE(temperature=config.temperature)
+        if ranks() > 1:
+            return ShardedHead(
+                self.labels,
+                self.encoder.dim,
+                generator=stream(config.seed, "head"),
+                label_smoothing=config.smoothing(),
+            )
         return SoftmaxHead(
             HeadConfig(negatives=config.negatives, group=config.batch_size),
             self.labels,
@@ -136,7 +171,7 @@ class _Training:
             sparse=True,
         )
 
-    def fit(self, context: Context, folder: Path) -> Fit:
+    def fit(self, folder: Path, on_progress: Tell | None = None) -> Fit:
         config, images = self.config, self.images
         training = config.training(len(self.places))
         batches = ImageBatches(
@@ -154,9 +189,10 @@ class _Training:
         probe = None if images.factors is None else LiveProbe(images.factors)
 
         def tell(progress: Progress) -> None:
-            context.tell(TrainingProgress(fit=progress, batch_size=config.batch_size))
+            if on_progress is not None:
+                on_progress(TrainingProgress(fit=progress, batch_size=config.batch_size))
 
-        return fit_network(
+        fitted = fit_network(
             self.encoder,
             self.objective,
             draw=batches,
@@ -168,16 +204,13 @@ class _Training:
             on_progress=tell,
             checkpoint=folder,
         )
+        if isinstance(self.objective, Head):
+            self.rows = self.objective.rows().detach().cpu()
+        return fitted
 
     def features(self, rows: Int[Tensor, " rows"]) -> Float[Tensor, "rows d_h"]:
         """H of some images as they are, in evaluation mode."""
         return _encoded(self.encoder, self.objective, self.images, rows)
-
-    @property
-    def rows(self) -> Float[Tensor, "labels d_h"] | None:
-        """Of the head, on the CPU."""
-        head = self.objective
-        return head.rows().detach().cpu() if isinstance(head, Head) else None
 
     def keep(self, folder: Path, checkpoint: Path) -> Recovery | None:
         """Write model and features beside their controls; what is linearly in them."""
@@ -257,7 +290,7 @@ class _Training:
 
     def _groups(self, rows: Tensor | None) -> RowGroups | None:
         """What groups the rows fall into, and how like the classes these are."""
-        if rows is None or len(rows) < 2 * min(NUMBERS):
+        if rows is None or len(rows) < LEAST * min(NUMBERS):
             return None
         some = some_rows(len(rows), GROUPED)
         found = find_groups(rows[some], generator=stream(self.config.seed, "groups of rows"))
@@ -350,6 +383,21 @@ def _write_features(
             versions=versions(),
         )
         write_manifest(own, manifest)
+
+
+def _require_split(config: TrainConfig) -> None:
+    """See that what is asked for can be split over ranks.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if config.objective == "infonce" or config.negatives is not None:
+        raise InputError(
+            "on several ranks a head of all labels is trained (diet or supervised, without "
+            "--negatives), whose rows are split over them. Give that, or start one process."
+        )
+    if config.batch_size % ranks():
+        raise InputError(f"batch_size must divide into {ranks()} ranks; got {config.batch_size}.")
 
 
 def _augmentation(config: TrainConfig, side: int) -> Augmentation:

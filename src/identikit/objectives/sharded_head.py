@@ -1,0 +1,113 @@
+"""Cross-entropy over labels whose rows are split over ranks: no rank holds all rows or logits.
+
+Each rank has B / ranks samples and N / ranks rows. Features are gathered, (B, d); each rank makes
+the logits of its rows, some at a time; the largest, the sum of exponentials and the logit of the
+label are reduced over ranks. The gradient of h is the sum over ranks, that of the rows is each
+rank's own. Source: Megatron-LM's vocabulary-parallel cross-entropy (arXiv:1909.08053, section 3).
+"""
+
+from typing import Any, cast, final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from identikit.core.ranks import Shard, highest, ranks, summed
+from identikit.objectives import head as plain
+from identikit.objectives.config import HeadConfig
+from identikit.objectives.head import Head
+
+_DRAWN = 2**16
+"""Rows that are drawn at a time."""
+
+
+@final
+class ShardedHead(Head):
+    """This rank's rows of a plain head, with the same initial rows as one alone would draw."""
+
+    def __init__(
+        self, n_labels: int, dim: int, *, generator: torch.Generator, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.config, self.label_smoothing = HeadConfig(negatives=None), label_smoothing
+        self.split = Shard.of(n_labels)
+        weight = torch.empty(self.split.stop - self.split.start, dim, device=generator.device)
+        for first in range(0, n_labels, _DRAWN):
+            count = min(_DRAWN, n_labels - first)
+            drawn = torch.empty(count, dim).uniform_(-(dim**-0.5), dim**-0.5, generator=generator)
+            low, high = max(first, self.split.start), min(first + count, self.split.stop)
+            if low < high:
+                weight[low - self.split.start : high - self.split.start] = drawn[
+                    low - first : high - first
+                ]
+        self.weight = nn.Parameter(weight)
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """One: rows are free."""
+        return self.weight.new_ones(())
+
+    def shard(self) -> Shard:
+        """Which rows this rank has."""
+        return self.split
+
+    def rows(self) -> Float[Tensor, "labels d_h"]:
+        """All rows, gathered: every rank asks at the same point."""
+        return self.split.gather(self.weight.detach())
+
+    def features(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, "n d_h"]:
+        """The outputs of the encoder."""
+        return y
+
+    def loss(
+        self,
+        y: Float[Tensor, "n d_h"],
+        label: Int[Tensor, " n"],
+        *,
+        generator: torch.Generator,
+        progress: float = 1.0,
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy over the batches of all ranks, the same on each; draws nothing."""
+        del generator, progress
+        args = (y, self.weight, label, self.split, self.label_smoothing)
+        return cast(Tensor, _ShardedCrossEntropy.apply(*args))
+
+
+class _ShardedCrossEntropy(torch.autograd.Function):
+    """As `head._ManyLabels`, over samples and rows of all ranks."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, y: Tensor, rows: Tensor, label: Tensor, split: Shard, smoothing: float
+    ) -> Tensor:
+        n = len(y) * ranks()
+        mine = Shard.of(n)
+        y, label = mine.gather(y), mine.gather(label)
+        chunk = max(1, plain.MOST_LOGITS // n)
+        top = torch.stack([(part @ y.T).amax(0) for part in rows.split(chunk)]).amax(0)
+        top = highest(top)
+        total = y.new_zeros(n)
+        for part in rows.split(chunk):
+            total += (part @ y.T).sub_(top).exp_().sum(0)
+        log_total = summed(total).log() + top
+        here = ((label >= split.start) & (label < split.stop)).nonzero()[:, 0]
+        target = smoothing / split.total * (y @ rows.sum(0))
+        target[here] += (1 - smoothing) * (rows[label[here] - split.start] * y[here]).sum(1)
+        loss = (log_total - summed(target)).mean()
+        dy, drows = torch.zeros_like(y), torch.empty_like(rows)
+        for start in range(0, len(rows), chunk):
+            part = rows[start : start + chunk]
+            p = (part @ y.T).sub_(log_total).exp_().sub_(smoothing / split.total)
+            place = label - split.start - start
+            own = ((place >= 0) & (place < len(part))).nonzero()[:, 0]
+            p[place[own], own] -= 1 - smoothing
+            dy.addmm_(p.T, part, alpha=1 / n)
+            torch.mm(p, y / n, out=drows[start : start + chunk])
+        ctx.save_for_backward(mine.take(summed(dy)), drows)
+        return loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        dy, drows = ctx.saved_tensors
+        return dy * grad, drows * grad, None, None, None
