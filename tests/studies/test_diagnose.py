@@ -166,7 +166,7 @@ def test_what_the_budget_does_not_allow_is_left_for_the_reader(prediction: Predi
     assert found.explanation.cause is Cause.UNDECIDED
     (longer,) = [line for line in found.left_out if "--steps 240" in line]
     assert found.explanation.next_command in found.left_out
-    assert longer.startswith("identikit simulate --instances 200")
+    assert longer.startswith("identikit simulate --recipe fast --instances 200")
 
 
 def test_experiments_stay_in_the_same_world_and_differ_in_one_thing() -> None:
@@ -211,7 +211,9 @@ def test_a_diagnosis_is_a_run_of_its_own_and_finds_the_others(tmp_path: Path) ->
     config = DiagnosisConfig(simulation=TINY)
     done = run_and_report(DIAGNOSE, config, root=tmp_path)
     assert not done.found
-    assert done.run.origin["command"].startswith("identikit simulate --diagnose --instances")
+    assert done.run.origin["command"].startswith(
+        "identikit simulate --diagnose --recipe fast --instances"
+    )
     assert done.result.experiments
     for experiment in done.result.experiments:
         assert (tmp_path / experiment.run / "result.json").exists()

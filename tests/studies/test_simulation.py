@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from identikit.cli.simulate import Simulate
 from identikit.core.config import from_dict, to_dict
 from identikit.core.errors import InputError
 from identikit.core.estimate import central, with_ends
@@ -18,14 +19,16 @@ from identikit.encoders.config import EncoderConfig
 from identikit.objectives.config import HeadConfig
 from identikit.runs.provenance import command_line
 from identikit.runs.study import run_and_report
-from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.config import SimulationConfig, from_recipe
 from identikit.studies.simulation.page import simulation_page
+from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.studies.simulation.run import Simulation, expected_seconds, predict, simulate
 from identikit.studies.simulation.study import SIMULATE
 from identikit.theory.cases import Case, Promise
 from identikit.training import flow_start
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import Progress
+from identikit.training.recipes import recipe
 from identikit.worlds.config import WorldConfig
 
 SMALL = SimulationConfig(
@@ -33,7 +36,13 @@ SMALL = SimulationConfig(
     seed=1,
     test_samples=1024,
     world=WorldConfig(dim=3, classes=20),
-    training=TrainingConfig(steps=200, batch_size=512, schedule="cosine"),
+    training=replace(
+        recipe("fast").training,
+        steps=200,
+        batch_size=512,
+        final_batch_size=None,
+        schedule="cosine",
+    ),
 )
 
 
@@ -45,10 +54,21 @@ def test_command_line_names_what_differs_from_the_defaults() -> None:
     config = replace(SMALL, few_classes=True)
     line = command_line("simulate", config)
     assert line.startswith(
-        "identikit simulate --instances 200 --seed 1 --few-classes --test-samples 1024"
+        "identikit simulate --recipe fast --instances 200 --seed 1 --few-classes --test"
     )
-    assert line.endswith("--steps 200 --batch-size 512 --schedule cosine")
+    assert line.endswith("--batch-size 512 --final-batch-size None --schedule cosine")
     assert "--kappa" not in line
+
+
+@pytest.mark.parametrize("name", ["fast", "flat", "wide", "crowded"])
+def test_command_line_names_the_recipe_whatever_the_world_calls_for(name: str) -> None:
+    """Left out, these worlds would have another one chosen."""
+    world = WorldConfig(kappa=5.0) if name != "fast" else WorldConfig(kappa=50.0)
+    config = replace(from_recipe(name), world=world)
+    line = command_line("simulate", config)
+    assert line == f"identikit simulate --recipe {name} --kappa {world.kappa}"
+    assert Simulate.given(line.split()[2:]).config.training == config.training
+    assert choose_recipe(world)[0] != name
 
 
 @pytest.fixture(scope="module")

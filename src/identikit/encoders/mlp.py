@@ -51,7 +51,7 @@ class MLP(nn.Module):
             layers.append(initialise(nn.Linear(p, q, device=generator.device), generator))
             if paper:
                 layers.append(nn.BatchNorm1d(q, device=generator.device))
-            layers.append(nn.LeakyReLU(config.negative_slope))
+            layers.append(nn.LeakyReLU(config.negative_slope, inplace=True))
         last = nn.Linear(widths[-1], out_dim, device=generator.device)
         self.layers = nn.Sequential(*layers, initialise(last, generator))
         self.register_buffer("mean", torch.zeros(in_dim, device=generator.device))

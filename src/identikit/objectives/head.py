@@ -267,15 +267,15 @@ class _CrossEntropy(torch.autograd.Function):
         if smoothing:
             target = (1 - smoothing) * target + smoothing * logits.mean(1, keepdim=True)
         top = logits.amax(1, keepdim=True)
-        p = logits.sub_(top).exp_()
+        p = logits.sub_(top).exp_()  # times its total, by which y is divided instead
         total = p.sum(1, keepdim=True)
         loss = (total.log() + top - target).mean()
-        p.div_(total).scatter_add_(1, position[:, None], torch.full_like(target, smoothing - 1))
+        p.scatter_add_(1, position[:, None], (smoothing - 1) * total)
         if smoothing:
-            p.sub_(smoothing / p.shape[1])
-        share = 1 / position.numel()
+            p.sub_(total * (smoothing / p.shape[1]))
+        share = (1 / position.numel()) / total
         dy = torch.bmm(rows.mT.contiguous(), p).mul_(share).mT
-        drows = torch.bmm((y * share).mT.contiguous(), p.mT).mT
+        drows = torch.bmm(y.mT * share, p.mT).mT
         ctx.save_for_backward(dy, drows)
         return loss
 

@@ -36,13 +36,18 @@ def command_line(command: str, config: object) -> str:
     return shlex.join(["identikit", *command.split(), *_options(config)])
 
 
-def _options(config: object) -> list[str]:
+def _options(config: object, base: object = None) -> list[str]:
+    """Words for what differs from `base`; or from what a config says it is nearest; or defaults."""
     words: list[str] = []
+    if base is None and hasattr(config, "nearest_named"):
+        words, base = config.nearest_named()
     for field in dataclasses.fields(cast(Any, config)):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
-            words += _options(value)
-        elif value != _default(field) and Suppress not in _markers(field):
+            words += _options(value, getattr(base, field.name, None))
+        elif value != getattr(base, field.name, _default(field)) and Suppress not in _markers(
+            field
+        ):
             flag = "--" + field.name.replace("_", "-")
             if isinstance(value, bool):
                 words.append(flag if value else flag.replace("--", "--no-", 1))

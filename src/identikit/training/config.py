@@ -25,7 +25,8 @@ class TrainingConfig:
     batch_size: Annotated[int, Range(1)] = 1024
     """Samples per step, at the start."""
     final_batch_size: int | None = None
-    """Samples per step at the end, in between geometrically more; batch_size, if not given."""
+    """Samples per step at the end, in between geometrically more; batch_size, if not given or
+    less."""
     max_seconds: float | None = None
     """Seconds at most; the schedule anneals over whichever budget runs out first."""
     optimizer: Literal["muon", "adam", "sgd"] = "muon"
@@ -51,12 +52,6 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, of="training ")
-        final = self.final_batch_size
-        if final is not None and (final < self.batch_size or final % self.batch_size):
-            raise InputError(
-                f"training final_batch_size must be a multiple of batch_size "
-                f"({self.batch_size}); got {final}."
-            )
         for name in ("rate", "head_rate", "muon_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"training {name} must be positive; got {getattr(self, name)}.")
@@ -70,9 +65,7 @@ class TrainingConfig:
 
     def batches_in_one(self, step: int) -> int:
         """How many times batch_size a step (from 0) takes: a whole number, so groups stay whole."""
-        if self.final_batch_size is None:
-            return 1
-        growth = self.final_batch_size / self.batch_size
+        growth = max(1.0, (self.final_batch_size or 0) / self.batch_size)
         return round(float(growth ** (step / self.steps)))
 
     def samples(self, steps: int) -> int:

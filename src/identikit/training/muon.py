@@ -7,56 +7,39 @@ training is none the worse. Parameters are square matrices, or stacks of them, (
 those of one size share each matrix product.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from identikit.training.eager import Eager
-
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
-class Muon(Eager):
+class Muon:
     """Momentum steps that are made orthogonal; for the square matrices of hidden layers."""
 
     def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float,
-        *,
-        momentum: float,
-        iterations: int = 3,
+        self, params: Iterable[Tensor], rate: float, *, momentum: float, iterations: int = 3
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "iterations": iterations})
+        self.params, self.rate = list(params), rate
+        self.momentum, self.iterations = momentum, iterations
+        self.state: list[tuple[Tensor, ...]] = [(torch.zeros_like(p),) for p in self.params]
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One step for all parameters that have a gradient."""
-        del closure
-        for group in self.param_groups:
-            by_width: dict[int, list[Tensor]] = {}
-            for p in group["params"]:
-                if p.grad is not None:
-                    by_width.setdefault(p.shape[-1], []).append(p)
-            for params in by_width.values():
-                self._step(params, group)
-
-    def _step(self, params: list[Tensor], group: dict[str, Any]) -> None:
-        updates = [self._momentum(p, group["momentum"]) for p in params]
-        polar = orthogonalize(torch.cat(updates), iterations=group["iterations"])
-        parts = torch.split(polar, [len(u) for u in updates])
-        for p, part in zip(params, parts, strict=True):
-            p.sub_(part.view_as(p), alpha=group["lr"])
-
-    def _momentum(self, p: Tensor, momentum: float) -> Tensor:
-        """Nesterov's look-ahead gradient as a stack (k, w, w)."""
-        state, grad = self.state[p], cast(Tensor, p.grad)
-        if not state:
-            state["momentum"] = torch.zeros_like(p)
-        buffer = state["momentum"].mul_(momentum).add_(grad)
-        return torch.add(grad, buffer, alpha=momentum).view(-1, *p.shape[-2:])
+    def step(self, rate_share: float) -> None:
+        """One step at this share of the rate for all parameters that have a gradient."""
+        by_width: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        for p, (buffer,) in zip(self.params, self.state, strict=True):
+            if p.grad is not None:
+                buffer.mul_(self.momentum).add_(p.grad)
+                ahead = torch.add(p.grad, buffer, alpha=self.momentum)  # as Nesterov
+                by_width.setdefault(p.shape[-1], []).append((p, ahead.view(-1, *p.shape[-2:])))
+        for pairs in by_width.values():
+            updates = [update for _, update in pairs]
+            polar = orthogonalize(torch.cat(updates), iterations=self.iterations)
+            parts = torch.split(polar, [len(update) for update in updates])
+            for (p, _), part in zip(pairs, parts, strict=True):
+                p.sub_(part.view_as(p), alpha=self.rate * rate_share)
 
 
 def orthogonalize(matrices: Tensor, *, iterations: int) -> Tensor:

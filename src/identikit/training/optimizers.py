@@ -4,7 +4,7 @@ Rows of a head of which a batch touches few are trained by Adam without momentum
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from identikit.core.ranks import Shard
 from identikit.objectives.objective import Objective
 from identikit.training.config import TrainingConfig
-from identikit.training.eager import EagerAdam, EagerSGD
+from identikit.training.fused import SGD, Adam, Optimizer
 from identikit.training.muon import Muon
 from identikit.training.row_adam import RowAdam
 
@@ -24,70 +24,59 @@ class Optimizers:
         matrices = [p for p in encoder.parameters() if config.optimizer == "muon" and _square(p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in encoder.parameters() if id(p) not in chosen]
-        self._shard, self._split = head.shard(), list(head.parameters())
+        self._shard, self._split = head.shard(), next(head.parameters(), None)
         sparse = head.sparse_parameters()
         dense = [p for p in head.parameters() if not any(p is other for other in sparse)]
-        groups = [
-            {"params": rest, "lr": config.rate},
-            {"params": dense, "lr": config.head_rate},
+        adam = partial(Adam, second_moment=config.second_moment)
+        self._parts: list[Optimizer | Muon] = [
+            *(
+                (SGD if config.optimizer == "sgd" else adam)(
+                    params, rate, weight_decay=config.weight_decay
+                )
+                for params, rate in ((rest, config.rate), (dense, config.head_rate))
+            ),
+            RowAdam(sparse, config.head_rate, second_moment=config.second_moment),
+            Muon(matrices, config.muon_rate, momentum=config.muon_momentum),
         ]
-        decay = config.weight_decay
-        main: torch.optim.Optimizer
-        if config.optimizer == "sgd":
-            main = EagerSGD(groups, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
-        else:
-            main = EagerAdam(
-                groups,
-                betas=(0.9, config.second_moment),
-                weight_decay=decay,
-                decoupled_weight_decay=True,
-                fused=True,
-            )
-        self._parts: list[torch.optim.Optimizer] = [main]
-        if matrices:
-            self._parts.append(Muon(matrices, config.muon_rate, momentum=config.muon_momentum))
-        if sparse:
-            rows = RowAdam(sparse, config.head_rate, second_moment=config.second_moment)
-            self._parts.append(rows)
-        self._top_rates = [group["lr"] for group in self._groups()]
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Asked for anew each time: loading a state replaces the groups."""
-        return [group for part in self._parts for group in part.param_groups]
 
     def step(self, rate_share: float) -> None:
         """One step at this share of the top rates; clears the gradients."""
-        for group, top in zip(self._groups(), self._top_rates, strict=True):
-            group["lr"] = top * rate_share
         for part in self._parts:
-            part.step()
-            part.zero_grad()
+            part.step(rate_share)
+            for p in part.params:
+                p.grad = None
 
-    def state_dict(self) -> list[dict[str, Any]]:
+    def state_dict(self) -> list[list[tuple[Tensor, ...]]]:
         """The states of all optimisers, of all ranks' rows."""
-        return self._rows_of([part.state_dict() for part in self._parts], Shard.gather)
+        return self._rows_of([part.state for part in self._parts], Shard.gather)
 
-    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+    @torch.no_grad()
+    def load_state_dict(self, states: list[list[tuple[Tensor, ...]]]) -> None:
         """Go on from the states of the same optimisers, on however many ranks."""
-        states = self._rows_of(states, Shard.take)
-        for part, state in zip(self._parts, states, strict=True):
-            part.load_state_dict(state)
+        for part, state in zip(self._parts, self._rows_of(states, Shard.take), strict=True):
+            for own, saved in zip(part.state, state, strict=True):
+                for tensor, value in zip(own, saved, strict=True):
+                    tensor.copy_(value)
 
     def _rows_of(
-        self, states: list[dict[str, Any]], rows: Callable[[Shard, Tensor], Tensor]
-    ) -> list[dict[str, Any]]:
+        self,
+        states: list[list[tuple[Tensor, ...]]],
+        rows: Callable[[Shard, Tensor], Tensor],
+    ) -> list[list[tuple[Tensor, ...]]]:
         """The states with other rows of what is kept for rows that are split over ranks."""
-        if self._shard is None:
+        shard = self._shard
+        if shard is None:
             return states
-        params = [p for group in self._parts[0].param_groups for p in group["params"]]
-        number = next(k for k, p in enumerate(params) if p is self._split[0])
-        first, *others = states
-        kept = {
-            name: rows(self._shard, value) if value.ndim else value
-            for name, value in first["state"].get(number, {}).items()
-        }
-        own = {number: kept} if kept else {}
-        return [first | {"state": first["state"] | own}, *others]
+        return [
+            [
+                tuple(
+                    rows(shard, value) if p is self._split and value.ndim else value
+                    for value in state
+                )
+                for p, state in zip(part.params, of_part, strict=True)
+            ]
+            for part, of_part in zip(self._parts, states, strict=True)
+        ]
 
 
 def _square(p: nn.Parameter) -> bool:

@@ -1,6 +1,9 @@
 """Named recipes: every setting of encoder, head and training that goes together.
 
-"fast" is for the base row and all like it, up to ten latents (3,000 steps at ten).
+"fast" is for the base row and all like it, up to seven latents: a narrow encoder, and batches that
+grow from small ones.
+"broad" is for classes that overlap so much that a sample says little: more steps, larger batches.
+"medium" is for some ten latents, where so narrow an encoder and such batches fall short.
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
 some latents and there are valleys without them: extra dimensions, shared rows, large last
 batches, and up to three starts.
@@ -11,7 +14,7 @@ them most nearly normal, and labels only have to keep it there: low rates.
 the map as long as the rows are noisy: shared rows, larger last batches.
 "pixels" is for rendered images: a small convolutional network, fewer and smaller steps, extra
 dimensions and labels that walk, without which h is folded on some seeds.
-Heads of unit norm are free for the first 80 % in all six.
+Heads of unit norm are free for the first 80 % in all eight.
 "paper" is the protocol of arXiv:2410.21869, section 4.1, as its official code runs it:
 Adam at a constant 1e-3, batch 1,024, full softmax, 500,000 steps.
 """
@@ -37,7 +40,19 @@ class Recipe:
 
 
 RECIPES = {
-    "fast": Recipe(help="for the base row and all like it"),
+    "fast": Recipe(
+        help="for the base row and all like it",
+        encoder=EncoderConfig(width=32),
+        head=HeadConfig(group=64, negatives=32),
+        training=TrainingConfig(batch_size=256, final_batch_size=4096, muon_rate=0.4),
+    ),
+    "broad": Recipe(
+        help="for classes that overlap very much",
+        encoder=EncoderConfig(width=32),
+        head=HeadConfig(group=64, negatives=32),
+        training=TrainingConfig(steps=2400, batch_size=256, final_batch_size=8192, muon_rate=0.4),
+    ),
+    "medium": Recipe(help="for some ten latents", training=TrainingConfig(steps=3000)),
     "flat": Recipe(
         help="for few or far-apart classes",
         encoder=EncoderConfig(width=32),
@@ -66,8 +81,9 @@ RECIPES = {
     ),
     "crowded": Recipe(
         help="for cluster vectors that huddle together",
+        encoder=EncoderConfig(width=32),
         head=HeadConfig(tied_rows=True),
-        training=TrainingConfig(steps=2000, final_batch_size=4096),
+        training=TrainingConfig(batch_size=256, final_batch_size=4096, muon_rate=0.4),
     ),
     "pixels": Recipe(
         help="for rendered images",

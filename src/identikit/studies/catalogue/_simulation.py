@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from identikit.studies.simulation.config import SimulationConfig
+from identikit.studies.simulation.recipe_choice import SOME_LATENTS
 from identikit.training.recipes import recipe
 from identikit.worlds.config import WorldConfig
 
 
 def simulation(
-    recipe_name: str = "fast",
+    recipe_name: str | None = None,
     *,
     objective: Literal["diet", "supervised"],
     unit_features: bool = False,
@@ -21,8 +22,12 @@ def simulation(
     test_samples: int = 8_192,
     **world: Any,
 ) -> SimulationConfig:
-    """The base row of the paper trained by a named recipe, with these options of its world."""
-    chosen = recipe(recipe_name)
+    """The base row of the paper with these options of its world, trained by a named recipe.
+
+    By default that is `fast`, or `medium` where there are some more latents.
+    """
+    few = world.get("dim", WorldConfig().dim) < SOME_LATENTS
+    chosen = recipe(recipe_name or ("fast" if few else "medium"))
     return SimulationConfig(
         objective=objective,
         instances=instances,

@@ -28,14 +28,14 @@ CLUSTERS: dict[str, dict[str, Any]] = {
 }
 TRAINING: dict[str, dict[str, Any]] = {
     "N = 100,000": {"steps": 3_000},
-    "d = 10": {"steps": 3_000},
     "d = 20": {"recipe_name": "wide"},
     "C = 10": {"recipe_name": "flat"},
     "κ = 50": {"recipe_name": "flat"},
     "clusters: Laplace": {"recipe_name": "crowded"},
     "clusters: normal": {"recipe_name": "crowded"},
-    "conditional: Laplace": {"steps": 3_000},
-    "conditional: normal": {"steps": 3_000},
+    "C = 10,000": {"recipe_name": "broad"},
+    "conditional: Laplace": {"recipe_name": "broad"},
+    "conditional: normal": {"recipe_name": "broad"},
 }
 """How the worlds are trained that need more than the base row."""
 

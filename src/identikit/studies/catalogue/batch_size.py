@@ -11,7 +11,9 @@ KAPPAS = (10.0, 50.0, 100.0)
 
 def _row(kappa: float, batch: int) -> Row:
     config = simulation(objective="supervised", kappa=kappa)
-    config = replace(config, training=replace(config.training, batch_size=batch))
+    config = replace(
+        config, training=replace(config.training, batch_size=batch, final_batch_size=None)
+    )
     return Row(label=f"{batch:,}", config=config, group=f"κ = {kappa:g}", x=batch)
 
 

@@ -33,7 +33,7 @@ GENERATORS: dict[str, Literal["mlp", "orthogonal-mlp"]] = {
 
 def _row(group: str, dim: int) -> Row:
     config = simulation(
-        "wide" if dim == 20 else "fast",  # beyond, its 6,000 steps would take too long
+        "wide" if dim == 20 else "medium",  # beyond, its 6,000 steps would take too long
         objective="supervised",
         dim=dim,
         classes=max(100, 2 * dim),

@@ -1,6 +1,6 @@
 """What a simulation is told: world, objective, encoder, head, training."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal
 
 from identikit.core.choice import Range, check_choices, check_ranges, described
@@ -10,7 +10,7 @@ from identikit.objectives.config import OBJECTIVES, HeadConfig, ObjectiveName
 from identikit.runs.config import StudyConfig
 from identikit.runs.options import require_device
 from identikit.training.config import TrainingConfig
-from identikit.training.recipes import recipe
+from identikit.training.recipes import RECIPES, recipe
 from identikit.worlds.config import GENERATORS, WorldConfig
 
 STARTS = 1_000_000
@@ -46,9 +46,27 @@ class SimulationConfig(StudyConfig):
     test_samples: int = 8192
     """Fresh samples for the scores: half to fit the maps, half to score them."""
     world: WorldConfig = field(default_factory=WorldConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    head: HeadConfig = field(default_factory=HeadConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    encoder: EncoderConfig = field(default_factory=lambda: recipe("fast").encoder)
+    head: HeadConfig = field(default_factory=lambda: recipe("fast").head)
+    training: TrainingConfig = field(default_factory=lambda: recipe("fast").training)
+
+    def nearest_named(self) -> tuple[list[str], "SimulationConfig"]:
+        """Words for the recipe from which it differs in fewest options, and what these words give.
+
+        A command has to name one: left out, the recipe is chosen by the world.
+        """
+
+        def unlike(name: str) -> int:
+            parts = ("encoder", "head", "training")
+            pairs = ((getattr(self, part), getattr(recipe(name), part)) for part in parts)
+            return sum(
+                getattr(own, field.name) != getattr(other, field.name)
+                for own, other in pairs
+                for field in fields(own)
+            )
+
+        nearest = min(RECIPES, key=unlike)
+        return ["--recipe", nearest], from_recipe(nearest)
 
     def __post_init__(self) -> None:
         check_ranges(self)

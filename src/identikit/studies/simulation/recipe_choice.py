@@ -10,6 +10,10 @@ from identikit.worlds.config import WorldConfig
 
 FAR_APART = 1.5
 """Separation g of classes from which the loss is flat for the quick recipe."""
+VERY_CLOSE = 0.2
+"""Separation g below which a sample says so little of its class that only many tell."""
+SOME_LATENTS = 8
+"""Latents from which a narrow encoder and small batches fall short."""
 MANY_LATENTS = 15
 """Latents from which the encoder of the other recipes is too narrow."""
 TOO_MANY_LATENTS = 30
@@ -27,8 +31,9 @@ def choose_recipe(world: WorldConfig) -> tuple[str, str]:
     g = separation(world)
     if world.images:
         return "pixels", "observations are images"
+    some = world.dim >= SOME_LATENTS
     if world.label_exponent:
-        return "fast", "labels come unequally often, so rows cannot be tied"
+        return "medium" if some else "fast", "labels come unequally often, so rows cannot be tied"
     square = world.observation_dim in (None, world.dim) and world.generator != "identity"
     if world.dim >= TOO_MANY_LATENTS and square:
         return "flow", f"{world.dim} latents need an encoder that starts from observations"
@@ -38,4 +43,8 @@ def choose_recipe(world: WorldConfig) -> tuple[str, str]:
         return "flat", f"classes stand {g:.1f} nats apart, so the loss is flat"
     if world.clusters != "uniform":
         return "crowded", "cluster vectors huddle together"
+    if some:
+        return "medium", f"{world.dim} latents, and classes overlap ({g:.1f} nats apart)"
+    if g < VERY_CLOSE:
+        return "broad", f"classes overlap very much ({g:.1f} nats apart)"
     return "fast", f"classes overlap ({g:.1f} nats apart)"
