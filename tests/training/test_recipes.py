@@ -44,6 +44,6 @@ def test_a_misspelt_name_gets_the_nearest_one(wrong: str, near: str) -> None:
 
 
 def test_a_strange_name_gets_all_there_are() -> None:
-    with pytest.raises(InputError, match="Known: broad, crowded, fast, flat, med") as error:
+    with pytest.raises(InputError, match="Known: broad, crowded, fast, flat, flow") as error:
         recipe("xyz")
     assert "Did you mean" not in str(error.value)
