@@ -65,7 +65,7 @@ def classify(
         folds: Splits of the rows.
         overhead: As for `logistic.fit_logistic`.
     """
-    grid, correlations = _grid(size), Correlations.none(size, dtype=x.dtype)
+    grid, correlations = _grid(size), Correlations.of(x)
     best, loss, start = _best(x, labels, classes, grid, folds, correlations, overhead)
     penalty = grid[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)

@@ -42,14 +42,6 @@ class Correlations:
     rest: float
 
     @classmethod
-    def none(cls, size: Float[Tensor, " p"], *, dtype: torch.dtype) -> "Correlations":
-        """Of principal coordinates with these standard deviations."""
-        variance = size.square().to(dtype)
-        axes, values = variance.new_zeros(len(size), 0), variance.new_zeros(0)
-        mean = torch.zeros_like(variance)
-        return cls(mean=mean, variance=variance, axes=axes, values=values, rest=1.0)
-
-    @classmethod
     def of(cls, x: Float[Tensor, "n p"]) -> "Correlations":
         """By two steps of subspace iteration from some of the rows."""
         n, p = x.shape
@@ -148,11 +140,10 @@ class Batch:
         """The inverse of the Hessian's bound, times parameters."""
         root = self.bound.sqrt()
         found = gradient / root
-        if self.axes.shape[1]:
-            inner = found[:, :, 1:] @ self.axes
-            inner = ((self.along - self.beside) * inner) @ self.axes.T
-            found[:, :, 1:] *= self.beside
-            found[:, :, 1:] += inner
+        inner = found[:, :, 1:] @ self.axes
+        inner = ((self.along - self.beside) * inner) @ self.axes.T
+        found[:, :, 1:] *= self.beside
+        found[:, :, 1:] += inner
         return found / root
 
     def evaluate(self, theta: Tensor) -> tuple[Tensor, Tensor]:
