@@ -1,9 +1,11 @@
 """Checkpoints: back as they were, replaced whole, and never a way to run code."""
 
+import errno
 import io
 import os
 import pickle
 import random
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +122,22 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE)
     with pytest.raises(InputError, match="damaged or is not one"):
         load(tmp_path, device="cpu")
+
+
+class Full(io.BytesIO):
+    """A file on a disk that gets full."""
+
+    def write(self, content: Any) -> int:
+        if self.tell() > 600:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(content)
+
+
+def test_a_disk_that_gets_full_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, {"step": 1})
+    monkeypatch.setattr("identikit.core.files.replacing", lambda path: nullcontext(Full()))
+    with pytest.raises(InputError, match=r"state\.pt cannot be written: No space left on device"):
+        save(tmp_path, {"weights": torch.zeros(10_000)})
+    assert load(tmp_path, device="cpu") == {"step": 1}

@@ -18,7 +18,12 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         InputError: the folder cannot be written to, or the disk is full.
     """
     with writing(folder / FILE) as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # what its archive makes of a disk that gets full
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load(folder: Path, *, device: torch.device | str) -> dict[str, Any] | None:
