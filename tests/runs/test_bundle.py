@@ -139,6 +139,11 @@ def test_noise_is_no_bundle(tmp_path: Path, content: bytes) -> None:
         pass
 
 
+@pytest.mark.parametrize("path", ["", "/", "none.zip"])
+def test_no_file_at_all_ends_in_a_sentence(path: str, capsys: Said) -> None:
+    assert "error: cannot read" in refused(capsys, "verify", path)
+
+
 def test_a_bundle_that_expands_without_end_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bundle.json", b" " * 10)

@@ -81,7 +81,7 @@ class Verify:
         """Verify and print."""
         from identikit.runs.verify import Agreement, verify
 
-        place = self.bundle.with_name(f".{self.bundle.name}.verify")
+        place = self.bundle.parent / f".{self.bundle.name}.verify"
         with live("verify") as tell:
             found = verify(
                 self.bundle,
