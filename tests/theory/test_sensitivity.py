@@ -8,23 +8,28 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tests.theory.conftest import make_world
+from torch.nn.functional import normalize
 
 from identikit.core.linalg import least_squares, r2_score
+from identikit.theory.cases import Case
 from identikit.theory.optimum import Optimum, rank_optimum
 from identikit.theory.sensitivity import (
-    distortion_features,
+    DistortionForms,
     distortion_forms,
     distortion_rates,
     loss_sensitivity,
+    polynomials,
+    probe_weight,
     steepest_slope,
+    tangents,
     typical_rate,
 )
 
 
-@pytest.fixture
-def optimum(generator: torch.Generator) -> Optimum:
+@pytest.fixture(params=list(Case))
+def optimum(generator: torch.Generator, request: pytest.FixtureRequest) -> Optimum:
     world = make_world(dim=3, classes=12, kappa=6.0)
-    return rank_optimum(world, dim=3, samples=800, generator=generator)
+    return rank_optimum(world, dim=3, case=request.param, samples=800, generator=generator)
 
 
 def divergence(optimum: Optimum, features: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
@@ -33,34 +38,43 @@ def divergence(optimum: Optimum, features: torch.Tensor, rows: torch.Tensor) -> 
     return (p * (optimum.log_posterior - log_q)).sum(dim=1).mean()
 
 
-def after_the_head_has_answered(optimum: Optimum, delta: torch.Tensor) -> float:
-    """Least divergence of distorted features over rows and a shift, by scipy."""
-    k, m = optimum.rows.shape
+def after_the_head_has_answered(optimum: Optimum, features: torch.Tensor) -> float:
+    """Least divergence of these features over rows (and their length) of the case, by scipy."""
+    (k, m), case = optimum.rows.shape, optimum.case
 
     def value(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         theta = torch.tensor(flat, requires_grad=True)
-        rows, shift = theta[:-m].reshape(k, m), theta[-m:]
-        loss = divergence(optimum, optimum.features + delta + shift, rows)
-        (gradient,) = torch.autograd.grad(loss, theta)
+        rows, length = theta[:-1].reshape(k, m), theta[-1]
+        if case.unit_rows:
+            rows = normalize(rows) * (length if case is Case.C1 else 1)
+        loss = divergence(optimum, features, rows)
+        (gradient,) = torch.autograd.grad(loss, theta, materialize_grads=True)
         return float(loss.detach()), gradient.numpy()
 
-    start = torch.cat([optimum.rows.flatten(), torch.zeros(m).double()]).numpy()
+    start = torch.cat([optimum.rows.flatten(), optimum.rows[0].norm()[None]]).numpy()
     options: Any = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 20_000}
     return float(minimize(value, start, jac=True, method="L-BFGS-B", options=options).fun)
 
 
-def lost_r2(optimum: Optimum, delta: torch.Tensor) -> float:
-    h = optimum.features + delta
+def distorted(optimum: Optimum, forms: DistortionForms, b: torch.Tensor) -> torch.Tensor:
+    """Features along P (phi B), on the sphere where they have unit norm."""
+    h = optimum.features + (forms.tangent @ (forms.phi @ b)[:, :, None])[:, :, 0]
+    return normalize(h) if optimum.case.unit_features else h
+
+
+def lost_r2(optimum: Optimum, h: torch.Tensor) -> float:
     prediction = least_squares(h, optimum.z).predict(h)
     return 1 - float(r2_score(prediction, optimum.z).mean())
 
 
-def test_features_are_white_and_nothing_an_affine_map_makes(optimum: Optimum) -> None:
-    phi = distortion_features(optimum.features, degree=3)
-    assert phi.shape[1] == 5 + 7  # spherical harmonics of degrees 2 and 3 in three dimensions
-    torch.testing.assert_close(phi.T @ phi / len(phi), torch.eye(12, dtype=torch.float64))
-    fit = least_squares(optimum.features, phi)
+def test_polynomials_are_white_affine_ones_first(optimum: Optimum) -> None:
+    phi = polynomials(optimum.features, degree=3)
+    assert phi.shape[1] == 1 + 3 + 5 + 7  # spherical harmonics to degree 3 in three dimensions
+    torch.testing.assert_close(phi.T @ phi / len(phi), torch.eye(16, dtype=torch.float64))
+    fit = least_squares(optimum.features, phi[:, 4:])
     assert fit.predict(optimum.features).abs().max() < 1e-9
+    fit = least_squares(optimum.features, phi[:, 1:4])
+    torch.testing.assert_close(fit.predict(optimum.features), phi[:, 1:4])
 
 
 def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(
@@ -69,38 +83,51 @@ def test_cost_and_lost_r2_of_a_random_distortion_are_as_predicted(
     forms = distortion_forms(optimum, degree=2)
     size = (forms.phi.shape[1], 3)
     for _ in range(3):
-        b = 0.02 * torch.randn(size, generator=generator, dtype=torch.float64)
-        delta = forms.phi @ b
+        b = 0.01 * torch.randn(size, generator=generator, dtype=torch.float64)
+        h = distorted(optimum, forms, b)
         predicted = float(b.flatten() @ forms.cost @ b.flatten())
-        assert after_the_head_has_answered(optimum, delta) == pytest.approx(predicted, rel=0.05)
-        predicted = float(torch.trace(b @ forms.weight @ b.T))
-        assert lost_r2(optimum, delta) == pytest.approx(predicted, rel=0.05)
+        cost = after_the_head_has_answered(optimum, h) - optimum.excess
+        assert cost == pytest.approx(predicted, rel=0.05)
+        predicted = float(b.flatten() @ forms.lost @ b.flatten())
+        assert lost_r2(optimum, h) == pytest.approx(predicted, rel=0.05)
 
 
 def test_the_cheapest_distortion_costs_what_it_says(optimum: Optimum) -> None:
     forms = distortion_forms(optimum, degree=2)
     p = forms.phi.shape[1]
-    weight = torch.kron(torch.eye(p, dtype=torch.float64), forms.weight)
-    root = torch.linalg.inv(torch.linalg.cholesky(weight))
-    values, vectors = torch.linalg.eigh(root @ forms.cost @ root.T)
-    delta = forms.phi @ (0.03 * root.T @ vectors[:, 0]).reshape(p, 3)
+    least = torch.linalg.eigh(forms.lost)[0][-1] * 1e-7  # of what an affine map makes good
+    lost = forms.lost + least * torch.eye(len(forms.lost), dtype=torch.float64)
+    root = torch.linalg.inv(torch.linalg.cholesky(lost))
+    ridge = 1e3 * least * root @ root.T  # keeps what loses nothing from being the cheapest
+    values, vectors = torch.linalg.eigh(root @ forms.cost @ root.T + ridge)
+    b = (0.03 * root.T @ vectors[:, 0]).reshape(p, 3)
+    h = distorted(optimum, forms, b)
     rate = distortion_rates(forms)[0]
-    assert float(rate) == pytest.approx(float(values[0]))
-    measured = after_the_head_has_answered(optimum, delta) / lost_r2(optimum, delta)
+    measured = (after_the_head_has_answered(optimum, h) - optimum.excess) / lost_r2(optimum, h)
     assert measured == pytest.approx(float(rate), rel=0.1)
+    assert float(values[0]) == pytest.approx(float(rate), rel=0.1)
 
 
 def test_typical_is_the_cost_of_noise(optimum: Optimum, generator: torch.Generator) -> None:
-    forms = distortion_forms(optimum, degree=2)
-    root = torch.linalg.inv(torch.linalg.cholesky(forms.weight))
+    root = torch.linalg.inv(torch.linalg.cholesky(probe_weight(optimum.features, optimum.z)))
+    tangent = tangents(optimum.features, optimum.case)
     costs, losses = [], []
     for _ in range(20):
         noise = torch.randn(optimum.features.shape, generator=generator, dtype=torch.float64)
-        delta = 0.03 * noise @ root
-        costs.append(float(divergence(optimum, optimum.features + delta, optimum.rows)))
-        losses.append(lost_r2(optimum, delta))
-    expected = typical_rate(optimum, forms.weight)
-    assert sum(costs) / sum(losses) == pytest.approx(expected, rel=0.05)
+        h = optimum.features + 0.03 * (tangent @ (noise @ root)[:, :, None])[:, :, 0]
+        h = normalize(h) if optimum.case.unit_features else h
+        costs.append(float(divergence(optimum, h, optimum.rows)))
+        losses.append(lost_r2(optimum, h))
+    assert sum(costs) / sum(losses) == pytest.approx(typical_rate(optimum), rel=0.05)
+
+
+def test_what_keeps_unit_norm_costs_no_less_than_what_need_not(optimum: Optimum) -> None:
+    """Where the optima of all cases are one function but for a linear map."""
+    world = make_world(dim=3, classes=12, kappa=6.0)
+    other = torch.Generator().manual_seed(1)
+    free = rank_optimum(world, dim=3, samples=800, generator=other)
+    least = distortion_rates(distortion_forms(free, degree=2))[0]
+    assert distortion_rates(distortion_forms(optimum, degree=2))[0] > 0.9 * least
 
 
 def test_few_or_far_classes_make_the_loss_flat(generator: torch.Generator) -> None:
@@ -173,7 +200,7 @@ def test_polynomials_change_r2_as_their_gain_says(
 ) -> None:
     forms = distortion_forms(bent, degree=3)
     b = torch.randn(forms.phi.shape[1], 3, generator=generator, dtype=torch.float64)
-    gained = [-lost_r2(bent, step * forms.phi @ b) for step in (1e-4, -1e-4)]
+    gained = [-lost_r2(bent, distorted(bent, forms, step * b)) for step in (1e-4, -1e-4)]
     slope = (gained[0] - gained[1]) / 2e-4
     assert slope == pytest.approx(float(forms.gain @ b.flatten()), rel=1e-3)
 
@@ -186,7 +213,7 @@ def test_a_distortion_of_a_bent_optimum_costs_what_the_form_says(
     for _ in range(3):
         b = 0.02 * torch.randn(forms.phi.shape[1], 3, generator=generator, dtype=torch.float64)
         predicted = float(b.flatten() @ forms.cost @ b.flatten())
-        cost = after_the_head_has_answered(bent, forms.phi @ b) - bent.excess
+        cost = after_the_head_has_answered(bent, distorted(bent, forms, b)) - bent.excess
         # the features' own gradient is zero at each sample, so what is left is second order
         assert cost == pytest.approx(predicted, rel=0.1)
 

@@ -107,11 +107,6 @@ class Optimum:
             log_scale=float(self.rows[0].norm().log()) if self.case.unit_rows else 0.0,
         )
 
-    def freed(self) -> "Optimum":
-        """The optimum of free features and rows that is found from these, on the same samples."""
-        problem = Problem(task=self.task, z=self.z, log_p=self.log_posterior, case=Case.C4)
-        return problem.search(Start(features=self.features, rows=self.rows, log_scale=0.0))
-
     def log_model(self, features: Float[Tensor, "n m"]) -> Float[Tensor, "n k"]:
         """The model's log q(row | z) of given features."""
         return log_model(self.rows, self.task.log_count, features)

@@ -13,13 +13,16 @@ width suffices. R² is that of an affine probe, mean over latents, and changes t
   latent j and r_j what it misses: nothing at a ceiling of 1, where nothing is missed, and
   either way below it. At a given excess this is at most s sqrt(excess), s² = 2 g' M^-1 g with M
   the second derivative of the loss.
-* To second order delta = B phi(z), phi polynomials of h* less their affine part, loses
-  tr(G B Cov(phi) B'). The cheapest distortion is the least generalised eigenvalue of one
-  quadratic form against the other.
+* To second order delta = B phi(z), phi polynomials of h*, loses E r' G r, r what an affine map of
+  h* leaves of it. The cheapest distortion is the least generalised eigenvalue of one quadratic form
+  against the other.
 
-Rows dw and a shift of h, which could answer to delta, do their best in both (Schur complement;
-an affine change of h is a change of rows). Derivation (ours) on the loss of arXiv:2410.21869,
-equation 2. features are (n, m), rows (k, m), phi (n, p), B (m, p).
+Rows dw, which could answer to delta, do their best in both, and so do affine changes of h, which
+lose nothing (Schur complements). What has unit norm keeps it: features move in the plane that
+touches the sphere, P delta, P = 1 - h h', rows in theirs and, with features of unit norm, by one
+common factor; on a sphere the second derivative is Riemann's, F less (q - p)' W h, and the same for
+rows. Derivation (ours) on the loss of arXiv:2410.21869, equation 2. features are (n, m), rows
+(k, m), phi (n, p), B (p, m).
 """
 
 import math
@@ -85,14 +88,16 @@ class Sensitivity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistortionForms:
-    """Quadratic forms over B, flattened to (p m): excess and lost R² of delta = B phi."""
+    """Quadratic forms over B, flattened to (p m): excess and lost R² of delta = P (phi B)."""
 
     phi: Float[Tensor, "n p"]
-    """Distortion features: zero mean, unit covariance, uncorrelated with h*."""
+    """Polynomials of h*, white: a constant, linear ones, and those of higher degree."""
+    tangent: Float[Tensor, "n m m"]
+    """P of each sample: where h may go."""
     cost: Float[Tensor, "pm pm"]
     """vec(B)' cost vec(B) is the excess in nats."""
-    weight: Float[Tensor, "m m"]
-    """G: B phi loses tr(B' G B) of R²."""
+    lost: Float[Tensor, "pm pm"]
+    """vec(B)' lost vec(B) is the lost R²."""
     gain: Float[Tensor, " pm"]
     """vec(B) . gain is what R² gains to first order."""
 
@@ -111,8 +116,7 @@ def loss_sensitivity(
         world: Whose log-density is known.
         dim: Width of the representation; by default the number of latents.
         samples: Number of z on which the optimum is found.
-        optimum: Of this world and width; found if not given. From one of unit norm the search for
-            free features and rows goes on.
+        optimum: Of this world and width; found for free features and rows, if not given.
         generator: On the world's device.
 
     Raises:
@@ -121,8 +125,6 @@ def loss_sensitivity(
     if optimum is None:
         width = dim or world.dim
         optimum = rank_optimum(world, dim=width, samples=samples, generator=generator)
-    elif optimum.case is not Case.C4:
-        optimum = optimum.freed()
     m = min(MAX_DIRECTIONS, optimum.features.shape[1])
     degree = 3 if m * math.comb(m + 3, 3) <= MAX_UNKNOWNS else 2
     forms = distortion_forms(optimum, degree=degree)
@@ -131,7 +133,7 @@ def loss_sensitivity(
     return Sensitivity(
         cheapest=rates[0].item(),
         equipartition=1 / rates.reciprocal().mean().item(),
-        typical=typical_rate(optimum, probe_weight(optimum.features, optimum.z)),
+        typical=typical_rate(optimum),
         slope=math.sqrt(2 * slope.item()),
         steepest=steepest_slope(optimum, degree=degree),
         degree=degree,
@@ -151,17 +153,15 @@ def monomials(a: Float[Tensor, "n m"], *, degrees: range) -> Float[Tensor, "n p"
     return torch.stack(products, dim=1)
 
 
-def distortion_features(h: Float[Tensor, "n m"], *, degree: int) -> Float[Tensor, "n p"]:
-    """Monomials of degree 2 and up, less their affine regression on h, whitened.
-
-    Directions that the regression leaves empty (|z|² is constant on a sphere) are dropped.
-    """
-    raw = monomials(h, degrees=range(2, degree + 1))
-    raw = raw / raw.std(dim=0)
-    residual = raw - least_squares(h, raw).predict(h)
-    u, s, _ = torch.linalg.svd(residual, full_matrices=False)
+def polynomials(h: Float[Tensor, "n m"], *, degree: int) -> Float[Tensor, "n p"]:
+    """Monomials up to a degree, white, empty directions (|z|² on a sphere) dropped."""
+    raw = monomials(h, degrees=range(1, degree + 1))
+    affine = torch.cat([torch.ones_like(h[:, :1]), raw[:, : h.shape[1]]], dim=1)
+    basis = torch.linalg.qr(affine).Q
+    rest = raw[:, h.shape[1] :] / raw[:, h.shape[1] :].std(dim=0)
+    u, s, _ = torch.linalg.svd(rest - basis @ (basis.T @ rest), full_matrices=False)
     kept = min(MAX_UNKNOWNS // h.shape[1], int((s > 1e-6 * s[0]).sum()))
-    white: Tensor = u[:, :kept] * len(h) ** 0.5
+    white: Tensor = torch.cat([basis, u[:, :kept]], dim=1) * len(h) ** 0.5
     return white
 
 
@@ -182,34 +182,60 @@ def head_features(rows: Float[Tensor, "k m"], *, degree: int) -> Float[Tensor, "
 
 
 def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
-    """Both quadratic forms, with the answers of head and shift taken out of the cost."""
+    """Both quadratic forms, with the answers of the head taken out of the cost."""
     features = optimum.features[:MAX_SAMPLES]
     h, rows = features[:, :MAX_DIRECTIONS], optimum.rows[:, :MAX_DIRECTIONS]
-    phi = distortion_features(h, degree=degree)
-    p, m = phi.shape[1], h.shape[1]
+    phi, case = polynomials(h, degree=degree), optimum.case
     q = optimum.log_model(features).exp()
     missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
-    with_shift = torch.cat([phi, torch.ones_like(phi[:, :1])], dim=1)
-    across, answer = head_forms(with_shift, h, q, missed, rows, head_features(rows, degree=degree))
-    left = fisher_form(with_shift, q, rows) - across @ pseudo_inverse(answer) @ across.T
-    free, shift, cross = left[: p * m, : p * m], left[p * m :, p * m :], left[: p * m, p * m :]
-    cost = free - cross @ pseudo_inverse(shift) @ cross.T
-    weight = probe_weight(optimum.features, optimum.z)[:m, :m]
-    gain = phi.T @ probe_gain(optimum)[:MAX_SAMPLES, :m] / len(phi)
-    return DistortionForms(phi=phi, cost=(cost + cost.T) / 4, weight=weight, gain=gain.flatten())
+    tangent = tangents(h, case)
+    basis, allowed, answer = head_answers(h, q, missed, rows, degree=degree, case=case)
+    across = sum(
+        phi[part].T @ crossing(optimum, part, rows, basis).flatten(1) for part in chunks(len(h))
+    ).reshape(-1, len(allowed)) / len(h)
+    across = across @ allowed
+    cost = field_form(phi, curvature(h, q, missed, rows, case))
+    cost -= across @ pseudo_inverse(answer) @ across.T
+    weight = probe_weight(optimum.features, optimum.z)[: h.shape[1], : h.shape[1]]
+    lost = field_form(phi, tangent @ weight @ tangent)
+    for one in torch.linalg.qr(phi[:, : h.shape[1] + 1]).Q.T:  # what an affine map makes good
+        fitted = torch.einsum("n,nca,nb->cba", one, tangent, phi).flatten(1)
+        lost -= fitted.T @ weight @ fitted / len(h)
+    gain = phi.T @ (tangent @ probe_gain(optimum)[: len(h), : h.shape[1], None])[:, :, 0] / len(h)
+    cost, lost = (cost + cost.T) / 4, (lost + lost.T) / 2
+    return DistortionForms(phi=phi, tangent=tangent, cost=cost, lost=lost, gain=gain.flatten())
 
 
-def fisher_form(
-    phi: Float[Tensor, "n p"], q: Float[Tensor, "n k"], rows: Float[Tensor, "k m"]
+def tangents(h: Float[Tensor, "n m"], case: Case) -> Float[Tensor, "n m m"]:
+    """P of each sample: the plane that touches the sphere, or all directions."""
+    eye = torch.eye(h.shape[1], dtype=h.dtype, device=h.device).expand(len(h), -1, -1)
+    return eye - h[:, :, None] * h[:, None, :] if case.unit_features else eye
+
+
+def curvature(
+    h: Float[Tensor, "n m"],
+    q: Float[Tensor, "n k"],
+    missed: Float[Tensor, "n k"],
+    rows: Float[Tensor, "k m"],
+    case: Case,
+) -> Float[Tensor, "n m m"]:
+    """The second derivative of the loss by each sample's h, where h may go."""
+    fisher, tangent = fisher_information(q, rows), tangents(h, case)
+    if not case.unit_features:
+        return fisher
+    radial = (missed @ rows * h).sum(1)[:, None, None]
+    return tangent @ fisher @ tangent - radial * tangent
+
+
+def field_form(
+    phi: Float[Tensor, "n p"], matrices: Float[Tensor, "n m m"]
 ) -> Float[Tensor, "pm pm"]:
-    """E[phi phi' (x) Cov_q(w)]."""
-    n, p = phi.shape
-    m = rows.shape[1]
-    fisher = fisher_information(q, rows)
+    """E[phi phi' (x) M]."""
+    (n, p), m = phi.shape, matrices.shape[1]
     form = torch.empty(p, m, p, m, dtype=phi.dtype, device=phi.device)
     for a in range(m):
         for b in range(m):
-            form[:, a, :, b] = phi.T @ (fisher[:, a, b, None] * phi) / n
+            form[:, a, :, b] = phi.T @ (matrices[:, a, b, None] * phi) / n
     return form.reshape(p * m, p * m)
 
 
@@ -224,32 +250,64 @@ def fisher_information(
     return fisher
 
 
-def head_forms(
-    phi: Float[Tensor, "n p"],
+def crossing(
+    optimum: Optimum, part: slice, rows: Float[Tensor, "k m"], basis: Float[Tensor, "k r"]
+) -> Float[Tensor, "n m rm"]:
+    """P [Cov_q(w, dw . h) + missed' dw] of each sample: how rows within the basis answer a move."""
+    features = optimum.features[:MAX_SAMPLES][part]
+    h, q = features[:, : rows.shape[1]], optimum.log_model(features).exp()
+    missed = (q - optimum.log_posterior[:MAX_SAMPLES][part].exp()) @ basis
+    joint = torch.einsum("nk,ka,kr->nar", q, rows, basis)
+    joint -= (q @ rows)[:, :, None] * (q @ basis)[:, None, :]
+    across = joint[:, :, :, None] * h[:, None, None, :]
+    across.diagonal(dim1=1, dim2=3).add_(missed[:, :, None])
+    return tangents(h, optimum.case) @ across.flatten(2)
+
+
+def head_answers(
     h: Float[Tensor, "n m"],
     q: Float[Tensor, "n k"],
     missed: Float[Tensor, "n k"],
     rows: Float[Tensor, "k m"],
-    basis: Float[Tensor, "k r"],
-) -> tuple[Float[Tensor, "pm rm"], Float[Tensor, "rm rm"]]:
-    """E [Cov_q(w . delta, dw . h) + missed' dw delta] and E Var_q(dw . h), rows within the basis.
+    *,
+    degree: int,
+    case: Case,
+) -> tuple[Float[Tensor, "k r"], Float[Tensor, "rm s"], Float[Tensor, "s s"]]:
+    """A basis of rows, where rows may go in it, and E Var_q(dw . h) there.
 
-    `missed` is q - p.
+    `missed` is q - p. Rows of unit norm keep it where each answers on its own; the many that answer
+    through polynomials are free, which makes a distortion cheaper, not dearer.
     """
-    (n, p), m, r = phi.shape, rows.shape[1], basis.shape[1]
-    mean, q_basis = q @ rows, q @ basis
-    across = torch.empty(p, m, r, m, dtype=phi.dtype, device=phi.device)
-    within = torch.empty(r, m, r, m, dtype=phi.dtype, device=phi.device)
+    basis = head_features(rows, degree=degree)
+    n, m, r = len(h), rows.shape[1], basis.shape[1]
+    q_basis = q @ basis
+    within = torch.empty(r, m, r, m, dtype=h.dtype, device=h.device)
     for a in range(m):
-        joint = (q * rows[:, a]) @ basis - mean[:, a, None] * q_basis  # Cov_q(w_a, basis)
         for b in range(m):
-            across[:, a, :, b] = phi.T @ (h[:, b, None] * joint) / n
-            if a == b:
-                across[:, a, :, b] += phi.T @ (missed @ basis) / n
             both = (h[:, a] * h[:, b])[:, None]
             spread = basis.T @ ((both * q).mean(dim=0)[:, None] * basis)
             within[:, a, :, b] = spread - q_basis.T @ (both * q_basis) / n
-    return across.reshape(p * m, r * m), within.reshape(r * m, r * m)
+    form = within.reshape(r * m, r * m)
+    if not case.unit_rows or r < len(rows):
+        return basis, torch.eye(r * m, dtype=h.dtype, device=h.device), form
+    allowed, bent = row_tangents(h, missed, rows, case)
+    return basis, allowed, allowed.T @ (form - bent) @ allowed
+
+
+def row_tangents(
+    h: Float[Tensor, "n m"], missed: Float[Tensor, "n k"], rows: Float[Tensor, "k m"], case: Case
+) -> tuple[Float[Tensor, "km s"], Float[Tensor, "km km"]]:
+    """Where rows of one length may go, and what their bending takes off the second derivative.
+
+    With features of unit norm they may change their length too, all by one factor.
+    """
+    length = rows.norm(dim=1, keepdim=True)
+    unit = rows / length
+    eye = torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
+    planes = torch.block_diag(*(eye - unit[:, :, None] * unit[:, None, :]))
+    outward = (missed.T @ h / len(h) * unit).sum(dim=1) / length[:, 0]
+    bent = planes * outward.repeat_interleave(len(eye))
+    return torch.cat([planes, rows.reshape(-1, 1)], 1) if case.unit_features else planes, bent
 
 
 def pseudo_inverse(form: Float[Tensor, "p p"], *, rtol: float = 1e-10) -> Float[Tensor, "p p"]:
@@ -273,29 +331,27 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     Given rows each sample's delta has a closed form, F^-1 (g - A dw), so that only the rows'
     answer is left to solve for.
     """
-    h, rows = optimum.features[:MAX_SAMPLES], optimum.rows
-    basis = head_features(rows, degree=degree)
+    h, rows, case = optimum.features[:MAX_SAMPLES], optimum.rows, optimum.case
     q = optimum.log_model(h).exp()
-    missed = (q - optimum.log_posterior[:MAX_SAMPLES].exp()) @ basis
-    n = len(h)
-    fisher = fisher_information(q, rows)
-    values, vectors = torch.linalg.eigh(fisher)
+    missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
+    basis, allowed, within = head_answers(h, q, missed, rows, degree=degree, case=case)
+    values, vectors = torch.linalg.eigh(curvature(h, q, missed, rows, case))
     least = FLOOR * values[:, -1].mean() + torch.finfo(torch.float32).tiny  # whose root is a number
-    whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT
+    whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT @ tangents(h, case)
     gain = whiten @ probe_gain(optimum)[:MAX_SAMPLES, :, None]
-    _, within = head_forms(torch.ones_like(h[:, :1]), h, q, q, rows, basis)
     pull = torch.zeros_like(within[0])
-    for part in torch.split(torch.arange(n, device=h.device), SLOPE_CHUNK):
-        joint = torch.einsum("nk,ka,kr->nar", q[part], rows, basis)
-        joint -= (q[part] @ rows)[:, :, None] * (q[part] @ basis)[:, None, :]
-        across = joint[:, :, :, None] * h[part][:, None, None, :]
-        across.diagonal(dim1=1, dim2=3).add_(missed[part][:, :, None])
-        answered = whiten[part] @ across.flatten(2)
-        within -= answered.flatten(0, 1).T @ answered.flatten(0, 1) / n
-        pull += answered.flatten(0, 1).T @ gain[part].flatten() / n
+    for part in chunks(len(h)):
+        answered = whiten[part] @ crossing(optimum, part, rows, basis) @ allowed
+        within = within - answered.flatten(0, 1).T @ answered.flatten(0, 1) / len(h)
+        pull += answered.flatten(0, 1).T @ gain[part].flatten() / len(h)
     answer = (pull @ pseudo_inverse(within, rtol=NO_COST) @ pull).clamp(min=0)
-    slope = math.sqrt(2 * float(gain.square().sum() / n + answer))
+    slope = math.sqrt(2 * float(gain.square().sum() / len(h) + answer))
     return min(slope, 1 / math.sqrt(FLOOR))  # that changes R² by 1 at a loss that nobody sees
+
+
+def chunks(n: int) -> list[slice]:
+    """Of samples, few enough for what is kept of each."""
+    return [slice(at, min(n, at + SLOPE_CHUNK)) for at in range(0, n, SLOPE_CHUNK)]
 
 
 def probe_weight(h: Float[Tensor, "n m"], z: Float[Tensor, "n d"]) -> Float[Tensor, "m m"]:
@@ -319,20 +375,24 @@ def inverse_root(weight: Float[Tensor, "m m"]) -> Float[Tensor, "m r"]:
 def distortion_rates(forms: DistortionForms) -> Float[Tensor, " rates"]:
     """Excess per unit of lost R², rising: generalised eigenvalues of the two forms.
 
-    phi is white, so R² is lost at the rate 1 (x) G.
+    What loses nothing (affine changes, what P takes away) makes the rest as cheap as it can.
     """
-    p, m = forms.phi.shape[1], len(forms.weight)
-    root = inverse_root(forms.weight)
-    cost = forms.cost.reshape(p, m, p, m)
-    scaled = torch.einsum("ba,pbqc,cd->paqd", root, cost, root).flatten(0, 1).flatten(1, 2)
-    rates: Tensor = torch.linalg.eigvalsh(scaled).clamp(min=FLOOR)
+    values, vectors = torch.linalg.eigh(forms.lost)
+    loses = values > NO_COST * values[-1]
+    cost = vectors.T @ forms.cost @ vectors
+    cross, idle = cost[loses][:, ~loses], cost[~loses][:, ~loses]
+    cost = cost[loses][:, loses] - cross @ pseudo_inverse(idle) @ cross.T
+    root = values[loses].rsqrt()
+    rates: Tensor = torch.linalg.eigvalsh(root[:, None] * cost * root).clamp(min=FLOOR)
     return rates
 
 
-def typical_rate(optimum: Optimum, weight: Float[Tensor, "m m"]) -> float:
-    """1/2 tr(E[F] G^-1) / m: distortion that is white in the frame where G is the identity."""
-    q = optimum.log_model(optimum.features).exp()
-    mean = q @ optimum.rows
-    fisher = (q.mean(dim=0)[:, None] * optimum.rows).T @ optimum.rows - mean.T @ mean / len(mean)
-    root = inverse_root(weight)
-    return 0.5 * float((root.T @ fisher @ root).trace()) / root.shape[1]
+def typical_rate(optimum: Optimum) -> float:
+    """1/2 E tr(R' F R) / E tr(R' P G P R), R R' = G^-1: a distortion that is white where G is 1."""
+    weight, h = probe_weight(optimum.features, optimum.z), optimum.features
+    q = optimum.log_model(h).exp()
+    missed, tangent = q - optimum.log_posterior.exp(), tangents(h, optimum.case)
+    inverse = inverse_root(weight) @ inverse_root(weight).T
+    cost = curvature(h, q, missed, optimum.rows, optimum.case).mean(0)
+    lost = (tangent @ weight @ tangent).mean(0)
+    return 0.5 * float((inverse @ cost).trace() / (inverse @ lost).trace())

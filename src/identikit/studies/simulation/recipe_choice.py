@@ -17,7 +17,8 @@ SOME_LATENTS = 8
 MANY_LATENTS = 15
 """Latents from which the encoder of the other recipes is too narrow."""
 TOO_MANY_LATENTS = 30
-"""Latents from which labels alone do not lead an encoder to the inverse of a network."""
+"""Latents from which labels alone do not lead an encoder to the inverse of a network, and a start
+from observations was found to, where layers are well conditioned."""
 
 
 def separation(world: WorldConfig) -> float:
@@ -34,8 +35,8 @@ def choose_recipe(world: WorldConfig) -> tuple[str, str]:
     some = world.dim >= SOME_LATENTS
     if world.label_exponent:
         return "medium" if some else "fast", "labels come unequally often, so rows cannot be tied"
-    square = world.observation_dim in (None, world.dim) and world.generator != "identity"
-    if world.dim >= TOO_MANY_LATENTS and square:
+    undone = world.generator == "orthogonal-mlp" and world.observation_dim in (None, world.dim)
+    if world.dim >= TOO_MANY_LATENTS and undone:
         return "flow", f"{world.dim} latents need an encoder that starts from observations"
     if world.dim >= MANY_LATENTS:
         return "wide", f"{world.dim} latents need a wider encoder"
