@@ -190,10 +190,10 @@ def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
     tangent = tangents(h, case)
     basis, allowed, answer = head_answers(h, q, missed, rows, degree=degree, case=case)
-    across = sum(
-        phi[part].T @ crossing(optimum, part, rows, basis).flatten(1) for part in chunks(len(h))
-    ).reshape(-1, len(allowed)) / len(h)
-    across = across @ allowed
+    across = torch.zeros(phi.shape[1], h.shape[1] * len(allowed), dtype=phi.dtype, device=h.device)
+    for part in chunks(len(h)):
+        across += phi[part].T @ crossing(optimum, part, rows, basis).flatten(1) / len(h)
+    across = across.reshape(-1, len(allowed)) @ allowed
     cost = field_form(phi, curvature(h, q, missed, rows, case))
     cost -= across @ pseudo_inverse(answer) @ across.T
     weight = probe_weight(optimum.features, optimum.z)[: h.shape[1], : h.shape[1]]
