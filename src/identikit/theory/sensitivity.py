@@ -91,7 +91,7 @@ class DistortionForms:
     """Quadratic forms over B, flattened to (p m): excess and lost R² of delta = P (phi B)."""
 
     phi: Float[Tensor, "n p"]
-    """Polynomials of h*, white: a constant, linear ones, and those of higher degree."""
+    """Polynomials of h*, white: a constant, linear ones (not in C4), those of higher degree."""
     tangent: Float[Tensor, "n m m"]
     """P of each sample: where h may go."""
     cost: Float[Tensor, "pm pm"]
@@ -185,23 +185,26 @@ def distortion_forms(optimum: Optimum, *, degree: int) -> DistortionForms:
     """Both quadratic forms, with the answers of the head taken out of the cost."""
     features = optimum.features[:MAX_SAMPLES]
     h, rows = features[:, :MAX_DIRECTIONS], optimum.rows[:, :MAX_DIRECTIONS]
-    phi, case = polynomials(h, degree=degree), optimum.case
+    phi, case, m = polynomials(h, degree=degree), optimum.case, h.shape[1]
+    affine = phi[:, : m + 1] / len(h) ** 0.5
+    if case is Case.C4:  # where rows undo whatever is linear in h
+        phi = torch.cat([phi[:, :1], phi[:, m + 1 :]], dim=1)
     q = optimum.log_model(features).exp()
     missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
     tangent = tangents(h, case)
     basis, allowed, answer = head_answers(h, q, missed, rows, degree=degree, case=case)
-    across = torch.zeros(phi.shape[1], h.shape[1] * len(allowed), dtype=phi.dtype, device=h.device)
+    across = torch.zeros(phi.shape[1], m * len(allowed), dtype=phi.dtype, device=h.device)
     for part in chunks(len(h)):
         across += phi[part].T @ crossing(optimum, part, rows, basis).flatten(1) / len(h)
     across = across.reshape(-1, len(allowed)) @ allowed
     cost = field_form(phi, curvature(h, q, missed, rows, case))
     cost -= across @ pseudo_inverse(answer) @ across.T
-    weight = probe_weight(optimum.features, optimum.z)[: h.shape[1], : h.shape[1]]
+    weight = probe_weight(optimum.features, optimum.z)[:m, :m]
     lost = field_form(phi, tangent @ weight @ tangent)
-    for one in torch.linalg.qr(phi[:, : h.shape[1] + 1]).Q.T:  # what an affine map makes good
+    for one in affine.T:  # what an affine map makes good
         fitted = torch.einsum("n,nca,nb->cba", one, tangent, phi).flatten(1)
         lost -= fitted.T @ weight @ fitted / len(h)
-    gain = phi.T @ (tangent @ probe_gain(optimum)[: len(h), : h.shape[1], None])[:, :, 0] / len(h)
+    gain = phi.T @ (tangent @ probe_gain(optimum)[: len(h), :m, None])[:, :, 0] / len(h)
     cost, lost = (cost + cost.T) / 4, (lost + lost.T) / 2
     return DistortionForms(phi=phi, tangent=tangent, cost=cost, lost=lost, gain=gain.flatten())
 
