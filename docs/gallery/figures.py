@@ -18,6 +18,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from identikit.report.style import CONTROL, CURVES, MATPLOTLIB_STYLE, RECOVERED
 
@@ -104,3 +105,6 @@ if __name__ == "__main__":
     {"depth": depth, "words": words, "transfer": transfer}[what](*given)
     plt.tight_layout(pad=0.4)
     plt.savefig(target, dpi=110)
+    with Image.open(target) as drawn:
+        few = drawn.convert("RGB").quantize(48)
+    few.save(target, optimize=True)
