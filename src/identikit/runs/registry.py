@@ -142,7 +142,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce genealogy",
-        version=1,
+        version=2,
         study="studies.genealogy.study:GENEALOGY",
         config="studies.genealogy.config:GenealogyConfig",
         help="What do seven objectives, GCL to SIGReg, recover in five worlds, and up to what?",
@@ -165,7 +165,7 @@ ENTRIES = (
     ),
     Entry(
         name="genealogy-cell",
-        version=1,
+        version=2,
         study="studies.genealogy.study:GENEALOGY_CELL",
         config="studies.genealogy.config:GenealogyCellConfig",
         help="One cell of the matrix of `reproduce genealogy`.",

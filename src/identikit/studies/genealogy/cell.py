@@ -54,8 +54,9 @@ from identikit.worlds.world import ClusterWorld, WorldSample
 CLASSES, INSTANCES = 40, 400
 KAPPA, CORRELATION = 10.0, 0.7
 """Of the worlds."""
-SLICES = 16
-"""Of SIGReg, anew for each batch."""
+SLICES, WEIGHT = 16, 0.01
+"""Of SIGReg: directions, anew for each batch, and the statistic's share of its loss, small enough for
+views to count: a heavier one makes h normal by bending it."""
 STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
 TEST, BATCH, BATCHES = 8192, 512, 16
@@ -114,7 +115,7 @@ class Cell:
             case "vicreg":
                 return VICReg()
             case "sigreg":
-                return SIGReg(slices=SLICES)
+                return SIGReg(slices=SLICES, weight=WEIGHT)
         assert isinstance(self.world, ClusterWorld)
         labels = self.world.n_labels
         match self.config.objective:
