@@ -55,8 +55,8 @@ CLASSES, INSTANCES = 40, 400
 KAPPA, CORRELATION = 10.0, 0.7
 """Of the worlds."""
 SLICES, WEIGHT = 16, 0.01
-"""Of SIGReg: directions, anew for each batch, and the statistic's share of its loss, small enough for
-views to count: a heavier one makes h normal by bending it."""
+"""Of SIGReg: directions, anew for each batch, and the statistic's share of its loss, small enough
+for views to count: a heavier one makes h normal by bending it."""
 STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
 TEST, BATCH, BATCHES = 8192, 512, 16
