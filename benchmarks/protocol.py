@@ -5,7 +5,7 @@
 
 The first takes the better part of an hour on one thread. It writes the curve as it goes
 and, killed and started again with the same --out, goes on from its checkpoint. The second
-only times steps. Seconds are those of the training loop without evaluation.
+only times steps. Seconds are the processor's, of the training loop without evaluation.
 """
 
 import argparse

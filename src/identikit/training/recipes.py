@@ -1,7 +1,7 @@
 """Named recipes: every setting of encoder, head and training that goes together.
 
 "fast" is for the base row and all like it, up to seven latents: a narrow encoder, and batches that
-grow from small ones.
+grow.
 "broad" is for classes that overlap so much that a sample says little: more steps, larger batches.
 "medium" is for some ten latents, where so narrow an encoder and such batches fall short.
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
@@ -44,13 +44,13 @@ RECIPES = {
         help="for the base row and all like it",
         encoder=EncoderConfig(width=32),
         head=HeadConfig(group=64, negatives=32),
-        training=TrainingConfig(batch_size=256, final_batch_size=4096, muon_rate=0.4),
+        training=TrainingConfig(steps=1200, final_batch_size=4096, muon_rate=0.4),
     ),
     "broad": Recipe(
         help="for classes that overlap very much",
         encoder=EncoderConfig(width=32),
         head=HeadConfig(group=64, negatives=32),
-        training=TrainingConfig(steps=2400, batch_size=256, final_batch_size=8192, muon_rate=0.4),
+        training=TrainingConfig(steps=2400, final_batch_size=8192, muon_rate=0.4),
     ),
     "medium": Recipe(help="for some ten latents", training=TrainingConfig(steps=3000)),
     "flat": Recipe(
@@ -81,9 +81,8 @@ RECIPES = {
     ),
     "crowded": Recipe(
         help="for cluster vectors that huddle together",
-        encoder=EncoderConfig(width=32),
         head=HeadConfig(tied_rows=True),
-        training=TrainingConfig(batch_size=256, final_batch_size=4096, muon_rate=0.4),
+        training=TrainingConfig(steps=2000, final_batch_size=4096),
     ),
     "pixels": Recipe(
         help="for rendered images",

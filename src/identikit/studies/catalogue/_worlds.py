@@ -27,7 +27,7 @@ CLUSTERS: dict[str, dict[str, Any]] = {
     "clusters: normal": {"clusters": "normal"},
 }
 TRAINING: dict[str, dict[str, Any]] = {
-    "N = 100,000": {"steps": 3_000},
+    "N = 100,000": {"recipe_name": "broad"},
     "d = 20": {"recipe_name": "wide"},
     "C = 10": {"recipe_name": "flat"},
     "κ = 50": {"recipe_name": "flat"},
