@@ -204,3 +204,14 @@ def test_what_cannot_be_unmixed_is_refused(changed: dict[str, Any], message: str
     given: dict[str, Any] = {"h": MIXED, "Z": UNIFORM, **QUICK} | changed
     with pytest.raises(InputError, match=message):
         ik.unmix(given.pop("h"), given.pop("Z"), **given)
+
+
+def test_groups_are_drawn_as_wholes() -> None:
+    group = torch.tensor([3, 1, 3, 7, 1, 1])
+    rows = ica._resample(group, 2.0, torch.Generator().manual_seed(0))
+    drawn = group[rows]
+    times = {g: int((drawn == g).sum()) / int((group == g).sum()) for g in (1, 3, 7)}
+    assert sum(times.values()) == 6
+    for g, count in times.items():
+        members = (group == g).nonzero().flatten().tolist()
+        assert sorted(rows[drawn == g].tolist()) == sorted(members * int(count))
