@@ -44,16 +44,23 @@ def judge(recovered: Estimate, predicted: Estimate | float | None) -> Verdict:
     return Verdict.LESS if recovered.high < predicted.low - MARGIN else Verdict.AS_PREDICTED
 
 
+def arbitrary(found: UnmixingScores) -> str:
+    """What the components are held against."""
+    return "random atoms" if found.method == "sparse" else "random rotation"
+
+
 def _mean(found: UnmixingScores) -> Iterator[Finding]:
     if found.mcc is None or found.random is None or found.shuffled is None:
         return
     verdict = judge(found.mcc, found.predicted)
-    arbitrary = [own for own in found.factors if not own.alone]
-    if found.predicted is None:
+    loose = [own for own in found.factors if not own.alone]
+    if found.method == "sparse":
+        words = _uniqueness(found)
+    elif found.predicted is None:
         words = "Theory makes no promise for factors that depend on each other."
-    elif arbitrary:
+    elif loose:
         words = (
-            f"{len(arbitrary)} of {len(found.factors)} factors can be turned into each other "
+            f"{len(loose)} of {len(found.factors)} factors can be turned into each other "
             "without a trace, so what they become is an arbitrary rotation, and so is its score."
         )
     else:
@@ -63,7 +70,7 @@ def _mean(found: UnmixingScores) -> Iterator[Finding]:
     if verdict is Verdict.LESS:
         worst = min(found.factors, key=lambda own: own.correlation.value)
         words += f" Least is {worst.name}: {_cause(found, worst)}"
-    controls = [Control(name="random rotation", recovered=found.random)]
+    controls = [Control(name=arbitrary(found), recovered=found.random)]
     if found.raw is not None:
         controls.append(Control(name="own axes", recovered=found.raw))
     yield Finding(
@@ -86,10 +93,11 @@ def _factor(found: UnmixingScores, own: FactorComponent) -> Finding:
     verdict = judge(own.correlation, own.predicted)
     if own.p > LEVEL:
         verdict = Verdict.NOT_SHOWN
-    controls = [Control(name="random rotation", recovered=own.random)]
+    controls = [Control(name=arbitrary(found), recovered=own.random)]
     if own.raw is not None:
         controls.append(Control(name="own axes", recovered=own.raw))
-    words = f"Its component is {own.component}. {_cause(found, own)}"
+    cause = _sparse_cause(own) if found.method == "sparse" else _cause(found, own)
+    words = f"Its component is {own.component}. {cause}"
     return Finding(
         quantity=own.name,
         measure=MEASURE,
@@ -135,7 +143,44 @@ def _cause(found: UnmixingScores, own: FactorComponent) -> str:
     return "Linear in h, determined, and found."
 
 
+def _uniqueness(found: UnmixingScores) -> str:
+    assert found.active is not None
+    assert found.coherence is not None
+    bound = (1 + 1 / max(found.coherence, 1e-9)) / 2
+    return (
+        f"{fixed(found.active, 1)} atoms are in use for a sample; codes are sure to be unique "
+        f"below {fixed(bound, 1)} (largest cosine of two atoms {fixed(found.coherence, 2)}), and "
+        "often are above. That they are the factors' own atoms is promised for exactly sparse "
+        "codes and enough samples (Hillar and Sommer 2015), not for any one search."
+    )
+
+
+def _sparse_cause(own: FactorComponent) -> str:
+    value = own.correlation.value
+    if value <= own.random + MARGIN:
+        return "Random atoms do as well."
+    if value < own.linear - MARGIN:
+        return (
+            f"A linear map of h does better, r = {fixed(own.linear, 3)}: no such atom was learned, "
+            "or the factor is not sparse."
+        )
+    if own.linear < value - MARGIN:
+        return (
+            f"No linear map of h has it as well (r = {fixed(own.linear, 3)}): it shares its "
+            "dimensions with other factors, and sparsity tells them apart."
+        )
+    return f"As well as the best linear map of h has it (r = {fixed(own.linear, 3)})."
+
+
 def _determined(found: UnmixingScores) -> Finding:
+    if found.method == "sparse":
+        return Finding(
+            quantity="determined components",
+            recovered=found.determined,
+            explained="Atoms that every other start has too (cosine 0.9), of "
+            f"{len(found.components)}.",
+            verdict=Verdict.MEASURED if found.determined else Verdict.NOT_SHOWN,
+        )
     many = len(found.components)
     groups = many - found.determined
     if found.determined == many:

@@ -19,8 +19,9 @@ from identikit.core.finding import Finding, Headline
 from identikit.core.serialization import as_text, from_plain, plain_table, to_plain
 from identikit.features.inputs import as_features
 from identikit.report.shown import Shown
-from identikit.unmixing.findings import unmixing_findings, unmixing_headline
+from identikit.unmixing.findings import arbitrary, unmixing_findings, unmixing_headline
 from identikit.unmixing.scores import UnmixingScores
+from identikit.unmixing.sparse import encoded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,13 +44,15 @@ class Unmixing(Shown, UnmixingScores):
         return unmixing_headline(self)
 
     def components_of(self, h: Any) -> Float[np.ndarray, "n k"]:
-        """The components of any rows of the representation: (h - mean) weights.
+        """The components of any rows of the representation: (h - mean) weights, or codes.
 
         Raises:
             InputError: features of other dimensions.
         """
         rows = as_features(h, name="h").double()
         mean, weights = (torch.tensor(v, dtype=torch.float64) for v in (self.mean, self.weights))
+        if self.method == "sparse":
+            return encoded(rows, weights.T, penalty=self.penalty).numpy()
         return ((rows - mean) @ weights).numpy()
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,10 +75,13 @@ class Unmixing(Shown, UnmixingScores):
             {
                 "component": own.name,
                 "determined": own.alone,
-                "group": own.group,
-                "contrast": own.contrast,
+                **(
+                    {"share of samples": own.contrast}
+                    if self.method == "sparse"
+                    else {"group": own.group, "contrast": own.contrast}
+                ),
                 "other starts, least": own.starts,
-                "resamples": own.resamples,
+                **({} if own.resamples is None else {"resamples": own.resamples}),
                 **(
                     {"factor": own.factor, "|r|": correlations.get(own.name)}
                     if self.factors
@@ -102,7 +108,7 @@ class Unmixing(Shown, UnmixingScores):
                 name=own.name,
                 estimate=own.correlation,
                 chance=self.shuffled or 0.0,
-                controls={"random rotation": _point(own.random)}
+                controls={arbitrary(self): _point(own.random)}
                 | ({} if own.raw is None else {"own axes": _point(own.raw)}),
             )
             for own in self.factors

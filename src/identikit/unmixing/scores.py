@@ -1,6 +1,7 @@
 """The numbers of an unmixing: of each component, of each factor, and of all together."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from identikit.core.estimate import Estimate
 
@@ -12,13 +13,16 @@ class Component:
     name: str
     """c1, c2, ...: the least Gaussian one first."""
     contrast: float
-    """(E log cosh y - that of a Gaussian)², on the rows fitted on."""
+    """(E log cosh y - that of a Gaussian)², on the rows fitted on; of an atom the share of samples
+    that use it."""
     group: int
     """Number of its group; components of one group could be turned into each other."""
     alone: bool
-    """Whether every plane that it lies in is determined, by a test on held-out rows."""
+    """Whether every plane that it lies in is determined, by a test on held-out rows; of an atom
+    whether every other start has one of cosine 0.9 or more with it."""
     starts: float | None
-    """Least correlation with its match from another start; None for one start."""
+    """Least correlation with its match from another start, of an atom cosine; None for one
+    start."""
     resamples: Estimate | None
     """Correlation with its match in resamples: their median, and 95 % of them."""
     factor: str = ""
@@ -58,6 +62,7 @@ class FactorComponent:
 class UnmixingScores:
     """A representation as components, and what they are."""
 
+    method: Literal["ica", "sparse"] = "ica"
     components: tuple[Component, ...]
     factors: tuple[FactorComponent, ...] = ()
     mcc: Estimate | None = None
@@ -67,7 +72,7 @@ class UnmixingScores:
     shuffled: float | None = None
     """The same with the rows of the factors shuffled, assigned again."""
     random: float | None = None
-    """The same of random rotations of the components."""
+    """The same of random rotations of the components, or of codes by random atoms."""
     raw: float | None = None
     """The same of h's own axes."""
     enough: float | None = None
@@ -84,7 +89,14 @@ class UnmixingScores:
     converged: bool
     mean: tuple[float, ...] = field(repr=False)
     weights: tuple[tuple[float, ...], ...] = field(repr=False)
-    """(dimensions, components): components are (h - mean) weights."""
+    """(dimensions, components): components are (h - mean) weights; of sparse codes each column is
+    an atom."""
+    penalty: float = 0.0
+    """Of sparse codes."""
+    active: float | None = None
+    """Atoms in use for a sample, mean over those that were not fitted on."""
+    coherence: float | None = None
+    """The largest cosine of two atoms."""
     status: tuple[str, ...] = ()
     """What to mind, one sentence each."""
 

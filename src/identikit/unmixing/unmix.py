@@ -1,4 +1,4 @@
-"""`unmix(h)`: a representation as independent components, and which factors they are.
+"""`unmix(h)`: a representation as independent components, or sparse codes, and what they are.
 
 Whitening, rotation, order, signs and assignment are fitted on one part of the rows (`ica`); what
 is determined (`planes`), correlations with factors and all controls are of the others. Chance is
@@ -6,6 +6,7 @@ that of factors whose rows are shuffled, assigned again; a random rotation of th
 rows is what an arbitrary rotation scores.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +41,7 @@ from identikit.unmixing.planes import (
 )
 from identikit.unmixing.result import Unmixing
 from identikit.unmixing.scores import Component, FactorComponent
+from identikit.unmixing.sparse import encoded, learn_dictionary
 
 MOST = 64
 """Components, where no number is given."""
@@ -50,6 +52,9 @@ FEW = 10
 """Rows to fit on for each component, below which the status says that they are few."""
 SHUFFLES = 99
 ROTATIONS = 20
+DICTIONARIES = 3
+FOUND_AGAIN = 0.9
+"""Cosine of an atom with its match of every other start, from which it counts as determined."""
 RESAMPLES = 1000
 """Behind the intervals of correlations."""
 SURE = 4.0
@@ -62,6 +67,7 @@ def unmix(
     Z: Any = None,
     *,
     components: int | None = None,
+    codes: int | None = None,
     head: Any = None,
     groups: Any = None,
     seed: int = 0,
@@ -76,6 +82,8 @@ def unmix(
         Z: Factors, as for `score`; numbers are taken as they are, others are left out and counted.
         components: How many; by default as many principal axes as hold 99 % of the variance, but
             no fewer than there are factors, and 64 at most.
+        codes: Sparse codes by so many atoms instead, more than dimensions if you like, of h along
+            these axes.
         head: Rows W (labels, d) of the classifier trained on h: only what it reads is unmixed.
         groups: Labels of samples that are held out, resampled and shuffled together.
         seed: Of the split, starts, resamples and shuffles.
@@ -119,6 +127,8 @@ def unmix(
             f"h varies in {white.rank} directions over the {len(split.train)} rows that are fitted "
             "on; unmixing needs two or more."
         )
+    if codes is not None:
+        return _sparse(h, white, basis, codes, factors, split, every, seed, starts, notes)
     found = unmix_rows(
         white.x[split.train],
         white.map,
@@ -145,7 +155,86 @@ def unmix(
         weights=tuple(tuple(row) for row in weights.tolist()),
         status=(*_status(found, white, len(split.train)), *notes),
     )
-    return _with_factors(result, h, white, y, factors, split, every, seed) if factors else result
+    if not factors:
+        return result
+    return _with_factors(
+        result,
+        h,
+        white,
+        y,
+        factors,
+        split,
+        every,
+        seed,
+        lambda generator: white.x @ _rotation(k, generator),
+    )
+
+
+def _sparse(
+    h: Tensor,
+    white: White,
+    basis: Tensor | None,
+    codes: int,
+    factors: dict[str, Tensor],
+    split: Split,
+    every: Tensor,
+    seed: int,
+    starts: int,
+    notes: tuple[str, ...],
+) -> Unmixing:
+    """Sparse codes instead of independent components."""
+    if not 2 <= codes <= len(split.train):
+        raise InputError(
+            f"codes must be at least 2 and no more than the {len(split.train)} rows that are "
+            f"fitted on; got {codes}."
+        )
+    axes = torch.nn.functional.normalize(white.map, dim=0)
+    x = projected(h, axes, dtype=torch.float64)
+    generator = stream(seed, "atoms")
+    found = learn_dictionary(x[split.train], codes=codes, starts=starts, generator=generator)
+    y = found.encode(x)
+    used = (y[split.test] > 0).double()
+    least = found.starts.amin(dim=0).tolist() if len(found.starts) else None
+    unused = int((used.sum(dim=0) == 0).sum())
+    atoms = axes @ found.atoms.T
+    result = Unmixing(
+        method="sparse",
+        components=tuple(
+            Component(
+                name=f"a{j + 1}",
+                contrast=used[:, j].mean().item(),
+                group=j + 1,
+                alone=least is not None and least[j] >= FOUND_AGAIN,
+                starts=None if least is None else least[j],
+                resamples=None,
+            )
+            for j in range(codes)
+        ),
+        n_train=len(split.train),
+        n_test=len(split.test),
+        dim=h.shape[1],
+        rank=white.rank,
+        share=white.share,
+        row_space=basis is not None,
+        converged=True,
+        mean=tuple([0.0] * (h.shape[1] if basis is None else len(basis))),
+        weights=tuple(tuple(row) for row in (atoms if basis is None else basis @ atoms).tolist()),
+        penalty=found.penalty,
+        active=used.sum(dim=1).mean().item(),
+        coherence=found.coherence,
+        status=(
+            *((f"{unused} of {codes} atoms are in use for no held-out sample",) if unused else ()),
+            *notes,
+        ),
+    )
+    if not factors:
+        return result
+
+    def arbitrary(generator: torch.Generator) -> Tensor:
+        atoms = torch.randn(found.atoms.shape, generator=generator, dtype=torch.float64)
+        return encoded(x, torch.nn.functional.normalize(atoms, dim=1), penalty=found.penalty)
+
+    return _with_factors(result, h, white, y, factors, split, every, seed, arbitrary)
 
 
 def _components(found: Unmixed, planes: Planes, size: Tensor) -> tuple[Component, ...]:
@@ -212,6 +301,7 @@ def _with_factors(
     split: Split,
     every: Tensor,
     seed: int,
+    arbitrary: Callable[[torch.Generator], Tensor],
 ) -> Unmixing:
     """The same with what each factor's component is, and what theory says of it."""
     names, z = list(factors), torch.stack(list(factors.values()), dim=1)
@@ -227,9 +317,9 @@ def _with_factors(
     bootstrap = Bootstrap(every[test], resamples=RESAMPLES, generator=stream(seed, "bootstrap"))
     scores = bootstrap.scores(measures.correlation(best, z[test]))[0]
     generator = stream(seed, "rotations")
-    turns = torch.stack(
-        [_held_out(white.x @ _rotation(y.shape[1], generator), z, split) for _ in range(ROTATIONS)]
-    ).mean(dim=0)
+    sparse = result.method == "sparse"
+    times = DICTIONARIES if sparse else ROTATIONS
+    turns = torch.stack([_held_out(arbitrary(generator), z, split) for _ in range(times)]).mean(0)
     raw = _held_out(h, z, split) if len(names) <= h.shape[1] else None
     observed = (_unit(best) * s_test).mean(dim=0).abs()
     orders = list(shuffled_orders(every, split, shuffles=SHUFFLES, seed=seed))
@@ -239,6 +329,8 @@ def _with_factors(
     linear = _correlation(white.linear(h, z, train)[test], z[test]).tolist()
     kept = _correlation(white.x @ (white.x[train].T @ s / len(train)), z, test).tolist()
     predicted, alone, gaussian, partner = _theory(z, names, n=len(train))
+    if sparse:
+        predicted = [None] * len(names)
     own = tuple(
         FactorComponent(
             name=name,
@@ -266,7 +358,7 @@ def _with_factors(
         shuffled=shuffled.mean().item(),
         random=turns.mean().item(),
         raw=None if raw is None else raw.mean().item(),
-        enough=enough_samples(z) if len(names) > 1 and all(alone) else None,
+        enough=enough_samples(z) if len(names) > 1 and all(alone) and not sparse else None,
     )
 
 

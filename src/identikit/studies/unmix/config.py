@@ -32,6 +32,9 @@ class UnmixConfig(StudyConfig):
     components: int | None = None
     """How many; by default as many principal axes as hold 99 % of the variance, but no fewer than
     there are factors, and 64 at most."""
+    codes: int | None = None
+    """Sparse codes by so many atoms instead of independent components; there may be more of them
+    than dimensions."""
     head: Path | None = None
     """File with the rows W (labels, d_h) of the classifier that was trained on h: only what it
     reads is unmixed."""

@@ -12,9 +12,22 @@ from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.unmix.result import UnmixResult
+from identikit.unmixing.findings import arbitrary
 
 SCATTERED = 6
 """Factors that are drawn over their components."""
+
+
+_COMPONENTS = (
+    "The least Gaussian one first; each has its longer tail above 0, or, where that is not clear, "
+    "its largest weight on h. Components of one group can be turned into each other without a loss "
+    "that shows. Correlation with its match: the least among other starts, and the median with 95 "
+    "% of resamples of the rows."
+)
+_ATOMS = (
+    "The most used atom first; codes are 0 or above. Beside each the least cosine with its match "
+    "among other starts."
+)
 
 
 def unmix_page(run: Run, result: UnmixResult) -> Page:
@@ -50,7 +63,7 @@ def _factors(arrays: Mapping[str, Any], result: UnmixResult) -> tuple[Section, .
             "component": own.component,
             "|r|": own.correlation,
             "linear r": own.linear,
-            "random rotation": own.random,
+            arbitrary(found): own.random,
             "own axes": own.raw,
             "p (Holm)": own.p,
             "determined by its values": own.alone,
@@ -62,8 +75,9 @@ def _factors(arrays: Mapping[str, Any], result: UnmixResult) -> tuple[Section, .
         Section(
             heading="Factors and their components",
             lead="Each factor has the component that goes with it on the samples fitted on, one to "
-            "one; |r| is of the others. A random rotation of the same components is what arbitrary "
-            "ones score; linear r is that of the best linear map of all of h.",
+            f"one; |r| is of the others. {arbitrary(found).capitalize()}: what arbitrary "
+            "components of the same features score; linear r is that of the best linear map of "
+            "all of h.",
             figures=tuple(figures),
             tables=(Table(caption="Each factor", frame=pd.DataFrame(rows, dtype=object)),),
         ),
@@ -94,10 +108,7 @@ def _cards(result: UnmixResult) -> Section:
             frame[end] = [", ".join(own[k]) for own in result.extremes]
     return Section(
         heading="Components",
-        lead="The least Gaussian one first; each has its longer tail above 0, or, where that is "
-        "not clear, its largest weight on h. Components of one group can be turned into each other "
-        "without a loss that shows. Correlation with its match: the least among other starts, and "
-        "the median with 95 % of resamples of the rows.",
+        lead=_ATOMS if found.method == "sparse" else _COMPONENTS,
         tables=(Table(caption="A card for each component", frame=frame),),
         notes=tuple(f"{sentence}." for sentence in (*found.status, *result.notes)),
     )

@@ -31,6 +31,7 @@ def _compute(config: UnmixConfig, context: Context) -> tuple[UnmixResult, Arrays
         factors,
         head=head,
         components=config.components,
+        codes=config.codes,
         groups=groups,
         seed=config.seed,
         train_share=config.train_share,

@@ -1,0 +1,123 @@
+"""Sparse codes: h as a sum of few of many atoms, so that there may be more factors than dimensions.
+
+    min over atoms D (codes, d), |D_k| = 1, and codes y >= 0 of sum_i |x_i - y_i D|²/2 + t |y_i|_1
+
+by scikit-learn's MiniBatchDictionaryLearning (Mairal et al. 2009); then each sample's code is
+solved for by itself (Beck and Teboulle 2009) with the atoms as they are and a smaller t. x is h
+along its first principal axes, its mean left in, since a code of 0 is to say that something is not
+there; t is a share of its root mean square norm. Of several starts the one of the least objective
+is kept, and atoms of two starts are matched by their cosine. Codes are unique where fewer than (1
++ 1 / m) / 2 atoms are in use, m the largest cosine of two of them (Donoho and Elad 2003); that is
+a guarantee for the worst case. Order: the most used atom first.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+from sklearn.decomposition import MiniBatchDictionaryLearning
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from identikit.unmixing.ica import MOST_ROWS
+
+LEARNING, SOLVING = 0.2, 0.03
+"""t as a share of the root mean square norm: for atoms, and for codes once they are known."""
+VISITS = 100_000
+"""Rows that a start sees, one time or another."""
+BATCH = 256
+ITERATIONS = 1000
+TOLERANCE = 1e-5
+"""Of codes, relative."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dictionary:
+    """Atoms, and how they came out again."""
+
+    atoms: Float[Tensor, "codes k"]
+    """In the coordinates of x, of norm 1; the most used first."""
+    penalty: float
+    """t of codes."""
+    starts: Float[Tensor, "starts codes"]
+    """Cosine of each atom with its match in every other start."""
+
+    @property
+    def coherence(self) -> float:
+        """The largest cosine of two atoms."""
+        cosines = (self.atoms @ self.atoms.T).abs()
+        return cosines.fill_diagonal_(0).max().item()
+
+    def encode(self, x: Float[Tensor, "n k"]) -> Float[Tensor, "n codes"]:
+        """The code of each row, solved for by itself."""
+        return encoded(x, self.atoms, penalty=self.penalty)
+
+
+def encoded(
+    x: Float[Tensor, "n k"], atoms: Float[Tensor, "codes k"], *, penalty: float
+) -> Float[Tensor, "n codes"]:
+    """The codes of rows by given atoms: accelerated proximal gradient, all rows side by side."""
+    gram, goal = atoms @ atoms.T, x @ atoms.T - penalty
+    step = 1 / torch.linalg.eigvalsh(gram)[-1].clamp(min=1e-12)
+    y = ahead = torch.zeros_like(goal)
+    speed = 1.0
+    for _ in range(ITERATIONS):
+        last, y = y, (ahead + step * (goal - ahead @ gram)).clamp(min=0)
+        if (y - last).norm() <= TOLERANCE * y.norm():
+            break
+        faster = (1 + (1 + 4 * speed**2) ** 0.5) / 2
+        ahead = y + (speed - 1) / faster * (y - last)
+        speed = faster
+    return y
+
+
+def learn_dictionary(
+    x: Float[Tensor, "n k"], *, codes: int, starts: int, generator: torch.Generator
+) -> Dictionary:
+    """Learn atoms from rows.
+
+    Args:
+        x: Rows.
+        codes: How many atoms.
+        starts: Random ones; the best is kept.
+        generator: Of the starts.
+    """
+    part = x[torch.randperm(len(x), generator=generator)[:MOST_ROWS]]
+    size = part.square().sum(dim=1).mean().sqrt().item()
+    found = []
+    for _ in range(starts):
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        model = MiniBatchDictionaryLearning(
+            codes,
+            alpha=LEARNING * size,
+            fit_algorithm="cd",
+            positive_code=True,
+            batch_size=BATCH,
+            max_iter=max(2, VISITS // len(part)),
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            atoms = torch.from_numpy(model.fit(part.numpy()).components_).double()
+        found.append(torch.nn.functional.normalize(atoms, dim=1))
+    coded = [encoded(part, atoms, penalty=LEARNING * size) for atoms in found]
+    loss = [
+        ((part - y @ atoms).square().sum() / 2 + LEARNING * size * y.sum()).item()
+        for y, atoms in zip(coded, found, strict=True)
+    ]
+    best = min(range(starts), key=loss.__getitem__)
+    order = (coded[best] > 0).sum(dim=0).argsort(descending=True, stable=True)
+    atoms = found[best][order]
+    others = [_matched(atoms, other) for i, other in enumerate(found) if i != best]
+    empty = x.new_zeros(0, codes)
+    return Dictionary(
+        atoms=atoms, penalty=SOLVING * size, starts=torch.stack(others) if others else empty
+    )
+
+
+def _matched(atoms: Tensor, other: Tensor) -> Float[Tensor, " codes"]:
+    cosine = atoms @ other.T
+    rows, columns = linear_sum_assignment(cosine.numpy(), maximize=True)
+    return cosine[rows, columns]
