@@ -10,7 +10,7 @@ from sklearn.decomposition import sparse_encode
 import identikit as ik
 from identikit.core.errors import InputError
 from identikit.unmixing.result import Unmixing
-from identikit.unmixing.sparse import encoded, learn_dictionary
+from identikit.unmixing.sparse import Dictionary, encoded, learn_dictionary
 
 RNG = np.random.default_rng(0)
 K, D, N = 12, 8, 1500
@@ -86,8 +86,14 @@ def test_json_head_and_bad_input(found: Unmixing) -> None:
             ik.unmix(H, codes=codes, **given)
 
 
-def test_atoms_that_no_sample_uses_are_said() -> None:
-    h = np.outer(np.abs(RNG.normal(size=400)) + 0.1, [1.0, 0, 0])
-    h[:, 1] = np.abs(RNG.normal(size=400)) * 0.3
-    found = ik.unmix(h, codes=12, starts=1)
-    assert any("in use for no held-out sample" in word for word in found.status)
+def test_atoms_that_no_sample_uses_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows lie on one side: the atom of the other side is of no use."""
+
+    def learned(x: torch.Tensor, **_: object) -> Dictionary:
+        mean = torch.nn.functional.normalize(x.mean(dim=0), dim=0)
+        atoms = torch.stack([mean, -mean])
+        return Dictionary(atoms=atoms, penalty=1e-3, starts=torch.zeros(0, 2))
+
+    monkeypatch.setattr("identikit.unmixing.unmix.learn_dictionary", learned)
+    found = ik.unmix(np.abs(RNG.normal(size=(200, 2))), codes=2, starts=1)
+    assert found.status == ("1 of 2 atoms are in use for no held-out sample",)
