@@ -27,7 +27,7 @@ from identikit.features.load import load_features
 from identikit.probing.few_shot import few_shot_accuracy
 from identikit.statistics.split import random_split
 
-SHOTS, DRAWS, RESAMPLES = 8, 30, 2000
+SHOTS, DRAWS, RESAMPLES = 8, 10, 2000
 
 
 def labels(factor: Factor, kept: torch.Tensor) -> torch.Tensor:
