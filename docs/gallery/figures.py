@@ -2,22 +2,18 @@
 
     python figures.py depth lite.png 'animal brightness edges' lite0.json lite1.json lite2.json
     python figures.py words words.png smollm2.json glove.json
-    python figures.py transfer transfer.png transfer.csv
 
 depth     recovery over depth, a column for each factor, a row for each file; trained with its 95 %
           band, the untrained twin dashed, other controls dotted
 words     additivity of word pairs, with 95 % intervals: Euclidean, and by the causal inner product
-transfer  few-shot accuracy beside recovery, a point for each layer
 """
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from identikit.report.style import CONTROL, CURVES, MATPLOTLIB_STYLE, RECOVERED
@@ -80,29 +76,10 @@ def words(*files: str) -> None:
     first.legend(fontsize=7, frameon=False, loc="lower right")
 
 
-def transfer(file: str) -> None:
-    """A panel for each network."""
-    table = pd.read_csv(file)
-    networks = list(table.network.unique())
-    _, axes = plt.subplots(1, len(networks), figsize=(1.9 * len(networks), 2.5), sharey=True)
-    for axis, network in zip(np.atleast_1d(axes), networks, strict=True):
-        own = table[table.network == network]
-        for k, (_, part) in enumerate(own.groupby("factor", sort=False)):
-            colour = CURVES[k % len(CURVES)]
-            for weights, face in (("trained", colour), ("untrained", "none")):
-                some = part[part.weights == weights]
-                style: Any = {"color": colour, "mfc": face, "ms": 3, "mew": 0.6}
-                axis.plot(some.recovered, some.few_shot, "os^Dv<>"[k % 7], **style)
-        axis.set_title(network, fontsize=8)
-        axis.set_xlabel("recovered", fontsize=7)
-        axis.tick_params(labelsize=7)
-    np.atleast_1d(axes)[0].set_ylabel("8-shot accuracy", fontsize=7)
-
-
 if __name__ == "__main__":
     what, target, *given = sys.argv[1:]
     plt.rcParams.update(MATPLOTLIB_STYLE)
-    {"depth": depth, "words": words, "transfer": transfer}[what](*given)
+    {"depth": depth, "words": words}[what](*given)
     plt.tight_layout(pad=0.4)
     plt.savefig(target, dpi=110)
     with Image.open(target) as drawn:
