@@ -6,6 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+OFTEN_SAVED = """import identikit.training.fit as fit
+from identikit.cli import main
+
+fit.SAVE_EVERY_SECONDS, fit.MOST_SAVING = 0.1, 1.0
+main()
+"""
 PIL = pytest.importorskip("PIL.Image")
 
 
@@ -25,3 +31,11 @@ def photos(tmp_path: Path) -> Path:
     with (tmp_path / "table.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["key", "colour", "place", "item"], *rows])
     return folder
+
+
+@pytest.fixture
+def often_saved(tmp_path: Path) -> Path:
+    """The command line, whose checkpoints come every tenth of a second: killed before its end."""
+    script = tmp_path / "often_saved.py"
+    script.write_text(OFTEN_SAVED)
+    return script

@@ -72,7 +72,7 @@ def ranks_of(launcher: subprocess.Popen[bytes]) -> list[int]:
 
 @pytest.mark.slow
 def test_a_checkpoint_of_four_ranks_goes_on_on_two(photos: Path, tmp_path: Path) -> None:
-    steps = ("--steps", "200")
+    steps = ("--steps", "600")
     whole = finished(command(1, photos, "whole", *steps), tmp_path)
     four = started(command(4, photos, "parts", *steps), tmp_path, "parts")
     assert four.poll() is None
@@ -87,7 +87,7 @@ def test_a_checkpoint_of_four_ranks_goes_on_on_two(photos: Path, tmp_path: Path)
 def test_a_rank_that_is_killed_is_started_again_and_ends_undisturbed(
     photos: Path, tmp_path: Path
 ) -> None:
-    steps = ("--steps", "200")
+    steps = ("--steps", "600")
     whole = finished(command(1, photos, "whole", *steps), tmp_path)
     two = started(command(2, photos, "two", *steps, restarts=2), tmp_path, "two")
     ranks = subprocess.run(
