@@ -28,7 +28,7 @@ from identikit.probing.regression import CompressedFeatures
 GAUSSIAN_LOG_COSH = 0.3745672075
 """E log cosh of a standard normal."""
 ITERATIONS = 500
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 MOST_ROWS = 10_000
 """For starts beside the first, and for resamples."""
 SKEWED = 4.0
