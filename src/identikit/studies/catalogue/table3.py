@@ -19,4 +19,5 @@ SWEEP = Sweep(
         )
         for label, world in WORLDS.items()
     ),
+    core_minutes=29,
 )

@@ -10,4 +10,5 @@ SWEEP = Sweep(
     question="Does it matter to DIET how cluster vectors are distributed?",
     prediction="Not at the optimum: any that span the latent space affinely will do.",
     rows=diet(CLUSTERS),
+    core_minutes=6,
 )
