@@ -38,14 +38,14 @@ class Entry:
 ENTRIES = (
     Entry(
         name="simulate",
-        version=10,
+        version=11,
         study="studies.simulation.study:SIMULATE",
         config="studies.simulation.config:SimulationConfig",
         help="Train on a simulated world and compare what was recovered with what theory predicts.",
     ),
     Entry(
         name="simulate --diagnose",
-        version=10,
+        version=11,
         study="studies.simulation.study:DIAGNOSE",
         config="studies.simulation.config:DiagnosisConfig",
         help="Find out by experiments why a simulation recovered less than was predicted.",
@@ -154,7 +154,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce",
-        version=9,
+        version=10,
         study="studies.sweeps.study:SWEEP",
         config="studies.sweeps.config:SweepConfig",
         help="Run a named study: many simulations, one table of predicted, recovered, explained.",
