@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -184,13 +184,18 @@ def fitted(world: ik.worlds.ClusterWorld) -> ik.Fitted:
 def test_a_fit_is_the_training_of_the_study(
     world: ik.worlds.ClusterWorld, fitted: ik.Fitted
 ) -> None:
+    from identikit.studies.simulation.recipe_choice import choose_recipe
     from identikit.studies.simulation.run import simulate
+    from identikit.training.recipes import recipe
 
+    chosen = recipe(choose_recipe(world.config)[0])
     config = ik.SimulationConfig(
         objective="supervised",
         world=world.config,
         test_samples=2048,
-        training=ik.TrainingConfig(steps=200),
+        encoder=chosen.encoder,
+        head=chosen.head,
+        training=replace(chosen.training, steps=200),
     )
     done = simulate(config).result
     assert fitted.history[-1]["r2"] == done.history[-1]["r2"]

@@ -38,7 +38,16 @@ def joined(device: str) -> Iterator[None]:
     """The processes that torchrun started, connected: by NCCL on CUDA devices, by gloo on CPUs."""
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    store, number, count = next(distributed.rendezvous("env://"))
+    # a launcher's store outlives its processes: those it starts again must not read where those
+    # that ended had listened
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    distributed.init_process_group(
+        "nccl" if device == "cuda" else "gloo",
+        store=distributed.PrefixStore(f"identikit, attempt {attempt}", store),
+        rank=number,
+        world_size=count,
+    )
     try:
         yield
     finally:

@@ -16,14 +16,22 @@ from safetensors.torch import load_file
 
 pytest.importorskip("PIL.Image")
 WORDS = ["--size", "16", "--dim", "4", "--batch-size", "16", "--augment", "none", "--json"]
+OFTEN = """from identikit.training import fit
+fit.SAVE_EVERY_SECONDS, fit.MOST_SAVING = 0.1, 1.0
+from identikit.cli import main
+main()
+"""
+"""The command, with a checkpoint as soon as there is anything to keep."""
 
 
 def command(ranks: int, photos: Path, out: str, *more: str, restarts: int = 0) -> list[str]:
-    launch = [sys.executable, "-m"]
+    script = photos.parent / "often.py"
+    script.write_text(OFTEN)
+    launch = [sys.executable]
     if ranks > 1:
-        launch += ["torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-        launch += [f"--max-restarts={restarts}", "-m"]
-    return [*launch, "identikit", "train", "--images", str(photos), "--out", out, *WORDS, *more]
+        launch += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+        launch += [f"--max-restarts={restarts}"]
+    return [*launch, str(script), "train", "--images", str(photos), "--out", out, *WORDS, *more]
 
 
 def finished(words: list[str], place: Path) -> dict[str, Any]:
@@ -72,7 +80,7 @@ def ranks_of(launcher: subprocess.Popen[bytes]) -> list[int]:
 
 @pytest.mark.slow
 def test_a_checkpoint_of_four_ranks_goes_on_on_two(photos: Path, tmp_path: Path) -> None:
-    steps = ("--steps", "600")
+    steps = ("--steps", "120")
     whole = finished(command(1, photos, "whole", *steps), tmp_path)
     four = started(command(4, photos, "parts", *steps), tmp_path, "parts")
     assert four.poll() is None
@@ -87,7 +95,7 @@ def test_a_checkpoint_of_four_ranks_goes_on_on_two(photos: Path, tmp_path: Path)
 def test_a_rank_that_is_killed_is_started_again_and_ends_undisturbed(
     photos: Path, tmp_path: Path
 ) -> None:
-    steps = ("--steps", "600")
+    steps = ("--steps", "120")
     whole = finished(command(1, photos, "whole", *steps), tmp_path)
     two = started(command(2, photos, "two", *steps, restarts=2), tmp_path, "two")
     ranks = subprocess.run(
