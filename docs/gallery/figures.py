@@ -2,10 +2,12 @@
 
     python figures.py depth lite.png 'animal brightness edges' lite0.json lite1.json lite2.json
     python figures.py words words.png smollm2.json glove.json
+    python figures.py transfer transfer.png transfer.csv
 
 depth     recovery over depth, a column for each factor, a row for each file; trained with its 95 %
           band, the untrained twin dashed, other controls dotted
 words     additivity of word pairs, with 95 % intervals: Euclidean, and by the causal inner product
+transfer  few-shot accuracy over recovery: a panel per network, a point per layer and factor
 """
 
 import json
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from identikit.report.style import CONTROL, CURVES, MATPLOTLIB_STYLE, RECOVERED
@@ -76,10 +79,25 @@ def words(*files: str) -> None:
     first.legend(fontsize=7, frameon=False, loc="lower right")
 
 
+def transfer(file: str) -> None:
+    """A panel for each network as it was trained, a colour for each factor."""
+    table = pd.read_csv(file).query("weights == 'trained'")
+    networks = table.network.unique()
+    _, axes = plt.subplots(1, len(networks), figsize=(1.9 * len(networks), 2.6), sharey=True)
+    for axis, name in zip(axes, networks, strict=True):
+        for factor, own in table[table.network == name].groupby("factor"):
+            axis.plot(own.recovered, own.few_shot, "o", ms=2.5, label=str(factor).replace("_", " "))
+        axis.set_title(name, fontsize=8)
+        axis.set_xlabel("recovered", fontsize=7)
+        axis.tick_params(labelsize=7)
+        axis.legend(fontsize=5.5, frameon=False, loc="upper left")
+    axes[0].set_ylabel("few-shot accuracy", fontsize=7)
+
+
 if __name__ == "__main__":
     what, target, *given = sys.argv[1:]
     plt.rcParams.update(MATPLOTLIB_STYLE)
-    {"depth": depth, "words": words}[what](*given)
+    {"depth": depth, "words": words, "transfer": transfer}[what](*given)
     plt.tight_layout(pad=0.4)
     plt.savefig(target, dpi=110)
     with Image.open(target) as drawn:
