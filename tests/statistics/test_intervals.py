@@ -1,6 +1,7 @@
 """Intervals hold the truth where samples are few, and their estimate always."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -158,6 +159,14 @@ def test_influences_are_derivatives_by_the_weights_of_groups(groups: int) -> Non
         step = 1e-5 * torch.nn.functional.one_hot(group).T.double()
         wanted = (statistic(1 + step) - statistic(1 - step)) / 2e-5
         torch.testing.assert_close(resamples.influence(statistic), wanted, rtol=1e-5, atol=1e-8)
+
+
+def test_influences_do_not_wait_for_sympy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes torch longer to import than most probes take."""
+    monkeypatch.setitem(sys.modules, "torch.fx.experimental.symbolic_shapes", None)
+    z = normal(20, 2, seed=0)
+    found = bootstrap(20, seed=0).influence(measures.correlation(z, z + normal(20, 2, seed=1)))
+    assert found.shape == (20, 2)
 
 
 def test_a_difference_of_scores_is_as_unsure_as_its_rare_level() -> None:

@@ -133,17 +133,16 @@ class Bootstrap:
 
     def influence(self, statistic: Statistic) -> Float[Tensor, "groups k"]:
         """Derivative of each of the k scores by the weight of each group."""
-        weights = torch.ones(1, self.n, dtype=torch.float64, requires_grad=True)
-        with torch.enable_grad():
-            value = statistic(weights)[0]
-        found = value.new_zeros(self.n_groups, len(value))
-        for columns in torch.split(torch.arange(len(value)), max(1, CHUNK // self.n)):
-            unit = torch.nn.functional.one_hot(columns, len(value)).to(value)
-            (by_point,) = torch.autograd.grad(
-                value, weights, unit, retain_graph=True, is_grads_batched=True
-            )
-            part = value.new_zeros(self.n_groups, len(columns))
-            found[:, columns] = part.index_add_(0, self._group, by_point[:, 0].T)
+        many = len(self.value(statistic))
+        found = torch.zeros(self.n_groups, many, dtype=torch.float64)
+        for columns in torch.split(torch.arange(many), max(1, CHUNK // self.n)):
+            # weights of its own for each score: torch imports sympy for gradients of more than one
+            weights = torch.ones(len(columns), self.n, dtype=torch.float64, requires_grad=True)
+            with torch.enable_grad():
+                each = statistic(weights)[torch.arange(len(columns)), columns]
+            (by_point,) = torch.autograd.grad(each.sum(), weights)
+            part = found.new_zeros(self.n_groups, len(columns))
+            found[:, columns] = part.index_add_(0, self._group, by_point.T)
         return found
 
     def estimates(self, statistic: Statistic) -> list[Estimate]:
