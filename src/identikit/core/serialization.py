@@ -47,6 +47,25 @@ def from_plain(kind: type[R], plain: Mapping[str, Any], *, writer: str) -> R:
         ) from None
 
 
+class Plain:
+    """Base of results, dataclasses of plain things, that go to JSON and back unchanged."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls: type[R], plain: Mapping[str, Any]) -> R:
+        """The result that `to_dict` came from.
+
+        Raises:
+            InputError: a dictionary that is not such a result.
+        """
+        return from_plain(cls, plain, writer=f"{cls.__name__}.to_dict")
+
+
 def plain_table(**options: Any) -> Table:
     """A table in the house style: bold heads, no lines."""
     return Table(box=None, pad_edge=False, header_style="bold", **options)

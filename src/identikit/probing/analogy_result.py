@@ -5,7 +5,6 @@ Frozen, made of plain numbers and strings only, so that it goes to JSON and back
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 
@@ -19,7 +18,7 @@ from identikit.core.finding import (
     factor_headline,
     judge_factor,
 )
-from identikit.core.serialization import from_plain, to_plain
+from identikit.core.serialization import Plain
 from identikit.report.figures import FactorBar, Figure, LayerCurve, factor_bars, layer_curves
 from identikit.report.shown import Shown
 
@@ -69,7 +68,7 @@ class AnalogyScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Analogies(Shown):
+class Analogies(Shown, Plain):
     """Whether a change of one factor is one step, whatever else is seen."""
 
     scores: tuple[AnalogyScore, ...]
@@ -179,19 +178,6 @@ class Analogies(Shown):
             ],
             layers=list(dict.fromkeys(score.layer for score in self.scores)),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Analogies":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="Analogies.to_dict")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per factor or concept, layer and inner product."""

@@ -5,7 +5,7 @@ Frozen, made of plain numbers and strings only, so that it goes to JSON and back
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Group
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from identikit.core.estimate import format_cell
 from identikit.core.finding import Finding, Headline, factor_headline
-from identikit.core.serialization import as_text, from_plain, to_plain
+from identikit.core.serialization import Plain, as_text
 from identikit.probing.findings import factor_finding, factor_findings
 from identikit.probing.recovery import Recovery
 from identikit.probing.result import FactorScore
@@ -38,7 +38,7 @@ class BestLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class LayerRecovery(Shown):
+class LayerRecovery(Shown, Plain):
     """What is linearly in each layer of a model, or in each of several models."""
 
     layers: Mapping[str, Recovery]
@@ -75,19 +75,6 @@ class LayerRecovery(Shown):
         said = factor_headline([self._best(j) for j in range(len(self.best))])
         places = "; ".join(f"{best.score.name} {best.layer}" for best in self.best)
         return replace(said, sentence=f"{said.sentence} {CHOSEN}: {places}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "LayerRecovery":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="LayerRecovery.to_dict")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per layer, factor and features: h and each control."""

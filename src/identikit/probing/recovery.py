@@ -1,15 +1,14 @@
 """What `score` returns: every factor's finding, and the numbers that it comes from."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from identikit.core.errors import InputError
 from identikit.core.files import read_regular, write_json
 from identikit.core.finding import Finding, Headline, factor_headline
-from identikit.core.serialization import as_text, from_plain, to_plain
+from identikit.core.serialization import Plain, as_text, from_plain
 from identikit.probing.findings import factor_findings
 from identikit.probing.result import RecoveryScores
 from identikit.probing.table import render
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Recovery(Shown, RecoveryScores):
+class Recovery(Shown, Plain, RecoveryScores):
     """What was recovered of each factor, beside what could be and what needs no learning."""
 
     @property
@@ -34,19 +33,6 @@ class Recovery(Shown, RecoveryScores):
     def headline(self) -> Headline:
         """What all findings say together."""
         return factor_headline(self.findings)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Recovery":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="Recovery.to_dict or Recovery.save")
 
     def save(self, path: str | Path) -> None:
         """Write JSON, whole or not at all.
@@ -70,7 +56,7 @@ class Recovery(Shown, RecoveryScores):
                 f"cannot read {path} as a saved recovery: {error}. Pass a file that "
                 "Recovery.save wrote."
             ) from None
-        return cls.from_dict(plain)
+        return from_plain(cls, plain, writer="Recovery.save")
 
     def plot(self) -> "Figure":
         """Bars with intervals per factor, controls beside them, the ceiling as a mark."""

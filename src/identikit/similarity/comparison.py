@@ -3,16 +3,15 @@
 Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.text import Text
 
 from identikit.core.estimate import fixed
 from identikit.core.finding import Finding, Headline
-from identikit.core.serialization import as_text, from_plain, plain_table, to_plain
+from identikit.core.serialization import Plain, as_text, plain_table
 from identikit.report.shown import Shown
 from identikit.similarity.findings import similarity_findings, similarity_headline
 from identikit.similarity.result import MEASURES, ComparisonScores, Similarity
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Comparison(Shown, ComparisonScores):
+class Comparison(Shown, Plain, ComparisonScores):
     """Two representations of the same samples: how alike they are, and whether they must be."""
 
     @property
@@ -36,19 +35,6 @@ class Comparison(Shown, ComparisonScores):
     def headline(self) -> Headline:
         """Whether the two agree where theory says that they must."""
         return similarity_headline(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Comparison":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="Comparison.to_dict")
 
     def plot(self) -> "Figure":
         """Bars of every score and space with intervals, what theory predicts as a mark."""

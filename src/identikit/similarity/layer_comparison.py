@@ -3,9 +3,9 @@
 Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from identikit.core.estimate import fixed
 from identikit.core.finding import LEVEL, Finding, Headline, Verdict
-from identikit.core.serialization import as_text, from_plain, to_plain
+from identikit.core.serialization import Plain, as_text
 from identikit.report.shown import Shown, place_table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PairScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class LayerComparison(Shown):
+class LayerComparison(Shown, Plain):
     """How alike each layer of one model is to each of another."""
 
     names: tuple[str, str]
@@ -143,19 +143,6 @@ class LayerComparison(Shown):
         sentence = f"Of {pairs} pairs of layers, more alike than shuffled samples: "
         words = f"{sentence}{'; '.join(parts)}."
         return Headline(sentence=words, word="Measured", tone="neutral")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "LayerComparison":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="LayerComparison.to_dict")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per pair of layers and score."""

@@ -3,7 +3,6 @@
 Frozen, made of plain numbers and strings only, so that it goes to JSON and back unchanged.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from identikit.core.estimate import Estimate, format_cell
 from identikit.core.finding import Finding, Headline
-from identikit.core.serialization import as_text, from_plain, plain_table, to_plain
+from identikit.core.serialization import Plain, as_text, plain_table
 from identikit.features.inputs import as_features
 from identikit.report.shown import Shown
 from identikit.unmixing.findings import arbitrary, unmixing_findings, unmixing_headline
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Unmixing(Shown, UnmixingScores):
+class Unmixing(Shown, Plain, UnmixingScores):
     """A representation as components, in a fixed order and with fixed signs."""
 
     @property
@@ -54,19 +53,6 @@ class Unmixing(Shown, UnmixingScores):
         if self.method == "sparse":
             return encoded(rows, weights.T, penalty=self.penalty).numpy()
         return ((rows - mean) @ weights).numpy()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dictionaries, as they go into JSON."""
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> "Unmixing":
-        """The result that `to_dict` came from.
-
-        Raises:
-            InputError: a dictionary that is not such a result.
-        """
-        return from_plain(cls, plain, writer="Unmixing.to_dict")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per component."""
