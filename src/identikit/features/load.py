@@ -42,6 +42,8 @@ class Loaded:
     """Other features of the same samples, such as those of an untrained twin."""
     items: NDArray[Any] | None = None
     groups: NDArray[Any] | None = None
+    keys: NDArray[Any] | None = None
+    """Names of the samples, where they have any."""
     notes: tuple[str, ...] = ()
     """Shards and samples that were left out, and why."""
     same_samples: Callable[[str, Paths], Float[Tensor, "n _"]]
@@ -90,7 +92,7 @@ def load_features(
     """
     rows = read_rows(features, factors_apart=factors is not None, skip_corrupt=skip_corrupt)
     columns, kept, notes = dict(rows.columns), None, list(rows.skipped)
-    own_key = next((k for k in (key, *KEYS) if k in columns), None)
+    own_key = rows.key(key)
     settings = {} if rows.manifest is None else rows.manifest.settings
     sentences = "sentences" in settings
     if factors is not None:
@@ -130,6 +132,9 @@ def load_features(
         controls={name: _kept(h, kept, name=f"control {name!r}") for name, h in others.items()},
         items=None if items is None else named[items],
         groups=None if groups is None else named[groups],
+        keys=None
+        if own_key is None
+        else rows.columns[own_key].values[slice(None) if kept is None else kept],
         notes=(*notes, *more, *_missing(representation.factors)),
     )
 
@@ -269,7 +274,7 @@ def _beside_rows(
 
 def _same_samples(rows: Rows, other: Rows, own_key: str | None, name: str) -> Tensor | None:
     """Where the samples are among those of other features; None if in the same places."""
-    theirs = next((k for k in (own_key, *KEYS) if k in other.columns), None)
+    theirs = other.key(own_key)
     if own_key is None or theirs is None:
         if len(other.h) != len(rows.h):
             raise InputError(

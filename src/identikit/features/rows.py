@@ -53,6 +53,10 @@ class Rows:
     folder: Path | None = None
     """Where the manifest lies."""
 
+    def key(self, name: str | None = None) -> str | None:
+        """The column that names the samples: this one, if there is one, or `key`, or `keys`."""
+        return next((own for own in (name, *KEYS) if own in self.columns), None)
+
 
 def read_rows(features: Paths, *, factors_apart: bool = False, skip_corrupt: bool = False) -> Rows:
     """Read features from a file, a list or pattern of files, or a folder of shards.

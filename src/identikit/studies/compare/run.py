@@ -7,7 +7,7 @@ from identikit.core.errors import InputError, unknown_name
 from identikit.features.head import read_head
 from identikit.features.layer_list import OnDisk, layer_folders
 from identikit.features.paths import plain_name
-from identikit.features.rows import KEYS, Rows, read_rows
+from identikit.features.rows import Rows, read_rows
 from identikit.similarity.compare import compare
 from identikit.similarity.comparison import Comparison
 from identikit.similarity.layer_comparison import LayerComparison
@@ -101,7 +101,8 @@ def _head(rows: Rows, path: Path | None) -> tuple[Any, Any]:
 
 
 def _keys(rows: Rows) -> Any:
-    return next((rows.columns[name] for name in KEYS if name in rows.columns), None)
+    name = rows.key()
+    return None if name is None else rows.columns[name]
 
 
 def _names(config: CompareConfig) -> tuple[str, str]:

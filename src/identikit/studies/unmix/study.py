@@ -10,7 +10,7 @@ from identikit.core.factors import Factors
 from identikit.core.randomness import stream
 from identikit.features.head import read_head
 from identikit.features.load import load_features
-from identikit.features.rows import KEYS, read_rows
+from identikit.features.rows import GROUP, KEYS, read_rows
 from identikit.runs.study import Arrays, Context, Study
 from identikit.studies.unmix.config import UnmixConfig
 from identikit.studies.unmix.page import unmix_page
@@ -24,7 +24,7 @@ EXTREMES = 5
 
 
 def _compute(config: UnmixConfig, context: Context) -> tuple[UnmixResult, Arrays]:
-    h, factors, groups, notes = _read(config)
+    h, factors, groups, keys, notes = _read(config)
     head = None if config.head is None else read_head(config.head)["W"]
     found = unmix(
         h,
@@ -44,23 +44,21 @@ def _compute(config: UnmixConfig, context: Context) -> tuple[UnmixResult, Arrays
     if factors is not None:
         for own in found.factors:
             arrays[f"factor {own.name}"] = factors[own.name].values[some].double().numpy()
-    names = _keys(config)
-    result = UnmixResult(
-        unmixing=found, extremes=_extremes(y, names) if len(names) == len(y) else (), notes=notes
-    )
-    return result, arrays
+    extremes = () if keys is None else _extremes(y, [str(key) for key in keys])
+    return UnmixResult(unmixing=found, extremes=extremes, notes=notes), arrays
 
 
-def _read(config: UnmixConfig) -> tuple[Any, Factors | None, Any, tuple[str, ...]]:
-    """Features, factors where there are any, groups, and what was left out."""
-    rows = read_rows(config.features, factors_apart=config.factors is not None)
-    apart = {*KEYS, "group", config.groups, config.key}
-    if config.factors is None and not rows.columns.keys() - apart:
-        if config.groups is None:
-            return rows.h, None, None, rows.skipped
-        if config.groups not in rows.columns:
-            raise unknown_name("column of the features", config.groups, rows.columns)
-        return rows.h, None, rows.columns[config.groups], rows.skipped
+def _read(config: UnmixConfig) -> tuple[Any, Factors | None, Any, Any, tuple[str, ...]]:
+    """Features, factors where there are any, groups, names, and what was left out."""
+    if config.factors is None:
+        rows = read_rows(config.features)
+        columns, key = rows.columns, rows.key(config.key)
+        if not columns.keys() - {*KEYS, GROUP, config.groups, config.key}:
+            if config.groups is not None and config.groups not in columns:
+                raise unknown_name("column of the features", config.groups, columns)
+            groups = None if config.groups is None else columns[config.groups]
+            names = None if key is None else columns[key].values
+            return rows.h, None, groups, names, rows.skipped
     loaded = load_features(
         config.features,
         factors=config.factors,
@@ -70,14 +68,7 @@ def _read(config: UnmixConfig) -> tuple[Any, Factors | None, Any, tuple[str, ...
         groups=config.groups,
     )
     rep = loaded.representation
-    return rep.h, rep.factors, loaded.groups, loaded.notes
-
-
-def _keys(config: UnmixConfig) -> list[str]:
-    """Names of the samples in the files' order, if they have any."""
-    columns = read_rows(config.features, factors_apart=config.factors is not None).columns
-    name = next((k for k in (config.key, *KEYS) if k in columns), None)
-    return [] if name is None else [str(value) for value in columns[name].values]
+    return rep.h, rep.factors, loaded.groups, loaded.keys, loaded.notes
 
 
 def _extremes(y: np.ndarray, names: list[str]) -> tuple[tuple[tuple[str, ...], ...], ...]:
