@@ -46,7 +46,7 @@ def correlation(a: Float[Tensor, "n maps_k"], b: Float[Tensor, "n k"]) -> Statis
     The columns of `a` may be those of several maps, one after another.
     """
     maps = a.shape[1] // b.shape[1]
-    x, y = _standardised(a), _standardised(b)
+    x, y = standardised(a), standardised(b)
     parts = x, x.square(), x * y.tile(maps), y, y.square()
 
     def statistic(weights: Tensor) -> Tensor:
@@ -150,7 +150,8 @@ def _members(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return named, there
 
 
-def _standardised(a: Tensor) -> Tensor:
+def standardised(a: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Columns of mean 0 and mean square 1; zero where one varies by no more than rounding."""
     centre = centred(a)
     size = centre.square().mean(dim=0).sqrt()
     eps = torch.finfo(torch.float64).eps * a.double().abs().amax(dim=0)

@@ -143,7 +143,7 @@ def unmix_rows(
     """
     n, k = x.shape
     part = x[torch.randperm(n, generator=generator)[:MOST_ROWS]]
-    found = [fast_ica(part, _random_rotation(k, generator))[0] for _ in range(starts)]
+    found = [fast_ica(part, random_rotation(k, generator))[0] for _ in range(starts)]
     best = max(range(starts), key=lambda i: contrast(part @ found[i].T).sum().item())
     W, converged = fast_ica(x, found[best])
     W = _in_order(x, W, K)
@@ -196,12 +196,17 @@ def _in_order(x: Tensor, W: Tensor, K: Tensor) -> Tensor:
 
 def _matched(W: Tensor, other: Tensor) -> Float[Tensor, " k"]:
     """Correlation of each component with its match among others, on whitened rows."""
-    both = (W @ torch.nn.functional.normalize(other, dim=1).T).abs()
-    rows, columns = linear_sum_assignment(both.numpy(), maximize=True)
-    return both[rows, columns].clamp(max=1)
+    return matched((W @ torch.nn.functional.normalize(other, dim=1).T).abs()).clamp(max=1)
 
 
-def _random_rotation(k: int, generator: torch.Generator) -> Tensor:
+def matched(alike: Float[Tensor, "k m"]) -> Float[Tensor, " least"]:
+    """How alike those are that are assigned to each other, one to one, of the largest sum."""
+    rows, columns = linear_sum_assignment(alike.numpy(), maximize=True)
+    return alike[rows, columns]
+
+
+def random_rotation(k: int, generator: torch.Generator) -> Float[Tensor, "k k"]:
+    """An orthonormal matrix, uniform up to the signs of its columns."""
     normal = torch.randn(k, k, generator=generator, dtype=torch.float64)
     rotation: Tensor = torch.linalg.qr(normal).Q
     return rotation

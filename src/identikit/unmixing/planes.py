@@ -26,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtr
 from torch import Tensor
@@ -34,6 +33,7 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 from identikit.core.finding import LEVEL
 from identikit.core.randomness import stream
+from identikit.unmixing.ica import matched, random_rotation
 
 TURNS = 200
 """Random rotations behind an expected correlation."""
@@ -136,10 +136,7 @@ def random_correlations(*, components: int, factors: int) -> tuple[Estimate, Est
     """
     generator, drawn = stream(0, "random rotations"), []
     for _ in range(TURNS):
-        turn = torch.randn(components, components, generator=generator, dtype=torch.float64)
-        turn = torch.linalg.qr(turn).Q.abs()[:, :factors]
-        rows, columns = linear_sum_assignment(turn.numpy(), maximize=True)
-        drawn.append(turn[rows, columns])
+        drawn.append(matched(random_rotation(components, generator).abs()[:, :factors]))
     each = torch.stack(drawn)
     return _spread(each.mean(dim=1)), _spread(each.flatten())
 

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from identikit.unmixing.ica import MOST_ROWS
+from identikit.unmixing.ica import MOST_ROWS, matched
 
 LEARNING, SOLVING = 0.2, 0.03
 """t as a share of the root mean square norm: for atoms, and for codes once they are known."""
@@ -110,14 +109,8 @@ def learn_dictionary(
     best = min(range(starts), key=loss.__getitem__)
     order = (coded[best] > 0).sum(dim=0).argsort(descending=True, stable=True)
     atoms = found[best][order]
-    others = [_matched(atoms, other) for i, other in enumerate(found) if i != best]
+    others = [matched(atoms @ other.T) for i, other in enumerate(found) if i != best]
     empty = x.new_zeros(0, codes)
     return Dictionary(
         atoms=atoms, penalty=SOLVING * size, starts=torch.stack(others) if others else empty
     )
-
-
-def _matched(atoms: Tensor, other: Tensor) -> Float[Tensor, " codes"]:
-    cosine = atoms @ other.T
-    rows, columns = linear_sum_assignment(cosine.numpy(), maximize=True)
-    return cosine[rows, columns]

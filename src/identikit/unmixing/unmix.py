@@ -7,7 +7,7 @@ rows is what an arbitrary rotation scores.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, with_ends
 from identikit.core.factors import Factors, Kind
-from identikit.core.linalg import centred
 from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
@@ -27,10 +26,11 @@ from identikit.features.inputs import as_factors, as_features
 from identikit.similarity.paired import shuffled_orders
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.measures import standardised
 from identikit.statistics.permutation import holm
 from identikit.statistics.split import Split, random_split
 from identikit.theory.coverage import head_row_space
-from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, unmix_rows
+from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, random_rotation, unmix_rows
 from identikit.unmixing.planes import (
     Planes,
     contrast_signs,
@@ -127,114 +127,145 @@ def unmix(
             f"h varies in {white.rank} directions over the {len(split.train)} rows that are fitted "
             "on; unmixing needs two or more."
         )
-    if codes is not None:
-        return _sparse(h, white, basis, codes, factors, split, every, seed, starts, notes)
+    data = _Data(h=h, white=white, basis=basis, split=split, groups=every, seed=seed)
+    if codes is None:
+        found = _independent(data, starts=starts, resamples=resamples)
+    else:
+        found = _sparse(data, codes=codes, starts=starts)
+    result = _with_factors(found, data, factors) if factors else found.result
+    return replace(result, status=(*result.status, *notes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Data:
+    """What is unmixed, and which of its rows are fitted on."""
+
+    h: Tensor
+    white: White
+    basis: Tensor | None
+    """Whose coordinates h is, where it is what a head reads."""
+    split: Split
+    groups: Tensor
+    seed: int
+
+    def result(
+        self,
+        components: tuple[Component, ...],
+        *,
+        mean: Tensor,
+        weights: Tensor,
+        converged: bool,
+        status: tuple[str, ...],
+    ) -> Unmixing:
+        """Components by a mean and weights in the coordinates of h; all without factors."""
+        if self.basis is not None:
+            mean, weights = self.basis @ mean, self.basis @ weights
+        return Unmixing(
+            components=components,
+            n_train=len(self.split.train),
+            n_test=len(self.split.test),
+            dim=self.h.shape[1],
+            rank=self.white.rank,
+            share=self.white.share,
+            row_space=self.basis is not None,
+            converged=converged,
+            mean=tuple(mean.tolist()),
+            weights=tuple(tuple(row) for row in weights.tolist()),
+            status=status,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Components of all rows, and what they are held against."""
+
+    result: Unmixing
+    y: Tensor
+    arbitrary: Callable[[torch.Generator], Tensor]
+    """Draws as many components that were not searched for."""
+    times: int
+    """How often these are drawn."""
+
+
+def _independent(data: _Data, *, starts: int, resamples: int) -> _Found:
+    """Independent components."""
+    white, train = data.white, data.split.train
     found = unmix_rows(
-        white.x[split.train],
+        white.x[train],
         white.map,
-        groups=every[split.train],
+        groups=data.groups[train],
         starts=starts,
         resamples=resamples,
-        generator=stream(seed, "unmixing"),
+        generator=stream(data.seed, "unmixing"),
     )
     y = white.x @ found.W.T
-    planes = Planes.of(y[split.test], contrast_signs(y[split.train]))
-    weights, mean = white.map @ found.W.T, white.mean
-    if basis is not None:
-        weights, mean = basis @ weights, basis @ mean
-    result = Unmixing(
-        components=_components(found, planes, contrast(y[split.train])),
-        n_train=len(split.train),
-        n_test=len(split.test),
-        dim=h.shape[1],
-        rank=white.rank,
-        share=white.share,
-        row_space=basis is not None,
-        converged=found.converged,
-        mean=tuple(mean.tolist()),
-        weights=tuple(tuple(row) for row in weights.tolist()),
-        status=(*_status(found, white, len(split.train)), *notes),
-    )
-    if not factors:
-        return result
-    return _with_factors(
-        result,
-        h,
-        white,
-        y,
-        factors,
-        split,
-        every,
-        seed,
-        lambda generator: white.x @ _rotation(k, generator),
+    planes = Planes.of(y[data.split.test], contrast_signs(y[train]))
+    return _Found(
+        result=data.result(
+            _components(found, planes, contrast(y[train])),
+            mean=white.mean,
+            weights=white.map @ found.W.T,
+            converged=found.converged,
+            status=_status(found, white, len(train)),
+        ),
+        y=y,
+        arbitrary=lambda generator: white.x @ random_rotation(y.shape[1], generator),
+        times=ROTATIONS,
     )
 
 
-def _sparse(
-    h: Tensor,
-    white: White,
-    basis: Tensor | None,
-    codes: int,
-    factors: dict[str, Tensor],
-    split: Split,
-    every: Tensor,
-    seed: int,
-    starts: int,
-    notes: tuple[str, ...],
-) -> Unmixing:
+def _sparse(data: _Data, *, codes: int, starts: int) -> _Found:
     """Sparse codes instead of independent components."""
-    if not 2 <= codes <= len(split.train):
+    train, test = data.split.train, data.split.test
+    if not 2 <= codes <= len(train):
         raise InputError(
-            f"codes must be at least 2 and no more than the {len(split.train)} rows that are "
-            f"fitted on; got {codes}."
+            f"codes must be at least 2 and no more than the {len(train)} rows that are fitted on; "
+            f"got {codes}."
         )
-    axes = torch.nn.functional.normalize(white.map, dim=0)
-    x = projected(h, axes, dtype=torch.float64)
-    generator = stream(seed, "atoms")
-    found = learn_dictionary(x[split.train], codes=codes, starts=starts, generator=generator)
+    axes = torch.nn.functional.normalize(data.white.map, dim=0)
+    x = projected(data.h, axes, dtype=torch.float64)
+    generator = stream(data.seed, "atoms")
+    found = learn_dictionary(x[train], codes=codes, starts=starts, generator=generator)
     y = found.encode(x)
-    used = (y[split.test] > 0).double()
+    used = (y[test] > 0).double()
     least = found.starts.amin(dim=0).tolist() if len(found.starts) else None
     unused = int((used.sum(dim=0) == 0).sum())
-    atoms = axes @ found.atoms.T
-    result = Unmixing(
-        method="sparse",
-        components=tuple(
-            Component(
-                name=f"a{j + 1}",
-                contrast=used[:, j].mean().item(),
-                group=j + 1,
-                alone=least is not None and least[j] >= FOUND_AGAIN,
-                starts=None if least is None else least[j],
-                resamples=None,
-            )
-            for j in range(codes)
-        ),
-        n_train=len(split.train),
-        n_test=len(split.test),
-        dim=h.shape[1],
-        rank=white.rank,
-        share=white.share,
-        row_space=basis is not None,
-        converged=True,
-        mean=tuple([0.0] * (h.shape[1] if basis is None else len(basis))),
-        weights=tuple(tuple(row) for row in (atoms if basis is None else basis @ atoms).tolist()),
-        penalty=found.penalty,
-        active=used.sum(dim=1).mean().item(),
-        coherence=found.coherence,
-        status=(
-            *((f"{unused} of {codes} atoms are in use for no held-out sample",) if unused else ()),
-            *notes,
-        ),
+    components = tuple(
+        Component(
+            name=f"a{j + 1}",
+            contrast=used[:, j].mean().item(),
+            group=j + 1,
+            alone=least is not None and least[j] >= FOUND_AGAIN,
+            starts=None if least is None else least[j],
+            resamples=None,
+        )
+        for j in range(codes)
     )
-    if not factors:
-        return result
+    words = f"{unused} of {codes} atoms are in use for no held-out sample"
+    result = data.result(
+        components,
+        mean=torch.zeros_like(data.white.mean),
+        weights=axes @ found.atoms.T,
+        converged=True,
+        status=(words,) if unused else (),
+    )
 
     def arbitrary(generator: torch.Generator) -> Tensor:
         atoms = torch.randn(found.atoms.shape, generator=generator, dtype=torch.float64)
         return encoded(x, torch.nn.functional.normalize(atoms, dim=1), penalty=found.penalty)
 
-    return _with_factors(result, h, white, y, factors, split, every, seed, arbitrary)
+    return _Found(
+        result=replace(
+            result,
+            method="sparse",
+            penalty=found.penalty,
+            active=used.sum(dim=1).mean().item(),
+            coherence=found.coherence,
+        ),
+        y=y,
+        arbitrary=arbitrary,
+        times=DICTIONARIES,
+    )
 
 
 def _components(found: Unmixed, planes: Planes, size: Tensor) -> tuple[Component, ...]:
@@ -292,43 +323,37 @@ def _numbers(factors: Factors, n: int) -> tuple[dict[str, Tensor], tuple[str, ..
     return kept, (f"{', '.join(left)}: {words}",) if left else ()
 
 
-def _with_factors(
-    result: Unmixing,
-    h: Tensor,
-    white: White,
-    y: Tensor,
-    factors: dict[str, Tensor],
-    split: Split,
-    every: Tensor,
-    seed: int,
-    arbitrary: Callable[[torch.Generator], Tensor],
-) -> Unmixing:
-    """The same with what each factor's component is, and what theory says of it."""
+def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unmixing:
+    """The result with what each factor's component is, and what theory says of it."""
+    result, y, h, white = found.result, found.y, data.h, data.white
     names, z = list(factors), torch.stack(list(factors.values()), dim=1)
     if len(names) > y.shape[1]:
         raise InputError(
             f"each factor needs a component of its own; got {len(names)} factors and "
             f"{y.shape[1]} components. Name fewer factors, or give features of more directions."
         )
+    split, seed = data.split, data.seed
     train, test = split.train, split.test
-    s, s_test = _unit(z[train]), _unit(z[test])
-    chosen = _assigned(y[train], s)
+    chosen = _assigned(y[train], z[train])
     best = _aligned(y, z, chosen, train)[test]
-    bootstrap = Bootstrap(every[test], resamples=RESAMPLES, generator=stream(seed, "bootstrap"))
+    bootstrap = Bootstrap(
+        data.groups[test], resamples=RESAMPLES, generator=stream(seed, "bootstrap")
+    )
     scores = bootstrap.scores(measures.correlation(best, z[test]))[0]
     generator = stream(seed, "rotations")
-    sparse = result.method == "sparse"
-    times = DICTIONARIES if sparse else ROTATIONS
-    turns = torch.stack([_held_out(arbitrary(generator), z, split) for _ in range(times)]).mean(0)
+    drawn = [_held_out(found.arbitrary(generator), z, split) for _ in range(found.times)]
+    random = torch.stack(drawn).mean(dim=0)
     raw = _held_out(h, z, split) if len(names) <= h.shape[1] else None
-    observed = (_unit(best) * s_test).mean(dim=0).abs()
-    orders = list(shuffled_orders(every, split, shuffles=SHUFFLES, seed=seed))
-    null = torch.stack([(_unit(best) * _unit(z[o[test]])).mean(dim=0).abs() for o in orders])
+    observed = _correlation(best, z[test]).abs()
+    orders = list(shuffled_orders(data.groups, split, shuffles=SHUFFLES, seed=seed))
+    null = torch.stack([_correlation(best, z[order[test]]).abs() for order in orders])
     p = holm(((1 + (null >= observed).sum(dim=0)).double() / (1 + SHUFFLES)).tolist())
-    shuffled = torch.stack([_held_out(y, z[o], split).mean() for o in orders[:ROTATIONS]])
+    shuffled = torch.stack([_held_out(y, z[order], split).mean() for order in orders[:ROTATIONS]])
     linear = _correlation(white.linear(h, z, train)[test], z[test]).tolist()
-    kept = _correlation(white.x @ (white.x[train].T @ s / len(train)), z, test).tolist()
+    kept_map = white.x[train].T @ standardised(z[train]) / len(train)
+    kept = _correlation((white.x @ kept_map)[test], z[test]).tolist()
     predicted, alone, gaussian, partner = _theory(z, names, n=len(train))
+    sparse = result.method == "sparse"
     if sparse:
         predicted = [None] * len(names)
     own = tuple(
@@ -340,7 +365,7 @@ def _with_factors(
             linear=linear[j],
             kept=kept[j],
             raw=None if raw is None else raw[j].item(),
-            random=turns[j].item(),
+            random=random[j].item(),
             p=p[j],
             alone=alone[j],
             gaussian=gaussian[j],
@@ -356,7 +381,7 @@ def _with_factors(
         mcc=_absolute(scores.mean),
         predicted=_mean(predicted),
         shuffled=shuffled.mean().item(),
-        random=turns.mean().item(),
+        random=random.mean().item(),
         raw=None if raw is None else raw.mean().item(),
         enough=enough_samples(z) if len(names) > 1 and all(alone) and not sparse else None,
     )
@@ -372,7 +397,7 @@ def _theory(
         names: Theirs.
         n: Rows that components are found from.
     """
-    s = _unit(z)
+    s = standardised(z)
     signs, g = contrast_signs(s), torch.tanh(s)
     groups = torch.tensor(Planes.of(s, signs).group)
     rows = s * g - (1 - g.square())
@@ -402,7 +427,7 @@ def _theory(
 
 def _dependence(s: Tensor) -> Float[Tensor, "m m"]:
     """|Correlation| of all pairs of columns over its standard error under independence."""
-    found: Tensor = (_unit(s).T @ _unit(s) / len(s)).abs() * len(s) ** 0.5
+    found: Tensor = (standardised(s).T @ standardised(s) / len(s)).abs() * len(s) ** 0.5
     return found
 
 
@@ -415,22 +440,16 @@ def _mean(predicted: list[Estimate | float | None]) -> Estimate | float | None:
     return value if low == high else Estimate(value, low, high)
 
 
-def _unit(a: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    """Columns of mean 0 and mean square 1; zero where one does not vary."""
-    a = centred(a)
-    size = a.square().mean(dim=0).sqrt()
-    return a / size.where(size > 0, 1.0)
-
-
-def _correlation(a: Tensor, b: Tensor, rows: Tensor | None = None) -> Float[Tensor, " k"]:
-    if rows is not None:
-        a, b = a[rows], b[rows]
-    return (_unit(a) * _unit(b)).mean(dim=0)
+def _correlation(a: Tensor, b: Tensor) -> Float[Tensor, " k"]:
+    """Of each column with its partner."""
+    return (standardised(a) * standardised(b)).mean(dim=0)
 
 
 def _assigned(y: Float[Tensor, "n k"], z: Float[Tensor, "n m"]) -> list[int]:
     """The column of y for each of z: one to one, of the largest sum of |r|."""
-    rows, columns = linear_sum_assignment((_unit(y).T @ _unit(z)).abs().numpy(), maximize=True)
+    rows, columns = linear_sum_assignment(
+        (standardised(y).T @ standardised(z)).abs().numpy(), maximize=True
+    )
     chosen: list[int] = rows[columns.argsort()].tolist()
     return chosen
 
@@ -445,12 +464,6 @@ def _held_out(y: Tensor, z: Tensor, split: Split) -> Float[Tensor, " m"]:
     y = y.double()
     chosen = _assigned(y[split.train], z[split.train])
     return _correlation(y[split.test][:, chosen], z[split.test]).abs()
-
-
-def _rotation(k: int, generator: torch.Generator) -> Tensor:
-    normal = torch.randn(k, k, generator=generator, dtype=torch.float64)
-    turn: Tensor = torch.linalg.qr(normal).Q
-    return turn
 
 
 def _absolute(r: Estimate) -> Estimate:
