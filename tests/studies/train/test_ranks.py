@@ -16,27 +16,34 @@ from safetensors.torch import load_file
 
 pytest.importorskip("PIL.Image")
 WORDS = ["--size", "16", "--dim", "4", "--batch-size", "16", "--augment", "none", "--json"]
-OFTEN = """from identikit.training import fit
-fit.SAVE_EVERY_SECONDS, fit.MOST_SAVING = 0.1, 1.0
-from identikit.cli import main
-main()
-"""
-"""The command, with a checkpoint as soon as there is anything to keep."""
+PATIENCE = 300
+"""Seconds after which ranks that wait for one another have failed."""
+
+
+@pytest.fixture
+def photos(photos: Path, often_saved: Path) -> Path:
+    """The images, beside the command that saves often."""
+    assert often_saved.parent == photos.parent
+    return photos
 
 
 def command(ranks: int, photos: Path, out: str, *more: str, restarts: int = 0) -> list[str]:
-    script = photos.parent / "often.py"
-    script.write_text(OFTEN)
     launch = [sys.executable]
     if ranks > 1:
         launch += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
         launch += [f"--max-restarts={restarts}"]
-    return [*launch, str(script), "train", "--images", str(photos), "--out", out, *WORDS, *more]
+    script = str(photos.parent / "often_saved.py")
+    return [*launch, script, "train", "--images", str(photos), "--out", out, *WORDS, *more]
 
 
 def finished(words: list[str], place: Path) -> dict[str, Any]:
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with subprocess.Popen(words, cwd=place, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.terminate()  # torchrun ends its ranks then; nothing where it has ended
+    assert process.returncode == 0
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
 
 
@@ -58,8 +65,9 @@ def test_two_ranks_equal_one_process_over_fifty_steps(photos: Path, tmp_path: Pa
 
 
 def started(words: list[str], place: Path, out: str) -> subprocess.Popen[bytes]:
-    """The command, once it has written a checkpoint."""
+    """The command, once it has written a checkpoint; without one it is ended after a while."""
     state = place / f".{out}.partial" / "checkpoint" / "state.pt"
+    latest = time.monotonic() + PATIENCE
     process = subprocess.Popen(
         words,
         cwd=place,
@@ -69,6 +77,9 @@ def started(words: list[str], place: Path, out: str) -> subprocess.Popen[bytes]:
     )
     while process.poll() is None and not state.exists():
         time.sleep(0.05)
+        if time.monotonic() > latest:
+            process.terminate()
+            process.wait()
     return process
 
 
@@ -98,10 +109,10 @@ def test_a_rank_that_is_killed_is_started_again_and_ends_undisturbed(
     steps = ("--steps", "120")
     whole = finished(command(1, photos, "whole", *steps), tmp_path)
     two = started(command(2, photos, "two", *steps, restarts=2), tmp_path, "two")
-    ranks = subprocess.run(
-        ["pgrep", "-P", str(two.pid)], capture_output=True, text=True, check=True
-    )
-    os.kill(int(ranks.stdout.split()[-1]), signal.SIGKILL)
-    assert two.wait() == 0
+    os.kill(ranks_of(two)[-1], signal.SIGKILL)
+    try:
+        assert two.wait(timeout=PATIENCE) == 0
+    finally:
+        two.terminate()
     found = json.loads((tmp_path / "two" / "result.json").read_text())
     same_losses(whole, found)
