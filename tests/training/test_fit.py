@@ -20,6 +20,7 @@ from identikit.objectives.curriculum import build_head
 from identikit.objectives.head import Head, SoftmaxHead
 from identikit.objectives.label_clustering import LabelClusters
 from identikit.training import checkpoint as checkpoints
+from identikit.training import fit
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import CHUNK, Fit, Progress, TrainingError, fit_network
 from identikit.training.optimizers import Optimizers
@@ -602,6 +603,28 @@ def test_progress_is_told_at_every_chunk_and_record() -> None:
     assert [p.record for p in told if p.record is not None] == result.history
     assert [p.step for p in told if p.record is None] == [CHUNK, 2 * CHUNK]
     assert all(p.steps == 40 and math.isfinite(p.loss) and "spread" in p.evaluation for p in told)
+
+
+def test_news_which_each_rank_has_at_its_own_time_ask_nothing_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+
+    def agreed(value: float) -> float:
+        asked.append(value)
+        return value
+
+    monkeypatch.setattr(fit, "agreed", agreed)
+    counts = []
+    for longest in (-1.0, 1e9):
+        monkeypatch.setattr(fit, "TELL_EVERY_SECONDS", longest)
+        told: list[Progress] = []
+        config = replace(CONFIG, max_seconds=20.0)
+        train(*build(), config=config, on_progress=told.append)
+        counts.append((len(told), len(asked)))
+        asked.clear()
+    assert counts[0][0] > counts[1][0]
+    assert counts[0][1] == counts[1][1] > 0
 
 
 @pytest.mark.parametrize("limit", [None, 30.0])

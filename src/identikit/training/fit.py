@@ -214,10 +214,12 @@ class _Loop:
 
     @property
     def spent(self) -> float:
-        """Share of the budget that is spent, of steps or of rank 0's seconds."""
-        by_steps = self.step / self.config.steps
-        limit = self.config.max_seconds
-        return by_steps if limit is None else max(by_steps, agreed(self.seconds) / limit)
+        """Share of the budget that is spent, of steps or of rank 0's seconds: all ranks ask."""
+        return self._spent(agreed(self.seconds) if self.config.max_seconds else 0.0)
+
+    def _spent(self, seconds: float) -> float:
+        by_steps, limit = self.step / self.config.steps, self.config.max_seconds
+        return by_steps if limit is None else max(by_steps, seconds / limit)
 
     @property
     def done(self) -> bool:
@@ -270,8 +272,8 @@ class _Loop:
 
     def _stop_at(self, value: float, checkpoint: Path | None) -> None:
         parts = (*self.encoder.state_dict().values(), *self.head.state_dict().values())
-        finite = all(bool(torch.isfinite(part).all()) for part in parts)
-        if checkpoint is not None and finite:
+        bad = torch.stack([~torch.isfinite(part).all() for part in parts]).sum()
+        if checkpoint is not None and not summed(bad):  # each rank has rows of its own
             self.save(checkpoint)
         kept = f" The last good checkpoint, of step {self.saved_step}, stays." * bool(checkpoint)
         share = self.config.rate_share(min(self.spent, 1.0))
@@ -306,7 +308,8 @@ class _Loop:
         self.losses = []
 
     def progress(self, *, recorded: bool) -> Progress:
-        seconds, spent = self.seconds, self.spent
+        seconds = self.seconds
+        spent = self._spent(seconds)  # by its own clock: when there is news, no ranks agree on
         return Progress(
             step=self.step,
             steps=self.config.steps,
