@@ -15,7 +15,7 @@ from torch import Tensor
 class Optimizer(ABC):
     """Steps for all parameters that have a gradient, each with a state of its own."""
 
-    def __init__(self, params: Iterable[Tensor], rate: float, *, weight_decay: float) -> None:
+    def __init__(self, params: Iterable[Tensor], rate: float, *, weight_decay: float = 0.0) -> None:
         self.params, self.rate, self.weight_decay = list(params), rate, weight_decay
         self.state = [self._start(p) for p in self.params]
 

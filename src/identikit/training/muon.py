@@ -7,39 +7,40 @@ training is none the worse. Parameters are square matrices, or stacks of them, (
 those of one size share each matrix product.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from identikit.training.fused import Optimizer
+
 A, B, C = 3.4445, -4.7750, 2.0315
 
 
-class Muon:
+class Muon(Optimizer):
     """Momentum steps that are made orthogonal; for the square matrices of hidden layers."""
 
     def __init__(
         self, params: Iterable[Tensor], rate: float, *, momentum: float, iterations: int = 3
     ) -> None:
-        self.params, self.rate = list(params), rate
+        super().__init__(params, rate)
         self.momentum, self.iterations = momentum, iterations
-        self.state: list[tuple[Tensor, ...]] = [(torch.zeros_like(p),) for p in self.params]
 
-    @torch.no_grad()
-    def step(self, rate_share: float) -> None:
-        """One step at this share of the rate for all parameters that have a gradient."""
+    def _start(self, p: Tensor) -> tuple[Tensor, ...]:
+        return (torch.zeros_like(p),)
+
+    def _move(self, parts: Sequence[list[Tensor]], rate: float) -> None:
         by_width: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        for p, (buffer,) in zip(self.params, self.state, strict=True):
-            if p.grad is not None:
-                buffer.mul_(self.momentum).add_(p.grad)
-                ahead = torch.add(p.grad, buffer, alpha=self.momentum)  # as Nesterov
-                by_width.setdefault(p.shape[-1], []).append((p, ahead.view(-1, *p.shape[-2:])))
+        for p, gradient, buffer in zip(*parts, strict=True):
+            buffer.mul_(self.momentum).add_(gradient)
+            ahead = torch.add(gradient, buffer, alpha=self.momentum)  # as Nesterov
+            by_width.setdefault(p.shape[-1], []).append((p, ahead.view(-1, *p.shape[-2:])))
         for pairs in by_width.values():
             updates = [update for _, update in pairs]
             polar = orthogonalize(torch.cat(updates), iterations=self.iterations)
-            parts = torch.split(polar, [len(update) for update in updates])
-            for (p, _), part in zip(pairs, parts, strict=True):
-                p.sub_(part.view_as(p), alpha=self.rate * rate_share)
+            polar_parts = torch.split(polar, [len(update) for update in updates])
+            for (p, _), part in zip(pairs, polar_parts, strict=True):
+                p.sub_(part.view_as(p), alpha=rate)
 
 
 def orthogonalize(matrices: Tensor, *, iterations: int) -> Tensor:

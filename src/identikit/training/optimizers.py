@@ -28,7 +28,7 @@ class Optimizers:
         sparse = head.sparse_parameters()
         dense = [p for p in head.parameters() if not any(p is other for other in sparse)]
         adam = partial(Adam, second_moment=config.second_moment)
-        self._parts: list[Optimizer | Muon] = [
+        self._parts: list[Optimizer] = [
             *(
                 (SGD if config.optimizer == "sgd" else adam)(
                     params, rate, weight_decay=config.weight_decay

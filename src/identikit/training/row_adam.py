@@ -19,7 +19,7 @@ class RowAdam(Optimizer):
     """Steps on the rows that have a gradient; time and traffic do not depend on the others."""
 
     def __init__(self, params: Iterable[Tensor], rate: float, *, second_moment: float) -> None:
-        super().__init__(params, rate, weight_decay=0.0)
+        super().__init__(params, rate)
         self.second_moment = second_moment
 
     def _start(self, p: Tensor) -> tuple[Tensor, ...]:
