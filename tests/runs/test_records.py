@@ -70,17 +70,21 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert read[3:] == [runs[1].path]
 
 
+@pytest.mark.parametrize("version", [None, 1])
 @pytest.mark.parametrize("name", ["config.json", "result.json", "arrays.safetensors"])
-def test_damage_is_seen_though_the_folder_keeps_its_time(tmp_path: Path, name: str) -> None:
-    run = make(tmp_path)
-    assert only(tmp_path).state == "finished"
+def test_damage_is_seen_though_the_folder_keeps_its_time(
+    tmp_path: Path, name: str, version: int | None
+) -> None:
+    run = make(tmp_path, version=version)
+    assert only(tmp_path).state == ("other version" if version else "finished")
     times = run.path.stat()
     with (run.path / name).open("ab") as file:
         file.write(b" ")
     os.utime(run.path, ns=(times.st_atime_ns, times.st_mtime_ns))
     record = only(tmp_path)
     assert (record.state, record.orphaned) == ("damaged", True)
-    assert f"{name} is not as it was written" in record.detail
+    said = f"{run.path} holds a damaged run: {name} is not as it was written. "
+    assert record.detail == said + "Its command makes it anew."
 
 
 def test_a_run_that_is_gone_is_not_listed(tmp_path: Path) -> None:

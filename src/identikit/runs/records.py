@@ -339,7 +339,7 @@ def _record(
 def _today(record: Record) -> Record:
     """The record in the light of the studies as they are now, which the index knows nothing of."""
     entry = STUDIES.get(record.study)
-    if not record.study or (entry is not None and record.version == entry.version):
+    if record.state == "damaged" or (entry is not None and record.version == entry.version):
         return record
     ours = f"this is {entry.version}" if entry else "there is no such study here"
     detail = f"made by version {record.version} of {record.study}; {ours}"

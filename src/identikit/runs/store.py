@@ -141,6 +141,8 @@ class Run:
             config = json.loads(read_regular(path / "config.json"))
             result = json.loads(read_regular(path / "result.json"))
             return cls(path, config["command"], config["version"], config["config"], result)
+        except InputError:
+            raise
         except KeyError as error:
             raise _damaged(path, f"{error} is missing") from error
         except (OSError, ValueError, TypeError, RecursionError) as error:
