@@ -88,6 +88,8 @@ def test_mistakes_are_named(capsys: Said, root: Path) -> None:
         ("show", "simulate"): "may be any of",
         ("rm",): "which runs?",
         ("rm", "--older-than", "soon"): "30d, 12h, 5m",
+        ("rm", "--older-than", "999999d"): "30d, 12h, 5m",
+        ("name", hashes(root)[1], hashes(root)[2]): "Give another name",
         ("rm", "--partial"): "Give --yes",
         ("diff", hashes(root)[1], "nothing"): "unknown run",
         ("diff", *hashes(root)[:2]): "is not a run",
@@ -158,7 +160,8 @@ def test_nothing_goes_unless_the_answer_is_yes(
             assert stop.value.code == 1
             assert "nothing was deleted" in capsys.readouterr().err
         else:
-            assert "1 run, " in said(capsys, "rm", hashes(root)[1])
+            twice = (hashes(root)[1], folders(root)[1])
+            assert "1 run, " in said(capsys, "rm", *twice)
         assert len(folders(root)) == left
 
 

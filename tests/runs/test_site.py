@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.chromium import MARKS, open_browser
+from tests.commands import refused
 from tests.runs.listed import config, make
 
 from identikit import cli
@@ -180,7 +181,9 @@ def test_the_command_prints_where_the_site_is_and_watches_until_it_is_stopped(
 
     monkeypatch.setattr("time.sleep", sleep)
     cli.main(["site", "runs", "--watch", "--every", "2"])
+    capsys.readouterr()
     assert looks == [2, 2, 2]
+    assert "every must be at least 0" in refused(capsys, "site", "--watch", "--every", "-1")
     index = Path("site/index.html").read_text()
     assert index.count("<tr data-study") == 3
     assert "data-refresh" not in index

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,7 +147,8 @@ class Remove:
     def run(self) -> None:
         """List, ask, delete."""
         everything = self.place.records()
-        found = [one_of(everything, name) for name in self.names] or everything
+        named = {one_of(everything, name): None for name in self.names}
+        found = list(named) or everything
         options = (self.selection != Selection(), self.older_than, self.partial, self.orphaned)
         if not (self.names or any(options)):
             raise InputError("which runs? Give names, or options such as --older-than 30d.")
@@ -236,8 +238,8 @@ class Name:
         """Write it beside the run."""
         found = self.place.records()
         record = one_of(found, self.run_)
-        taken = next((r for r in found if self.name and self.name in (r.name, r.folder)), record)
-        if taken != record:
+        taken = next((r for r in found if self.name in r.called and r != record), None)
+        if taken is not None:
             raise InputError(f"{self.name!r} is {taken.folder} already. Give another name.")
         set_name(self.place.root / record.folder, self.name)
         _tell(self.place, {"folder": record.folder, "name": self.name})
@@ -343,6 +345,7 @@ def _size(count: int) -> str:
 def _ago(span: str) -> datetime:
     units = {"d": "days", "h": "hours", "m": "minutes"}
     said = re.fullmatch(r"(\d+)\s*([dhm])", span)
-    if said is None:
-        raise InputError(f"--older-than takes days, hours or minutes: 30d, 12h, 5m; got {span!r}.")
-    return datetime.now(UTC) - timedelta(**{units[said[2]]: int(said[1])})
+    with suppress(OverflowError):  # before the year 1
+        if said is not None:
+            return datetime.now(UTC) - timedelta(**{units[said[2]]: int(said[1])})
+    raise InputError(f"--older-than takes days, hours or minutes: 30d, 12h, 5m; got {span!r}.")

@@ -1,6 +1,7 @@
 """`identikit site`: a folder of runs as a static site."""
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from identikit.cli.terminal import ERR, progress_count, say
+from identikit.core.errors import InputError
 from identikit.runs.store import DEFAULT_ROOT
 
 
@@ -36,6 +38,8 @@ class Site:
         """Write the site and print where it is."""
         from identikit.runs import site
 
+        if not 0 <= self.every < math.inf:
+            raise InputError(f"every must be at least 0 seconds; got {self.every}.")
         made = site.Site(self.root, self.out)
         with progress_count("pages") as tell:
             count = made.update(watched=self.watch, tell=tell)
