@@ -27,8 +27,8 @@ DASHES = {"untrained": "--", "x": ":", "bag_of_embeddings": ":", "last_embedding
 def depth(wanted: str, *files: str) -> None:
     """A panel for each factor of each file."""
     names = wanted.split()
-    size = (2.6 * len(names), 1.75 * len(files) + 0.5)
-    _, axes = plt.subplots(len(files), len(names), figsize=size, squeeze=False, sharex=True)
+    size = (2.6 * len(names), 1.75 * len(files) + 0.6)
+    figure, axes = plt.subplots(len(files), len(names), figsize=size, squeeze=False, sharex=True)
     for row, file in zip(axes, files, strict=True):
         layers = list(json.loads(Path(file).read_text())["recovery"]["layers"].values())
         x = np.linspace(0, 1, len(layers))
@@ -48,7 +48,8 @@ def depth(wanted: str, *files: str) -> None:
             axis.tick_params(labelsize=7)
     for axis in axes[-1]:
         axis.set_xlabel("depth", fontsize=7)
-    axes[0, 0].legend(fontsize=6, frameon=False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()  # beside no line of any panel
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
 
 
 def words(*files: str) -> None:
@@ -83,22 +84,21 @@ def transfer(file: str) -> None:
     """A panel for each network as it was trained, a colour for each factor."""
     table = pd.read_csv(file).query("weights == 'trained'")
     networks = table.network.unique()
-    _, axes = plt.subplots(1, len(networks), figsize=(1.9 * len(networks), 2.6), sharey=True)
+    _, axes = plt.subplots(1, len(networks), figsize=(1.9 * len(networks), 3.4), sharey=True)
     for axis, name in zip(axes, networks, strict=True):
         for factor, own in table[table.network == name].groupby("factor"):
             axis.plot(own.recovered, own.few_shot, "o", ms=2.5, label=str(factor).replace("_", " "))
         axis.set_title(name, fontsize=8)
         axis.set_xlabel("recovered", fontsize=7)
         axis.tick_params(labelsize=7)
-        axis.legend(fontsize=5.5, frameon=False, loc="upper left")
+        axis.legend(fontsize=6, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     axes[0].set_ylabel("few-shot accuracy", fontsize=7)
 
 
 if __name__ == "__main__":
     what, target, *given = sys.argv[1:]
-    plt.rcParams.update(MATPLOTLIB_STYLE)
+    plt.rcParams.update(MATPLOTLIB_STYLE | {"figure.constrained_layout.use": True})
     {"depth": depth, "words": words, "transfer": transfer}[what](*given)
-    plt.tight_layout(pad=0.4)
     plt.savefig(target, dpi=110)
     with Image.open(target) as drawn:
         few = drawn.convert("RGB").quantize(48)

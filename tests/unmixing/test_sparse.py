@@ -9,6 +9,7 @@ from sklearn.decomposition import sparse_encode
 
 import identikit as ik
 from identikit.core.errors import InputError
+from identikit.core.finding import LEVEL, Verdict
 from identikit.unmixing.result import Unmixing
 from identikit.unmixing.sparse import Dictionary, encoded, learn_dictionary
 
@@ -32,6 +33,8 @@ def test_codes_tell_apart_what_no_linear_map_can(found: Unmixing) -> None:
     assert found.mcc.low > 0.9
     assert found.random < found.mcc.low - 0.2
     assert np.mean([own.linear for own in found.factors]) < 0.85
+    assert max(own.p for own in found.factors) <= LEVEL  # however many factors Holm corrects for
+    assert Verdict.NOT_SHOWN not in {finding.verdict for finding in found.findings}
     said = found.findings[1].explained
     assert "No linear map of h has it as well" in said
     assert found["mean over factors"].predicted is None

@@ -151,8 +151,8 @@ def interactive(traces: Sequence[Any], *, height: int = 380, **layout: Any) -> g
         | {"yanchor": "top"},
     }
     figure = go.Figure(list(traces), house | layout)
-    figure.update_xaxes(title_font_size=13)
-    figure.update_yaxes(title_font_size=13)
+    figure.update_xaxes(title_font_size=13, title_standoff=8)
+    figure.update_yaxes(title_font_size=13, title_standoff=8)  # else long ticks lie under it
     return figure
 
 

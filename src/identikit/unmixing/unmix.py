@@ -27,7 +27,7 @@ from identikit.similarity.paired import shuffled_orders
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
 from identikit.statistics.measures import standardised
-from identikit.statistics.permutation import holm
+from identikit.statistics.permutation import PER_FACTOR, holm
 from identikit.statistics.split import Split, random_split
 from identikit.theory.coverage import head_row_space
 from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, random_rotation, unmix_rows
@@ -345,10 +345,12 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
     random = torch.stack(drawn).mean(dim=0)
     raw = _held_out(h, z, split) if len(names) <= h.shape[1] else None
     observed = _correlation(best, z[test]).abs()
-    orders = list(shuffled_orders(data.groups, split, shuffles=SHUFFLES, seed=seed))
+    shuffles = max(SHUFFLES, PER_FACTOR * len(names))
+    orders = shuffled_orders(data.groups, split, shuffles=shuffles, seed=seed)
     null = torch.stack([_correlation(best, z[order[test]]).abs() for order in orders])
-    p = holm(((1 + (null >= observed).sum(dim=0)).double() / (1 + SHUFFLES)).tolist())
-    shuffled = torch.stack([_held_out(y, z[order], split).mean() for order in orders[:ROTATIONS]])
+    p = holm(((1 + (null >= observed).sum(dim=0)).double() / (1 + shuffles)).tolist())
+    orders = shuffled_orders(data.groups, split, shuffles=ROTATIONS, seed=seed)
+    shuffled = torch.stack([_held_out(y, z[order], split).mean() for order in orders])
     linear = _correlation(white.linear(h, z, train)[test], z[test]).tolist()
     kept_map = white.x[train].T @ standardised(z[train]) / len(train)
     kept = _correlation((white.x @ kept_map)[test], z[test]).tolist()
