@@ -16,6 +16,7 @@ from tests.studies.extract.test_extract import changed, contents, rows_of
 from identikit import cli
 from identikit.core.errors import InputError
 from identikit.encoders.adapters import Sentence, load_model
+from identikit.encoders.config import Pool
 from identikit.features.layer_list import LAYERS_FILE
 from identikit.features.load import load_features
 from identikit.features.shards import read_keys, read_manifest
@@ -200,6 +201,24 @@ def test_groups_of_one_sentence_are_remarked(config: ExtractConfig) -> None:
     table = saved(config, group=["a"] * 10 + ["b", "c"])
     found = extract(changed(config, sentences=table, layers=()))
     assert "2 of 3 groups have one sentence (b, c)" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("pool", "spans", "remarks"),
+    [
+        ("span", ["the dog", "dog", "dog", *["dog"] * 9], 1),
+        ("span", ["dog"] * 12, 0),
+        ("mean", ["the dog", "dog", "dog", *["dog"] * 9], 0),
+    ],
+)
+def test_spans_of_a_group_that_differ_in_tokens_are_remarked(
+    config: ExtractConfig, pool: Pool, spans: list[str], remarks: int
+) -> None:
+    table = saved(config, text="the dog sleeps", span=spans, group=["a"] * 6 + ["b"] * 6)
+    found = extract(changed(config, sentences=table, layers=(), pool=pool))
+    assert len(found.remarks) == remarks
+    for remark in found.remarks:
+        assert remark.startswith("in 1 of 2 groups (a) the spans split into different numbers")
 
 
 @pytest.fixture

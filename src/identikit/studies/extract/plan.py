@@ -36,6 +36,8 @@ class Planned:
     controls: tuple[Output, ...]
     left_out: tuple[str, ...]
     """Layers that a pattern meant and that cannot be read."""
+    remarks: tuple[str, ...]
+    """What in the samples may not be meant."""
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -57,8 +59,9 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
         seed=config.seed,
         inputs=inputs,
     )
+    remarks: tuple[str, ...] = ()
     if isinstance(samples, Sentences):
-        samples.refuse_unfit(model.transform, spans=config.pool == "span")
+        remarks = samples.remarks(model.transform, spans=config.pool == "span")
     elif model.text:
         raise InputError(
             f"{model.name} reads text, and neither images nor tensors. Give --sentences TABLE, or "
@@ -112,6 +115,7 @@ def planned(config: ExtractConfig, samples: Samples) -> Planned:
         layers=tuple(layers),
         controls=(*controls, *shrunk),
         left_out=left_out,
+        remarks=remarks,
     )
 
 

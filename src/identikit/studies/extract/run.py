@@ -15,7 +15,6 @@ from identikit.studies.extract.layer_folders import open_layers
 from identikit.studies.extract.one_pass import OnePass
 from identikit.studies.extract.plan import Planned, arithmetic, planned
 from identikit.studies.extract.samples import find_samples
-from identikit.studies.extract.sentences import Sentences
 from identikit.worlds.batches import Samples, sample_batches
 
 _CALIBRATION, _CALIBRATION_BATCH = 256, 32
@@ -156,7 +155,7 @@ def extract(
         passed_over=samples.passed_over,
         controls=(*first.controls, *first.shared),
         calibrated=tuple(name for name, network in plan.networks.items() if network.calibrates),
-        remarks=samples.remarks() if isinstance(samples, Sentences) else (),
+        remarks=plan.remarks,
         made=work.left,
         seconds=seconds,
         busy=busy.seconds() / seconds,

@@ -72,8 +72,8 @@ class Sentences:
             )
         return replace(transform, truncate=self.truncate)
 
-    def refuse_unfit(self, transform: Any, *, spans: bool) -> None:
-        """Hold all sentences to it that they fit the model, before the first is encoded.
+    def remarks(self, transform: Any, *, spans: bool) -> tuple[str, ...]:
+        """What may not be meant; sentences that do not fit the model are refused.
 
         Args:
             transform: The model's.
@@ -91,6 +91,7 @@ class Sentences:
         tokenized = self._cutting(transform)
         longer: list[tuple[str, int]] = []
         lost: list[str] = []
+        spanned: list[int] = []
         for start in range(0, len(self), _BLOCK):
             rows = slice(start, start + _BLOCK)
             x = tokenized(self.sentences[rows])
@@ -100,7 +101,8 @@ class Sentences:
                 tokens = int(mask.sum())
                 if tokenized.longest is not None and tokens > tokenized.longest:
                     longer.append((key, tokens))
-                if sentence.span is not None and not span.any():
+                spanned.append(int(span.sum()))
+                if sentence.span is not None and not spanned[-1]:
                     lost.append(key)
         if longer:
             words = ", ".join(f"{key} with {tokens:,}" for key, tokens in longer[:_SHOWN])
@@ -115,17 +117,30 @@ class Sentences:
                 f"{', '.join(lost[:_SHOWN])}): they are blank, or were cut off by --truncate. "
                 "Choose other spans."
             )
+        return (*self._lone(), *(self._unequal(spanned) if spans else ()))
 
-    def remarks(self) -> tuple[str, ...]:
-        """What may not be meant."""
+    def _lone(self) -> Iterator[str]:
         counts = Counter(self.groups or ())
         lone = [group for group, times in counts.items() if times == 1]
-        if not lone:
-            return ()
-        return (
-            f"{len(lone):,} of {len(counts):,} groups have one sentence ({', '.join(lone[:3])}); "
-            "held out whole, these are no more than single sentences",
-        )
+        if lone:
+            yield (
+                f"{len(lone):,} of {len(counts):,} groups have one sentence "
+                f"({', '.join(lone[:_SHOWN])}); held out whole, these are no more than single "
+                "sentences"
+            )
+
+    def _unequal(self, spanned: Sequence[int]) -> Iterator[str]:
+        """Groups whose spans are of several lengths; the word pairs of one concept, say."""
+        lengths: dict[str, set[int]] = {}
+        for group, tokens in zip(self.groups or (), spanned, strict=False):
+            lengths.setdefault(group, set()).add(tokens)
+        unequal = [group for group, own in lengths.items() if len(own) > 1]
+        if unequal:
+            yield (
+                f"in {len(unequal):,} of {len(lengths):,} groups ({', '.join(unequal[:_SHOWN])}) "
+                "the spans split into different numbers of tokens: what differs between their "
+                "sentences is also that"
+            )
 
 
 def find_sentences(table: Path, *, key: str, truncate: bool) -> Sentences:
