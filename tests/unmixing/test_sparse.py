@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 K, D, N = 12, 8, 1500
 ATOMS = RNG.normal(size=(K, D))
 ATOMS /= np.linalg.norm(ATOMS, axis=1, keepdims=True)
-Z = (RNG.random((N, K)) < 0.1) * RNG.uniform(0.5, 1.5, size=(N, K))
+Z = (RNG.random((N, K)) < np.linspace(0.06, 0.14, K)) * RNG.uniform(0.5, 1.5, size=(N, K))
 H = Z @ ATOMS
 
 

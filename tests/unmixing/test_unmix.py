@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import FastICA
 from torch import Tensor
 
 import identikit as ik
@@ -204,6 +205,19 @@ def test_what_cannot_be_unmixed_is_refused(changed: dict[str, Any], message: str
     given: dict[str, Any] = {"h": MIXED, "Z": UNIFORM, **QUICK} | changed
     with pytest.raises(InputError, match=message):
         ik.unmix(given.pop("h"), given.pop("Z"), **given)
+
+
+def test_a_rotation_is_that_of_the_reference_in_either_precision() -> None:
+    white = ica.White.of(
+        torch.from_numpy(MIXED), torch.arange(len(MIXED)), least=3, most=3, share=1.0
+    )
+    start = ica.random_rotation(3, torch.Generator().manual_seed(0))
+    reference = FastICA(whiten=False, w_init=start.numpy(), tol=1e-10, max_iter=500)
+    wanted = torch.from_numpy(reference.fit(white.x.numpy()).components_)
+    for x, close in ((white.x, 1e-3), (white.x.float(), 2e-3)):
+        W, converged = ica.fast_ica(x, start)
+        assert converged
+        torch.testing.assert_close((W @ wanted.T).abs(), torch.eye(3).double(), atol=close, rtol=0)
 
 
 def test_groups_are_drawn_as_wholes() -> None:

@@ -64,14 +64,23 @@ class Planes:
             signs: `contrast_signs` of the rows that had.
         """
         n, k = y.shape
-        g = torch.tanh(y)
-        own, slope, square = signs * y * g, signs * (1 - g.square()), y.square()
-        curvature, t = y.new_zeros(k, k), y.new_zeros(k, k)
-        for j in range(k):
-            rows = own[:, [j]] - slope[:, [j]] * square + own - slope * square[:, [j]]
-            curvature[j] = rows.mean(dim=0)
-            error = rows.std(dim=0) / n**0.5
-            t[j] = curvature[j] / error.where(error > 0, torch.inf)
+        g, square = torch.tanh(y), y.square()
+        a, s, b = signs * y * g, signs * (1 - g.square()), signs * (1 - g.square()) * square
+        # a_k + a_l - s_k y_l² - s_l y_k², and its square, as products of matrices
+        half = a.mean(dim=0) - s.T @ square / n
+        curvature = half + half.T
+        half = (
+            a.square().mean(dim=0)
+            + (
+                a.T @ a
+                + b.T @ b
+                + s.square().T @ square.square()
+                - 2 * ((a * s).T @ square + (a * square).T @ s)
+            )
+            / n
+        )
+        variance = (half + half.T - curvature.square()).clamp(min=0) / (n - 1)
+        t = curvature / variance.sqrt().where(variance > 0, torch.inf)
         t.fill_diagonal_(0)
         p = 2 * ndtr(-t.abs().numpy())
         joined = p * max(1.0, k * (k - 1) / 2) > LEVEL
