@@ -2,15 +2,15 @@
 
     min over atoms D (codes, d), |D_k| = 1, and codes y >= 0 of sum_i |x_i - y_i D|²/2 + t |y_i|_1
 
-by online dictionary learning (Mairal et al. 2010, algorithm 2, in its form for a fixed set of rows:
-sums over all rows of their last codes), from random rows; then each sample's code is solved for by
-itself (Beck and Teboulle 2009, started anew where the momentum points uphill, O'Donoghue and Candes
-2015) with the atoms as they are and a smaller t. x is h
-along its first principal axes, its mean left in, since a code of 0 is to say that something is not
-there; t is a share of its root mean square norm. Of several starts the one of the least objective
-is kept, and atoms of two starts are matched by their cosine. Codes are unique where fewer than (1
-+ 1 / m) / 2 atoms are in use, m the largest cosine of two of them (Donoho and Elad 2003); that is
-a guarantee for the worst case. Order: the most used atom first.
+by online dictionary learning (Mairal et al. 2010, algorithm 2, in its form for a fixed set of
+rows: sums over all rows of their last codes), from random rows; then each sample's code is solved
+for by itself (Beck and Teboulle 2009, started anew where the momentum points uphill, O'Donoghue
+and Candes 2015) with the atoms as they are and a smaller t. x is h along its first principal axes,
+its mean left in, since a code of 0 is to say that something is not there; t is a share of its root
+mean square norm. Of several starts the one of the least objective is kept, and atoms of two starts
+are matched by their cosine. Codes are unique where fewer than (1 + 1 / m) / 2 atoms are in use, m
+the largest cosine of two of them (Donoho and Elad 2003); that is a guarantee for the worst case.
+Order: the most used atom first.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from identikit.unmixing.ica import MOST_ROWS, matched
 LEARNING, SOLVING = 0.2, 0.03
 """t as a share of the root mean square norm: for atoms, and for codes once they are known."""
 VISITS = 100_000
-"""Rows that a start sees, one time or another."""
+"""Of rows, by each start."""
 BATCH = 512
 ITERATIONS = 1000
 TOLERANCE = 1e-5
@@ -138,7 +138,7 @@ def _learned(
             squares += new.T @ new - last.T @ last
             products += (new - last).T @ x[rows]
             for j, used in enumerate(squares.diag().tolist()):
-                if used > 1e-3:
+                if used > penalty**2:  # or it becomes a random row again
                     atoms[j] = normalize(
                         atoms[j] + (products[j] - squares[j] @ atoms) / used, dim=0
                     )
