@@ -1,5 +1,8 @@
 """A head whose rows are split: alone it is the plain one; ranks are tested with `train`."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -11,22 +14,29 @@ from identikit.objectives.head import SoftmaxHead
 from identikit.objectives.sharded_head import ShardedHead
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.8])
+@pytest.mark.parametrize(
+    ("negatives", "smoothing"), [(None, 0.0), (None, 0.8), (5, 0.0), (100, 0.0)]
+)
 @pytest.mark.parametrize("most", [1, 60, 10_000])
 def test_alone_it_is_the_plain_head(
-    smoothing: float, most: int, monkeypatch: pytest.MonkeyPatch
+    negatives: int | None, smoothing: float, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config = HeadConfig(negatives=negatives, group=12)
     monkeypatch.setattr(head_module, "MOST_LOGITS", most)
     monkeypatch.setattr(sharded_head, "_DRAWN", 7)
     plain = SoftmaxHead(
-        HeadConfig(negatives=None),
+        config,
         30,
         4,
         generator=torch.Generator().manual_seed(0),
         label_smoothing=smoothing,
     ).double()
     split = ShardedHead(
-        30, 4, generator=torch.Generator().manual_seed(0), label_smoothing=smoothing
+        config,
+        30,
+        4,
+        generator=torch.Generator().manual_seed(0),
+        label_smoothing=smoothing,
     ).double()
     assert torch.equal(split.weight, plain.weight)
     assert torch.equal(split.rows(), plain.weight)
@@ -35,10 +45,25 @@ def test_alone_it_is_the_plain_head(
     label = torch.randint(30, (12,), generator=generator)
     found = []
     for head in (plain, split):
-        loss = 2 * head.loss(y, label, generator=generator)
-        found.append([loss, *torch.autograd.grad(loss, [y, *head.parameters()])])
+        loss = 2 * head.loss(y, label, generator=torch.Generator().manual_seed(2))
+        gradients = torch.autograd.grad(loss, [y, *head.parameters()])
+        found.append([loss, *(part.to_dense() for part in gradients)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+def test_two_ranks_step_as_one_process_does() -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launch, "-m", "tests.objectives.two_ranks"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted(done.stdout.split()) == ["all", "infonce", "sampled"]
 
 
 def test_rows_are_dealt_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

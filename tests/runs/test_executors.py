@@ -134,6 +134,10 @@ class FakeJob:
     def done(self) -> bool:
         return True
 
+    def task(self, number: int) -> "FakeJob":
+        assert number == 0
+        return self
+
     def exception(self) -> None:
         return None
 

@@ -1,5 +1,6 @@
 """`python -m tests.slurm.sweep ROOT`: jobs on SLURM, one of them killed, against serial runs."""
 
+import json
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from identikit.runs.study import run_study
 from identikit.studies.simulation.study import SIMULATE
 
 OPTIONS = ("partition=work", "time=10", "cpus=1")
+TRAIN = "train --world sprites --limit 64 --size 16 --dim 4 --augment none --steps 50 --json"
 
 
 def kill_the_long_job(root: Path) -> None:
@@ -45,6 +47,25 @@ def leave_early(root: Path) -> None:
     wait_for(lambda: not subprocess.check_output(queue))
 
 
+def train_on_two_processes(root: Path) -> None:
+    """One job of two ranks ends where one process does."""
+    losses: list[list[float]] = []
+    for more in ((), ("--executor", "slurm", "--processes", "2", "--options", *OPTIONS)):
+        words = [
+            sys.executable,
+            "-m",
+            "identikit",
+            *TRAIN.split(),
+            "--out",
+            f"{root}/{len(losses)}",
+            *more,
+        ]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, cwd=root)
+        history = json.loads(done.stdout)["history"]
+        losses.append([record["loss"] for record in history])
+    assert max(abs(a - b) / a for a, b in zip(*losses, strict=True)) < 1e-5
+
+
 def main(root: Path) -> None:
     leave_early(root / "left")
     killer = Thread(target=kill_the_long_job, args=(root,))
@@ -61,6 +82,7 @@ def main(root: Path) -> None:
     for job in (LONG, SHORT):
         run_study(SIMULATE, job.config, root=root / "serial")
         assert numbers_of(job, root) == numbers_of(job, root / "serial"), job.key
+    train_on_two_processes(root)
     print("equal to the serial runs")
 
 

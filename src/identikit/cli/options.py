@@ -59,11 +59,9 @@ def run_and_show(
 ) -> None:
     """Make a run, or find it, and print it."""
     config = config.with_digest()
-    store = RunStore(DEFAULT_ROOT, command=entry.name, version=entry.version)
-    found = store.find(config, label=config.label) if output.out is None else None
-    if found is not None and (found.path / PAGE_FILE).exists():
-        show_finished(found, found=True, as_json=output.json)
+    if show_if_found(entry, config, output):
         return
+    store = RunStore(DEFAULT_ROOT, command=entry.name, version=entry.version)
     if output.out is None and (old := store.outdated(config, label=config.label)) is not None:
         say(ERR, f"{old} is this run by another version of identikit; it is made anew.")
     from identikit.runs.study import run_and_report
@@ -78,6 +76,16 @@ def run_and_show(
     with live(entry.name) as tell:
         done = run_and_report(study_of(entry.name), config, out=output.out, tell=tell, **options)
     show_finished(done.run, found=done.found, as_json=output.json)
+
+
+def show_if_found(entry: Entry, config: StudyConfig, output: Output) -> bool:
+    """Print a run that was made and drawn before, unless it is to go to a folder of its own."""
+    store = RunStore(DEFAULT_ROOT, command=entry.name, version=entry.version)
+    found = store.find(config, label=config.label) if output.out is None else None
+    if found is None or not (found.path / PAGE_FILE).exists():
+        return False
+    show_finished(found, found=True, as_json=output.json)
+    return True
 
 
 def show_finished(run: Run, *, found: bool, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, distributed
@@ -119,3 +119,19 @@ class Shard:
         ends = [k * self.total // ranks() for k in range(ranks() + 1)]
         each = zip(parts, pairwise(ends), strict=True)
         return torch.cat([part[: stop - start] for part, (start, stop) in each])
+
+
+def gathered(own: Tensor) -> Tensor:
+    """The rows of all ranks, as many of each; a gradient goes back to a rank's own."""
+    return cast(Tensor, _Gathered.apply(own)) if ranks() > 1 else own
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        ctx.split = Shard.of(len(own) * ranks())
+        return cast(Shard, ctx.split).gather(own)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return cast(Shard, ctx.split).take(grad)

@@ -75,9 +75,9 @@ class SoftmaxHead(Head):
     ) -> None:
         super().__init__()
         self.config, self.label_smoothing = config, label_smoothing
-        self.sparse = sparse and _is_sampled(config, n_labels)
+        self.sparse = sparse and is_sampled(config, n_labels)
         """Whether the gradient of the rows is sparse."""
-        if label_smoothing and _is_sampled(config, n_labels):
+        if label_smoothing and is_sampled(config, n_labels):
             raise InputError(
                 "label_smoothing is a share of all labels, and negatives leaves most of them out; "
                 "give one of them."
@@ -147,7 +147,7 @@ class SoftmaxHead(Head):
         Raises:
             InputError: as `loss`.
         """
-        if not _is_sampled(self.config, len(weight)):
+        if not is_sampled(self.config, len(weight)):
             return full_cross_entropy(
                 h, weight, label, scale=scale, label_smoothing=self.label_smoothing
             )
@@ -157,11 +157,18 @@ class SoftmaxHead(Head):
                 "for which the correction for unequal labels was made. Lower the group."
             )
         grouped = _into_groups(label, self.config.group)
-        candidates, offset = self._candidates(grouped, generator)
+        candidates, offset = drawn_candidates(
+            grouped,
+            labels=len(weight),
+            negatives=cast(int, self.config.negatives),
+            generator=generator,
+        )
+        if len(self.log_inclusion):
+            offset -= self.log_inclusion[candidates]
         position = torch.searchsorted(candidates, grouped)
         rows = F.embedding(candidates, weight, sparse=self.sparse)
         h, rows = _scaled(h, rows, scale)
-        return _cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
+        return mean_cross_entropy(h.view(*grouped.shape, -1), rows, offset, position)
 
     def sparse_parameters(self) -> list[nn.Parameter]:
         """The rows, if a batch touches few of them."""
@@ -177,23 +184,26 @@ class SoftmaxHead(Head):
             return y.new_zeros(())
         return (y.square().sum(1) - 1).square().mean()
 
-    def _candidates(
-        self, grouped: Int[Tensor, "g b"], generator: torch.Generator
-    ) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g k"]]:
-        """Sorted labels of each group's softmax and what is added to their logits.
 
-        A label that came up twice takes part once: its repetitions get minus infinity.
-        """
-        shape = (len(grouped), cast(int, self.config.negatives))
-        negatives = torch.randint(
-            len(self.weight), shape, generator=generator, device=grouped.device
-        )
-        candidates = torch.cat([grouped, negatives], 1).sort(1)[0]
-        offset = -self.log_inclusion[candidates] if len(self.log_inclusion) else None
-        if offset is None:
-            offset = self.weight.new_zeros(candidates.shape)
-        offset[:, 1:].masked_fill_(candidates[:, 1:] == candidates[:, :-1], -math.inf)
-        return candidates, offset
+def drawn_candidates(
+    grouped: Int[Tensor, "g b"], *, labels: int, negatives: int, generator: torch.Generator
+) -> tuple[Int[Tensor, "g k"], Float[Tensor, "g k"]]:
+    """Sorted labels of each group's softmax and what is added to their logits.
+
+    A label that came up twice takes part once: its repetitions get minus infinity.
+
+    Args:
+        grouped: Labels of the samples of each group.
+        labels: How many there are.
+        negatives: How many join each group's.
+        generator: Draws them.
+    """
+    shape = (len(grouped), negatives)
+    drawn = torch.randint(labels, shape, generator=generator, device=grouped.device)
+    candidates = torch.cat([grouped, drawn], 1).sort(1)[0]
+    offset = torch.zeros(candidates.shape, device=grouped.device)
+    offset[:, 1:].masked_fill_(candidates[:, 1:] == candidates[:, :-1], -math.inf)
+    return candidates, offset
 
 
 def full_cross_entropy(
@@ -210,7 +220,7 @@ def full_cross_entropy(
     if offset is None and len(rows) >= MANY_LABELS:
         return cast(Tensor, _ManyLabels.apply(h, rows, label, label_smoothing))
     added = None if offset is None else offset[None]
-    return _cross_entropy(h[None], rows[None], added, label[None], label_smoothing)
+    return mean_cross_entropy(h[None], rows[None], added, label[None], label_smoothing)
 
 
 def _scaled(h: Tensor, rows: Tensor, scale: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -218,7 +228,7 @@ def _scaled(h: Tensor, rows: Tensor, scale: Tensor | None) -> tuple[Tensor, Tens
     return (h, rows) if scale is None else (scale * h, F.normalize(rows, dim=-1))
 
 
-def _is_sampled(config: HeadConfig, n_labels: int) -> bool:
+def is_sampled(config: HeadConfig, n_labels: int) -> bool:
     """Whether sampling leaves any label out; if not, the full softmax is cheaper."""
     return config.negatives is not None and n_labels > config.group + config.negatives
 
@@ -286,13 +296,22 @@ class _CrossEntropy(torch.autograd.Function):
         return dy * grad, drows * grad, None, None, None
 
 
-def _cross_entropy(
-    y: Tensor,
-    rows: Tensor,
-    offset: Tensor | None,
-    position: Tensor,
+def mean_cross_entropy(
+    y: Float[Tensor, "g b d_h"],
+    rows: Float[Tensor, "g k d_h"],
+    offset: Float[Tensor, "g k"] | None,
+    position: Int[Tensor, "g b"],
     smoothing: float = 0.0,
-) -> Tensor:
+) -> Float[Tensor, ""]:
+    """Of samples in groups, each over rows of its own.
+
+    Args:
+        y: Features.
+        rows: Of the labels that take part.
+        offset: Added to the logit of each of these.
+        position: Of each sample's label among them.
+        smoothing: Share of the target that they have in common.
+    """
     return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position, smoothing))
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from identikit.core.errors import InputError
+from identikit.core.ranks import gathered
 from identikit.objectives.objective import Objective
 from identikit.objectives.views import two_views
 
@@ -79,18 +80,21 @@ class InfoNCE(Objective):
     ) -> Float[Tensor, ""]:
         """Mean over pairs and both directions; draws nothing and is the same throughout.
 
+        Over the batches of all ranks, the same on each.
+
         Raises:
             InputError: fewer than two pairs, or rows that do not come in pairs.
         """
         del generator, progress
-        first, second = two_views(self.features(y), target, objective="InfoNCE")
+        every, target = gathered(self.features(y)), gathered(target)
+        first, second = two_views(every, target, objective="InfoNCE")
         return contrastive_loss(self.critic(first, second))
 
     def length_penalty(self, y: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)² for unit features, whose loss does not depend on |y|."""
         if not self.unit_features:
             return y.new_zeros(())
-        return (y.square().sum(1) - 1).square().mean()
+        return gathered((y.square().sum(1) - 1).square()).mean()
 
 
 def contrastive_loss(critic: Float[Tensor, "p p"]) -> Float[Tensor, ""]:

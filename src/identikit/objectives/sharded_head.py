@@ -11,11 +11,12 @@ from typing import Any, cast, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from identikit.core.ranks import Shard, highest, ranks, summed
+from identikit.core.ranks import Shard, gathered, highest, ranks, summed
 from identikit.objectives import head as plain
 from identikit.objectives.config import HeadConfig
-from identikit.objectives.head import Head
+from identikit.objectives.head import Head, drawn_candidates, is_sampled, mean_cross_entropy
 
 _DRAWN = 2**16
 """Rows that are drawn at a time."""
@@ -26,10 +27,17 @@ class ShardedHead(Head):
     """This rank's rows of a plain head, with the same initial rows as one alone would draw."""
 
     def __init__(
-        self, n_labels: int, dim: int, *, generator: torch.Generator, label_smoothing: float = 0.0
+        self,
+        config: HeadConfig,
+        n_labels: int,
+        dim: int,
+        *,
+        generator: torch.Generator,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.config, self.label_smoothing = HeadConfig(negatives=None), label_smoothing
+        self.config, self.label_smoothing = config, label_smoothing
+        self.sampled = is_sampled(config, n_labels)
         self.split = Shard.of(n_labels)
         weight = torch.empty(self.split.stop - self.split.start, dim, device=generator.device)
         for first in range(0, n_labels, _DRAWN):
@@ -67,10 +75,43 @@ class ShardedHead(Head):
         generator: torch.Generator,
         progress: float = 1.0,
     ) -> Float[Tensor, ""]:
-        """Mean cross-entropy over the batches of all ranks, the same on each; draws nothing."""
-        del generator, progress
+        """Mean cross-entropy over the batches of all ranks, the same on each."""
+        del progress
+        if self.sampled:
+            return self._sampled(gathered(y), gathered(label)[None], generator)
         args = (y, self.weight, label, self.split, self.label_smoothing)
         return cast(Tensor, _ShardedCrossEntropy.apply(*args))
+
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """This rank's rows, if a batch touches few of them."""
+        return [self.weight] if self.sampled else []
+
+    def _sampled(self, y: Tensor, label: Tensor, generator: torch.Generator) -> Tensor:
+        candidates, offset = drawn_candidates(
+            label,
+            labels=self.split.total,
+            negatives=cast(int, self.config.negatives),
+            generator=generator,
+        )
+        place = candidates[0] - self.split.start
+        here = ((place >= 0) & (place < len(self.weight))).nonzero()[:, 0]
+        own = F.embedding(place[here], self.weight, sparse=True)
+        rows = y.new_zeros(len(place), y.shape[1]).index_put((here,), own)
+        rows = cast(Tensor, _Summed.apply(rows))
+        position = torch.searchsorted(candidates, label)
+        return mean_cross_entropy(y[None], rows[None], offset, position)
+
+
+class _Summed(torch.autograd.Function):
+    """The sum over ranks, each of which computes the same from it and so has its whole gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        return summed(own.clone())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
 
 
 class _ShardedCrossEntropy(torch.autograd.Function):

@@ -23,7 +23,7 @@ from identikit.runs.store import DEFAULT_ROOT
 
 NAMES = {"time": "timeout_min", "cpus": "cpus_per_task", "memory": "mem_gb"}
 """Our names of options for submitit's; any other NAME is sbatch's --NAME."""
-DEFAULTS: dict[str, int | str] = {"timeout_min": 60, "cpus_per_task": 1, "name": "identikit"}
+DEFAULTS: dict[str, Any] = {"timeout_min": 60, "cpus_per_task": 1, "name": "identikit"}
 POLL_SECONDS = 0.2
 QUEUE_SECONDS = 5.0
 """Between looks into the queue: sacct, which submitit asks, is not set up everywhere."""
@@ -39,6 +39,8 @@ def slurm(
     *,
     folder: Path = DEFAULT_ROOT / ".slurm",
     workers: int | None = None,
+    nodes: int = 1,
+    processes: int = 1,
     cluster: str = "slurm",
 ) -> AbstractContextManager[Executor]:
     """SLURM, one of its jobs for each job of the sweep.
@@ -51,18 +53,24 @@ def slurm(
             options of sbatch that submitit knows: partition=gpu, account=..., qos=...
         folder: Of logs and results, on a disk that the nodes share, as that of the runs.
         workers: Jobs in SLURM's queue at a time; by default all.
+        nodes: Machines of each job.
+        processes: On each of them; all call the same, and what the first returns counts.
         cluster: What submitit submits to; "local" for processes on this machine.
 
     Raises:
         InputError: a bad option, at once; on entering, `submitit` is not installed or there is no
             SLURM here.
     """
-    return _opened(DEFAULTS | _parameters(options), folder, workers, cluster)
+    parameters = DEFAULTS | _parameters(options)
+    if nodes * processes > 1:
+        parameters |= {"nodes": nodes, "tasks_per_node": processes}
+        parameters["slurm_srun_args"] = ["--kill-on-bad-exit=1"]  # the others would wait for ever
+    return _opened(parameters, folder, workers, cluster)
 
 
 @contextmanager
 def _opened(
-    parameters: Mapping[str, int | str], folder: Path, workers: int | None, cluster: str
+    parameters: Mapping[str, Any], folder: Path, workers: int | None, cluster: str
 ) -> Iterator[Executor]:
     submitit = optional_module("submitit", what="executor slurm", extra="slurm")
     try:
@@ -89,6 +97,13 @@ def _parameters(options: Sequence[str]) -> dict[str, int | str]:
         NAMES.get(name, f"slurm_{name}"): int(value) if value.isdigit() else value
         for name, value in pairs
     }
+
+
+def join_ranks() -> None:
+    """In a job of several processes, name them as torchrun would."""
+    from submitit.helpers import TorchDistributedEnvironment
+
+    TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +217,7 @@ class Submitted(Executor):
             self._active.append(task)
 
     def _finish(self, task: _Task, *, done: bool) -> None:
-        job, future = task.job, task.future
+        job, future = task.job.task(0), task.future
         if not done and task.submitted < TRIES:
             self._waiting.appendleft(task)
         elif not done:

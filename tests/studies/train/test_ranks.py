@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.commands import refused
+
+from identikit import cli
+from identikit.runs.slurm import slurm
 
 pytest.importorskip("PIL.Image")
 WORDS = ["--size", "16", "--dim", "4", "--batch-size", "16", "--augment", "none", "--json"]
@@ -116,3 +122,54 @@ def test_a_rank_that_is_killed_is_started_again_and_ends_undisturbed(
         two.terminate()
     found = json.loads((tmp_path / "two" / "result.json").read_text())
     same_losses(whole, found)
+
+
+@pytest.mark.slow
+def test_a_job_of_two_processes_equals_one(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By submitit's executor for this machine, in place of SLURM's."""
+    monkeypatch.setattr("identikit.runs.slurm.slurm", partial(slurm, cluster="local"))
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--images", str(photos), *WORDS, "--steps", "50"]
+    job = ["--executor", "slurm", "--processes", "2", "--options", "time=5"]
+    cli.main([*words, "--out", "one"])
+    cli.main([*words, *job])
+    cli.main([*words, *job])  # found: nothing is submitted
+    one, two, found = map(json.loads, capsys.readouterr().out.splitlines())
+    same_losses(one, two)
+    assert found == two
+    assert len(list((tmp_path / "runs" / ".slurm").glob("*_result.pkl"))) == 2
+
+
+def test_what_is_wrong_in_a_job_is_said_where_it_was_submitted(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By an executor that calls what it is given."""
+    monkeypatch.setattr("identikit.runs.slurm.slurm", lambda *_, **__: ThreadPoolExecutor(1))
+    monkeypatch.setattr("identikit.runs.slurm.join_ranks", lambda: None)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "a file").touch()
+    words = ["train", "--images", str(photos), "--out", str(tmp_path / "taken")]
+    assert "taken already exists" in refused(capsys, *words, "--executor", "slurm")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--nodes", "2"), "torchrun --nproc-per-node"),
+        (("--options", "time=5"), "are for --executor slurm"),
+        (("--executor", "slurm", "--nodes", "0"), "nodes must be at least 1; got 0"),
+        (("--executor", "slurm", "--options", "time"), "options takes NAME=VALUE"),
+    ],
+)
+def test_jobs_that_cannot_be(
+    photos: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], says: str
+) -> None:
+    assert says in refused(capsys, "train", "--images", str(photos), *more)

@@ -151,25 +151,21 @@ class _Training:
     def _objective(self) -> Objective:
         config = self.config
         if ranks() > 1:
-            _require_split(config)
+            if config.batch_size % ranks():
+                raise InputError(
+                    f"batch_size must divide into {ranks()} ranks; got {config.batch_size}."
+                )
             sync_norms(self.encoder)
         if self.labels is None:
             return InfoNCE(temperature=config.temperature)
+        head = HeadConfig(negatives=config.negatives, group=config.batch_size)
+        options: dict[str, Any] = {
+            "generator": stream(config.seed, "head"),
+            "label_smoothing": config.smoothing(),
+        }
         if ranks() > 1:
-            return ShardedHead(
-                self.labels,
-                self.encoder.dim,
-                generator=stream(config.seed, "head"),
-                label_smoothing=config.smoothing(),
-            )
-        return SoftmaxHead(
-            HeadConfig(negatives=config.negatives, group=config.batch_size),
-            self.labels,
-            self.encoder.dim,
-            generator=stream(config.seed, "head"),
-            label_smoothing=config.smoothing(),
-            sparse=True,
-        )
+            return ShardedHead(head, self.labels, self.encoder.dim, **options)
+        return SoftmaxHead(head, self.labels, self.encoder.dim, sparse=True, **options)
 
     def fit(self, folder: Path, on_progress: Tell | None = None) -> Fit:
         config, images = self.config, self.images
@@ -383,21 +379,6 @@ def _write_features(
             versions=versions(),
         )
         write_manifest(own, manifest)
-
-
-def _require_split(config: TrainConfig) -> None:
-    """See that what is asked for can be split over ranks.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if config.objective == "infonce" or config.negatives is not None:
-        raise InputError(
-            "on several ranks a head of all labels is trained (diet or supervised, without "
-            "--negatives), whose rows are split over them. Give that, or start one process."
-        )
-    if config.batch_size % ranks():
-        raise InputError(f"batch_size must divide into {ranks()} ranks; got {config.batch_size}.")
 
 
 def _augmentation(config: TrainConfig, side: int) -> Augmentation:
