@@ -60,7 +60,7 @@ def row(kind: str, n: int, seeds: int) -> dict[str, Any]:
         "predicted": np.mean(known, axis=0).round(4).tolist() if known else None,
         "mcc": round(float(np.mean([one.mcc.value for one in found if one.mcc])), 4),
         "random rotation": round(float(np.mean([one.random for one in found])), 4),
-        "own axes": round(float(np.mean([one.raw for one in found])), 4),
+        "own axes": round(float(np.mean([one.raw.value for one in found])), 4),
         "determined": round(float(np.mean([one.determined / DIM for one in found])), 4),
         "verdicts": sorted({str(one.findings[0].verdict) for one in found}),
     }

@@ -41,7 +41,7 @@ def match(one: str, other: str) -> None:
         found = identikit.unmix(a, parts.components_of(b), components=DIM)
         print(
             f"{folder.name}: matched components {found.mcc}, of a random rotation "
-            f"{found.random:.2f}, own axes {found.raw:.2f}; determined {found.determined} and "
+            f"{found.random:.2f}, own axes {found.raw}; determined {found.determined} and "
             f"{parts.determined} of {DIM}"
         )
         if folder.name == "h":

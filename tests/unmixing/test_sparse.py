@@ -9,6 +9,7 @@ from sklearn.decomposition import sparse_encode
 
 import identikit as ik
 from identikit.core.errors import InputError
+from identikit.core.estimate import Estimate
 from identikit.core.finding import LEVEL, Verdict
 from identikit.unmixing.result import Unmixing
 from identikit.unmixing.sparse import Dictionary, encoded, learn_dictionary
@@ -35,7 +36,10 @@ def test_codes_tell_apart_what_no_linear_map_can(found: Unmixing) -> None:
     assert np.mean([own.linear for own in found.factors]) < 0.85
     assert max(own.p for own in found.factors) <= LEVEL  # however many factors Holm corrects for
     assert Verdict.NOT_SHOWN not in {finding.verdict for finding in found.findings}
-    said = found.findings[1].explained
+    assert found.own is not None
+    assert isinstance(found.own.held, Estimate)
+    assert found.own.held.low > 1
+    said = found["z1"].explained
     assert "No linear map of h has it as well" in said
     assert found["mean over factors"].predicted is None
     assert "atoms are in use for a sample" in found["mean over factors"].explained

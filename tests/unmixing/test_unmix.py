@@ -166,9 +166,44 @@ def test_json_keeps_all_and_only_numbers_are_compared() -> None:
     found = ik.unmix(MIXED, factors, **QUICK)
     assert Unmixing.from_dict(found.to_dict()) == found
     assert [own.name for own in found.factors] == ["a"]
-    assert "word: no numbers of every sample" in found.status[-1]
+    assert "word: no numbers of every sample, or more levels than" in found.status[-1]
     assert "c1" in str(found)
     assert found == ik.unmix(torch.from_numpy(MIXED), factors, **QUICK)
+
+
+def test_levels_of_words_are_factors_where_components_suffice() -> None:
+    kind = RNG.integers(0, 3, 1200)
+    h = np.column_stack([np.eye(3)[kind] + 0.1 * RNG.normal(size=(1200, 3)), UNIFORM[:, 0]])
+    factors = {"kind": np.array(["cat", "cup", "dog"])[kind], "size": UNIFORM[:, 0]}
+    found = ik.unmix(h, factors, **QUICK)
+    assert [own.name for own in found.factors] == ["size", "kind: cat", "kind: cup", "kind: dog"]
+    assert found.linearly == 4
+    assert [own.name for own in ik.unmix(h[:, :3], factors, **QUICK).factors] == ["size"]
+
+
+def test_a_factor_in_two_components_has_none_of_its_own() -> None:
+    """z1 is one axis of h, z2 the sum of two, and z3 is not there."""
+    rng = np.random.default_rng(1)
+    h = rng.uniform(-1, 1, size=(2000, 4))
+    z = np.column_stack([h[:, 0], h[:, 1] + h[:, 2], rng.normal(size=2000)])
+    found = ik.unmix(h, z, **QUICK)
+    own, half, none = (factor.held for factor in found.factors)
+    assert own is not None
+    assert half is not None
+    assert own.low > 0.95
+    assert 0.4 < half.low < 0.5 < half.high < 0.6
+    assert none is None
+    said = found["factors with a component of their own"]
+    assert found.linearly == 2
+    assert isinstance(said.recovered, int)
+    assert said.recovered - (half.value > 0.5) == 1
+    assert "Of 2 that a linear map of h recovers" in said.explained
+    assert [control.name for control in said.controls] == ["random rotation", "own axes"]
+    assert found.own_raw is not None
+    assert found.own_raw.factors >= 1
+    nothing = ik.unmix(h, z[:, 2:], **QUICK)["factors with a component of their own"]
+    assert nothing.verdict is Verdict.NOT_SHOWN
+    assert "No linear map" in nothing.explained
 
 
 def degenerate(kind: str) -> Tensor:

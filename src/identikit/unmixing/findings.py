@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from identikit.core.estimate import Estimate, fixed
+from identikit.core.estimate import Estimate, as_text, fixed
 from identikit.core.finding import (
     LEVEL,
     Control,
@@ -20,7 +20,8 @@ MEASURE = "|r|"
 
 def unmixing_findings(found: UnmixingScores) -> tuple[Finding, ...]:
     """Of the mean correlation and each factor, where factors are known; of what is determined."""
-    return (*_mean(found), *(_factor(found, own) for own in found.factors), _determined(found))
+    factors = (_factor(found, own) for own in found.factors)
+    return (*_mean(found), *_own(found), *factors, _determined(found))
 
 
 def unmixing_headline(found: UnmixingScores) -> Headline:
@@ -29,7 +30,11 @@ def unmixing_headline(found: UnmixingScores) -> Headline:
     if found.mcc is None:
         return Headline(sentence=f"{said} up to order and sign.", word="Measured", tone="neutral")
     (mean,) = _mean(found)
-    words = f"{said} up to order and sign; mean |r| with the factors {found.mcc}."
+    own = int(found.own.factors) if found.own else 0
+    words = (
+        f"{said} up to order and sign; mean |r| with the factors {found.mcc}; {own} of "
+        f"{found.linearly} factors that a linear map recovers have a component of their own."
+    )
     return Headline(sentence=words, word=mean.verdict.capitalize(), tone=mean.verdict.tone)
 
 
@@ -81,6 +86,35 @@ def _mean(found: UnmixingScores) -> Iterator[Finding]:
         chance=found.shuffled,
         controls=tuple(controls),
         explained=words,
+        verdict=verdict,
+    )
+
+
+def _own(found: UnmixingScores) -> Iterator[Finding]:
+    """How many factors have a component that holds more than half of what a linear map does."""
+    if found.own is None or found.own_random is None:
+        return
+    promised = found.predicted is not None and all(own.alone for own in found.factors)
+    controls, others = [], []
+    for name, own in ((arbitrary(found), found.own_random), ("own axes", found.own_raw)):
+        if own is not None:
+            controls.append(Control(name=name, recovered=own.factors))
+            others.append(f"{name} {as_text(own.held)}")
+    count, many = int(found.own.factors), found.linearly
+    verdict = Verdict.MEASURED if count else Verdict.NOT_SHOWN
+    if promised and many:
+        verdict = Verdict.AS_PREDICTED if count == many else Verdict.LESS
+    words = (
+        f"Of {many} that a linear map of h recovers: one component, chosen on the rows fitted on, "
+        "holds more than half of what the linear map does (r², held out). On average it holds "
+        f"{as_text(found.own.held)} of it ({', '.join(others)})."
+    )
+    yield Finding(
+        quantity="factors with a component of their own",
+        predicted=many if promised and many else None,
+        recovered=count,
+        controls=tuple(controls),
+        explained=words if many else "No linear map of h is shown to recover any factor.",
         verdict=verdict,
     )
 

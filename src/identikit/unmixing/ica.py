@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.linalg import above_cut_off, whitening
-from identikit.core.memory_mapped import row_blocks, rows_at_once
+from identikit.core.memory_mapped import row_blocks
 from identikit.probing.regression import CompressedFeatures
 
 GAUSSIAN_LOG_COSH = 0.3745672075
@@ -43,8 +43,6 @@ class White:
     mean: Float[Tensor, " d"]
     map: Float[Tensor, "d k"]
     """K: x is (h - mean) K."""
-    every: Float[Tensor, "d rank"]
-    """The same for all directions in which h varies."""
     rank: int
     """Directions in which h varies."""
     share: float
@@ -83,29 +81,17 @@ class White:
         rank = int(above.sum())
         held = values.clamp(min=0).cumsum(0) / values.clamp(min=0).sum()
         k = min(max(int((held < share).sum()) + 1, least), most, rank)
-        every = vectors[:, :rank] / values[:rank].sqrt()
-        x = torch.cat([(own.h[p].double() - mean) @ every[:, :k] for p in row_blocks(own.h)])
+        map_ = vectors[:, :k] / values[:k].sqrt()
+        x = torch.cat([(own.h[p].double() - mean) @ map_ for p in row_blocks(own.h)])
         if own.basis is not None:
-            mean, every = own.basis @ mean, own.basis @ every
+            mean, map_ = own.basis @ mean, own.basis @ map_
         return cls(
             x=x,
             mean=mean,
-            map=every[:, :k],
-            every=every,
+            map=map_,
             rank=rank,
             share=held[k - 1].item() if k else 0.0,
         )
-
-    def linear(
-        self, h: Tensor, z: Float[Tensor, "n m"], fitted: Int[Tensor, " some"]
-    ) -> Float[Tensor, "n m"]:
-        """Each factor as the best linear map of all of h has it, for all rows."""
-        target = z[fitted] - z[fitted].mean(dim=0)
-        products = self.mean.new_zeros(len(self.mean), z.shape[1])
-        for part, own in zip(row_blocks(h, fitted), target.split(rows_at_once(h)), strict=True):
-            products += (h[part].double() - self.mean).T @ own
-        map_ = self.every @ (self.every.T @ products) / len(fitted)
-        return torch.cat([(h[part].double() - self.mean) @ map_ for part in row_blocks(h)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,21 @@ class Component:
     """That is assigned to it."""
 
 
+HALF = 0.5
+"""Of what the best linear map recovers of a factor: a component that holds more is the factor's
+own, since no other component, uncorrelated with it, can hold as much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What single components hold of the factors that a linear map recovers."""
+
+    held: Estimate | float
+    """r² over that of the best linear map, mean over these factors."""
+    factors: int | float
+    """Of how many it is more than half."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorComponent:
     """One factor and the component that is assigned to it."""
@@ -41,7 +56,7 @@ class FactorComponent:
     predicted: Estimate | float | None
     """For an exact affine image of all factors; None where theory makes no promise."""
     linear: float
-    """r of the factor with the best linear map of all of h, held out."""
+    """r of the factor with the best linear map of all of h (`probing.regress`), held out."""
     kept: float
     """The same from the principal axes that were kept."""
     raw: float | None
@@ -50,6 +65,9 @@ class FactorComponent:
     """|r| with the component assigned to it in a random rotation, mean over rotations."""
     p: float
     """Of shuffled rows as large, corrected for the number of factors (Holm)."""
+    held: Estimate | None
+    """r² over that of the best linear map, held out; None where no linear map is shown to recover
+    the factor (shuffled rows, Holm)."""
     alone: bool
     """Whether the factors' own values determine its direction, up to sign."""
     gaussian: bool
@@ -73,7 +91,15 @@ class UnmixingScores:
     """The same with the rows of the factors shuffled, assigned again."""
     random: float | None = None
     """The same of random rotations of the components, or of codes by random atoms."""
-    raw: float | None = None
+    raw: Estimate | None = None
+    """The same of h's own axes."""
+    linear: Estimate | None = None
+    """Mean over factors of r with the best linear map."""
+    own: Own | None = None
+    """How many factors have a component of their own."""
+    own_random: Own | None = None
+    """The same of random rotations, or random atoms, mean."""
+    own_raw: Own | None = None
     """The same of h's own axes."""
     enough: float | None = None
     """Samples from which theory has every factor's correlation at 0.99 or more."""
@@ -104,3 +130,8 @@ class UnmixingScores:
     def determined(self) -> int:
         """Components that are determined up to order and sign."""
         return sum(component.alone for component in self.components)
+
+    @property
+    def linearly(self) -> int:
+        """Factors that a linear map of h is shown to recover."""
+        return sum(factor.held is not None for factor in self.factors)

@@ -6,29 +6,32 @@ that of factors whose rows are shuffled, assigned again; a random rotation of th
 rows is what an arbitrary rotation scores.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.core.estimate import Estimate, with_ends
+from identikit.core.estimate import Estimate, Scores, with_ends
 from identikit.core.factors import Factors, Kind
+from identikit.core.finding import LEVEL
 from identikit.core.memory_mapped import projected
 from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.features.columns import as_labels
 from identikit.features.inputs import as_factors, as_features
+from identikit.probing.regression import regress
 from identikit.similarity.paired import shuffled_orders
 from identikit.statistics import measures
-from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.statistics.measures import standardised
 from identikit.statistics.permutation import PER_FACTOR, holm
-from identikit.statistics.split import Split, random_split
+from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import head_row_space
 from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, random_rotation, unmix_rows
 from identikit.unmixing.planes import (
@@ -40,7 +43,7 @@ from identikit.unmixing.planes import (
     random_correlations,
 )
 from identikit.unmixing.result import Unmixing
-from identikit.unmixing.scores import Component, FactorComponent
+from identikit.unmixing.scores import HALF, Component, FactorComponent, Own
 from identikit.unmixing.sparse import encoded, learn_dictionary
 
 MOST = 64
@@ -79,7 +82,8 @@ def unmix(
 
     Args:
         h: Features (n, d), NumPy or torch, or a `Representation`.
-        Z: Factors, as for `score`; numbers are taken as they are, others are left out and counted.
+        Z: Factors, as for `score`; numbers are taken as they are, and of words each level as 0
+            and 1, where components suffice; others are left out and counted.
         components: How many; by default as many principal axes as hold 99 % of the variance, but
             no fewer than there are factors, and 64 at most.
         codes: Sparse codes by so many atoms instead, more than dimensions if you like, of h along
@@ -112,9 +116,10 @@ def unmix(
         basis = head_row_space(rows).basis
         h = projected(h, basis, dtype=torch.float64)
     every = torch.arange(len(h)) if groups is None else as_labels(groups, name="groups", n=len(h))
-    factors, notes = ({}, ()) if Z is None else _numbers(as_factors(Z), len(h))
+    given = None if Z is None else as_factors(Z)
+    sought = len(_numbers(given, len(h), room=codes or MOST)[0]) if given else 0
     split = random_split(every, train_share=train_share, generator=stream(seed, "split"))
-    least = components or max(2, len(factors))
+    least = components or max(2, sought)
     white = White.of(h, split.train, least=least, most=components or MOST, share=SHARE)
     k = white.x.shape[1]
     if components is not None and k < components:
@@ -127,6 +132,7 @@ def unmix(
             f"h varies in {white.rank} directions over the {len(split.train)} rows that are fitted "
             "on; unmixing needs two or more."
         )
+    factors, notes = _numbers(given, len(h), room=codes or k) if given else ({}, ())
     data = _Data(h=h, white=white, basis=basis, split=split, groups=every, seed=seed)
     if codes is None:
         found = _independent(data, starts=starts, resamples=resamples)
@@ -307,19 +313,31 @@ def _status(found: Unmixed, white: White, n: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _numbers(factors: Factors, n: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Factors that are numbers, of every sample, and which are not."""
+def _numbers(factors: Factors, n: int, *, room: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Factors of every sample as numbers, levels as 0 and 1 each, and which cannot be.
+
+    Args:
+        factors: All of them.
+        n: Samples.
+        room: Components at most; levels that go beyond are left out, numbers are not.
+    """
     if factors.n_samples != n:
         raise InputError(
             f"h and the factors must have the same number of rows; got {n} and {factors.n_samples}."
         )
-    left = [
-        name
-        for name, factor in factors.items()
-        if factor.kind in (Kind.CATEGORICAL, Kind.CIRCULAR) or factor.missing is not None
-    ]
-    kept = {name: f.values.double() for name, f in factors.items() if name not in left}
-    words = "no numbers of every sample, so no component is compared with them"
+    whole = {name: f for name, f in factors.items() if f.missing is None}
+    plain = {n: f for n, f in whole.items() if f.kind not in (Kind.CATEGORICAL, Kind.CIRCULAR)}
+    kept, left = {name: f.values.double() for name, f in plain.items()}, []
+    for name in (name for name in factors if name not in plain):
+        factor = factors[name]
+        levels = torch.unique(factor.values).tolist()
+        if name not in whole or factor.kind is Kind.CIRCULAR or len(kept) + len(levels) > room:
+            left.append(name)
+            continue
+        for level in map(int, levels):
+            word = factor.levels[level] if factor.levels else level
+            kept[f"{name}: {word}"] = (factor.values == level).double()
+    words = "no numbers of every sample, or more levels than components, so that none is theirs"
     return kept, (f"{', '.join(left)}: {words}",) if left else ()
 
 
@@ -339,21 +357,34 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
     bootstrap = Bootstrap(
         data.groups[test], resamples=RESAMPLES, generator=stream(seed, "bootstrap")
     )
-    scores = bootstrap.scores(measures.correlation(best, z[test]))[0]
+    folds = training_folds(data.groups[train], seed=seed)
+    linear, kept = (
+        torch.cat(regress(x, list(z.split(1, dim=1)), split=split, folds=folds), dim=1)
+        for x in (h, white.x)
+    )
+    held = [best, linear]
+    if len(names) <= h.shape[1]:
+        held.append(_aligned(h, z, _assigned(h[train].double(), z[train]), train)[test])
+    correlation = measures.correlation(torch.cat(held, dim=1), z[test])
+    scores = bootstrap.scores(correlation, maps=len(held))
+    raw = None if len(held) < 3 else scores[2]
     generator = stream(seed, "rotations")
-    drawn = [_held_out(found.arbitrary(generator), z, split) for _ in range(found.times)]
-    random = torch.stack(drawn).mean(dim=0)
-    raw = _held_out(h, z, split) if len(names) <= h.shape[1] else None
-    observed = _correlation(best, z[test]).abs()
+    random = torch.stack(
+        [_held_out(found.arbitrary(generator), z, split) for _ in range(found.times)]
+    )
     shuffles = max(SHUFFLES, PER_FACTOR * len(names))
-    orders = shuffled_orders(data.groups, split, shuffles=shuffles, seed=seed)
-    null = torch.stack([_correlation(best, z[order[test]]).abs() for order in orders])
-    p = holm(((1 + (null >= observed).sum(dim=0)).double() / (1 + shuffles)).tolist())
+    observed = torch.stack([_correlation(part, z[test]).abs() for part in held[:2]])
+    beyond = torch.ones_like(observed)
+    for order in shuffled_orders(data.groups, split, shuffles=shuffles, seed=seed):
+        null = [_correlation(part, z[order[test]]).abs() for part in held[:2]]
+        beyond += torch.stack(null) >= observed
+    p, p_linear = (holm(part.tolist()) for part in beyond / (1 + shuffles))
     orders = shuffled_orders(data.groups, split, shuffles=ROTATIONS, seed=seed)
     shuffled = torch.stack([_held_out(y, z[order], split).mean() for order in orders])
-    linear = _correlation(white.linear(h, z, train)[test], z[test]).tolist()
-    kept_map = white.x[train].T @ standardised(z[train]) / len(train)
-    kept = _correlation((white.x @ kept_map)[test], z[test]).tolist()
+    linear_r, kept_r = (_correlation(part, z[test]) for part in (linear, kept))
+    shown = ((torch.tensor(p_linear) <= LEVEL) & (linear_r > 0)).nonzero().flatten()
+    parts = _parts(held, z[test], shown, bootstrap)
+    of_random = (random / linear_r)[:, shown].square()
     predicted, alone, gaussian, partner = _theory(z, names, n=len(train))
     sparse = result.method == "sparse"
     if sparse:
@@ -362,13 +393,14 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
         FactorComponent(
             name=name,
             component=result.components[chosen[j]].name,
-            correlation=_absolute(scores.per_factor[j]),
+            correlation=_absolute(scores[0].per_factor[j]),
             predicted=predicted[j],
-            linear=linear[j],
-            kept=kept[j],
-            raw=None if raw is None else raw[j].item(),
-            random=random[j].item(),
+            linear=scores[1].per_factor[j].value,
+            kept=kept_r[j].item(),
+            raw=None if raw is None else abs(raw.per_factor[j].value),
+            random=random[:, j].mean().item(),
             p=p[j],
+            held=dict(zip(shown.tolist(), parts[0].per_factor, strict=True)).get(j),
             alone=alone[j],
             gaussian=gaussian[j],
             partner=partner[j],
@@ -380,13 +412,44 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
         result,
         components=tuple(replace(c, factor=named.get(c.name, "")) for c in result.components),
         factors=own,
-        mcc=_absolute(scores.mean),
+        mcc=_absolute(scores[0].mean),
         predicted=_mean(predicted),
         shuffled=shuffled.mean().item(),
         random=random.mean().item(),
-        raw=None if raw is None else raw.mean().item(),
+        raw=None if raw is None else raw.mean,
+        linear=scores[1].mean,
+        own=_own(parts[0]),
+        own_raw=None if raw is None else _own(parts[1]),
+        own_random=Own(
+            held=of_random.mean().item() if len(shown) else 0.0,
+            factors=(of_random > HALF).sum(dim=1).double().mean().item(),
+        ),
         enough=enough_samples(z) if len(names) > 1 and all(alone) and not sparse else None,
     )
+
+
+def _parts(
+    held: list[Float[Tensor, "n m"]],
+    z: Float[Tensor, "n m"],
+    shown: Int[Tensor, " some"],
+    bootstrap: Bootstrap,
+) -> list[Scores]:
+    """r² of some factors over that of the best linear map, the second in the list."""
+    if not len(shown):
+        return [Scores(mean=Estimate(0.0, 0.0, 0.0), per_factor=())] * (len(held) - 1)
+    maps = [held[1], held[0], *held[2:]]
+    r = measures.correlation(torch.cat([one[:, shown] for one in maps], dim=1), z[:, shown])
+
+    def statistic(weights: Tensor) -> Tensor:
+        square = r(weights).square().unflatten(1, (len(maps), -1))
+        found: Tensor = (square[:, 1:] / square[:, :1]).flatten(1)
+        return found
+
+    return bootstrap.scores(Statistic(statistic, ((0.0, math.inf),)), maps=len(maps) - 1)
+
+
+def _own(parts: Scores) -> Own:
+    return Own(held=parts.mean, factors=sum(one.value > HALF for one in parts.per_factor))
 
 
 def _theory(
@@ -458,7 +521,8 @@ def _assigned(y: Float[Tensor, "n k"], z: Float[Tensor, "n m"]) -> list[int]:
 
 def _aligned(y: Tensor, z: Tensor, chosen: list[int], train: Tensor) -> Float[Tensor, "n m"]:
     """The chosen columns, turned so that they go with their factors on the rows fitted on."""
-    return y[:, chosen] * _correlation(y[train][:, chosen], z[train]).sign()
+    y = y[:, chosen].double()
+    return y * _correlation(y[train], z[train]).sign()
 
 
 def _held_out(y: Tensor, z: Tensor, split: Split) -> Float[Tensor, " m"]:

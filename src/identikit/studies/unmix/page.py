@@ -63,6 +63,7 @@ def _factors(arrays: Mapping[str, Any], result: UnmixResult) -> tuple[Section, .
             "component": own.component,
             "|r|": own.correlation,
             "linear r": own.linear,
+            "holds of it": own.held,
             arbitrary(found): own.random,
             "own axes": own.raw,
             "p (Holm)": own.p,
