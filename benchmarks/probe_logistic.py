@@ -174,7 +174,7 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Log
         own = (label == level).nonzero().flatten()
         fold[own] = torch.arange(len(own)) * FOLDS // len(own)
     judged = (fold == torch.arange(FOLDS)[:, None]).float()
-    grid = torch.tensor(PENALTIES)[:, None].expand(-1, x.shape[1])
+    grid = torch.tensor(PENALTIES)[None, :, None].expand(-1, -1, x.shape[1])
     best, _, start = logistic.chosen(
         x,
         Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2)),
@@ -188,7 +188,7 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Log
         x,
         everything,
         task=torch.zeros(1, dtype=torch.long),
-        penalty=grid[best],
+        penalty=grid[0, best],
         start=start,
         correlations=correlations,
     )

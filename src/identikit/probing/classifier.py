@@ -65,9 +65,9 @@ def classify(
         folds: Splits of the rows.
         overhead: As for `logistic.fit_logistic`.
     """
-    grid, correlations = _grid(size), Correlations.of(x)
+    grid, correlations = _grid(size), Correlations.none(size.square().to(x))
     best, loss, start = _best(x, labels, classes, grid, folds, correlations, overhead)
-    penalty = grid[best]
+    penalty = grid.flatten(0, 1)[best]
     everything = torch.ones(labels.shape, dtype=x.dtype)
     found = logistic.fit_logistic(
         x,
@@ -91,9 +91,10 @@ def classify(
 
 
 def _grid(size: Tensor) -> Tensor:
-    """Penalties on the squared weight of each coordinate, (2 x 6, p)."""
-    square, strength = size.square(), size.new_tensor(PENALTIES)[:, None]
-    return torch.cat([strength * square, strength * square[:1].expand_as(square)])
+    """Penalties on the squared weight of each coordinate, (2, 6, p)."""
+    square = size.square()
+    kinds = torch.stack([square, square[:1].expand_as(square)])
+    return kinds[:, None] * size.new_tensor(PENALTIES)[:, None]
 
 
 def _best(

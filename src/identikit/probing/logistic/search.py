@@ -1,7 +1,9 @@
-"""Batched L-BFGS (Liu and Nocedal 1989): every pass over the rows moves every problem.
+"""Newton's method for many problems at once (Lin, Weng and Keerthi 2008), up to a known gap.
 
-It gives each its loss and gradient where it stands; who got far enough takes a new direction, who
-did not a shorter step, who is done drops out.
+Each step solves the equations of all problems by preconditioned conjugate gradients as far as it
+pays, and is halved for those that would not gain by it; who is done drops out. A problem is done
+when its objective is at most a share of itself above the least one, which a bound says
+(`batch.Curvature.gap`) however flat it is there.
 """
 
 from dataclasses import dataclass
@@ -11,24 +13,31 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from identikit.core.memory_mapped import select_rows
-from identikit.probing.logistic.batch import BUDGET, Batch, Correlations
+from identikit.probing.logistic.batch import (
+    BUDGET,
+    Batch,
+    Correlations,
+    Curvature,
+    Losses,
+    dot,
+)
 from identikit.probing.logistic.problem import LogisticFits, Start, Tasks
 
-MEMORY = 10
-PASSES = 1000
+STEPS, PRODUCTS, HALVINGS = 100, 500, 20
+"""Most steps of a search, products with the Hessian in one, and halvings of one."""
 ARMIJO = 1e-4
 READING = 10
 """What reading a row costs, in columns of logits and gradients computed from it."""
-STILL, STALLED = 3, 1000
-"""Passes in a row that change no digit of the loss, after which a search ends; and by how much
-more than the tolerance its next step may then promise to count as converged."""
-LEARNT = 5
-"""Passes after which a search that did not start at 0 may end: only at 0 is the Hessian its bound,
-elsewhere it is flatter and a first step gains more than the bound promises."""
-LEAST_LOSS = 0.1
-"""Where the loss is less, that share of this."""
+MOST = 0.8
+"""Share of the problems below which those that are done are dropped."""
+FORCING = 1e-2
+"""Share of the gap that the equations of a step leave."""
+STALLED = 1000
+"""Times the tolerance that a search which rounding ended may leave and count as converged."""
+ROUNDING = 10
+"""Rounding errors of its objective by which a step may seem to lose, and a last one gain."""
 TOLERANCE = 1e-6
-"""Share of the loss that the next step may still promise; what is left is a few times that."""
+"""Share of the objective that may be left."""
 
 
 def fit_logistic(
@@ -49,7 +58,7 @@ def fit_logistic(
         tasks: What is to be told apart.
         task: The task of each problem.
         penalty: q of each problem, above 0.
-        tolerance: Share of the loss that the next step may still promise.
+        tolerance: Share of its objective by which a solution's may be above the least one.
         start: Where each problem starts; at zero without it.
         correlations: Of the columns of x, if they are known from more rows or another fit.
         overhead: What a block costs beside its rows, in rows times columns of logits.
@@ -75,8 +84,7 @@ def fit_logistic(
             theta = x.new_zeros(len(block), columns, 1 + x.shape[1])
             if start is not None:
                 theta = batch.theta(start.weight[block], start.bias[block])
-            least = 0 if start is None else LEARNT
-            _solve(batch, theta, found, block, tolerance=tolerance, least=least)
+            _solve(batch, theta, found, block, tolerance=tolerance)
     return found
 
 
@@ -105,113 +113,119 @@ def _blocks(
     return [torch.tensor(block, device=task.device) for block in blocks]
 
 
-@dataclass(slots=True, kw_only=True)
-class _State:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
     """Where the search of each problem stands."""
 
     theta: Tensor
+    logits: Tensor
+    losses: Losses
     value: Tensor
     gradient: Tensor
-    size: Tensor
-    """Of the step to try."""
-    still: Tensor
-    """Passes in a row that changed no digit."""
-    scale: Tensor
-    """Of the bound, by which it fits the last step."""
-    memory: list[tuple[Tensor, Tensor, Tensor]]
-    """Steps s, the changes y of the gradient over them, and 1 / s'y, or 0 for no step."""
 
-    def only(self, kept: Tensor) -> "_State":
-        """Some of the problems."""
-        return _State(
+    @classmethod
+    def at(cls, batch: Batch, theta: Tensor, logits: Tensor, losses: Losses) -> "_Point":
+        return cls(
+            theta=theta,
+            logits=logits,
+            losses=losses,
+            value=losses.value + batch.penalised(theta),
+            gradient=batch.gradient(theta, losses.share),
+        )
+
+    def only(self, kept: Tensor) -> "_Point":
+        """Of some of the problems."""
+        return _Point(
             theta=self.theta[kept],
+            logits=self.logits[kept],
+            losses=self.losses.only(kept),
             value=self.value[kept],
             gradient=self.gradient[kept],
-            size=self.size[kept],
-            still=self.still[kept],
-            scale=self.scale[kept],
-            memory=[(s[kept], y[kept], rho[kept]) for s, y, rho in self.memory],
         )
 
 
 def _solve(
-    batch: Batch, theta: Tensor, found: LogisticFits, rows: Tensor, *, tolerance: float, least: int
+    batch: Batch, theta: Tensor, found: LogisticFits, rows: Tensor, *, tolerance: float
 ) -> None:
-    """L-BFGS from theta; writes each problem's solution into its row of `found` and drops it."""
+    """Search from theta; writes each problem's solution into its row of `found` and drops it."""
     columns = batch.mask.shape[1]
-    state = _start(batch, theta)
-    for count in range(PASSES + 1):
-        direction = -_two_loops(state, batch)
-        slope = _dot(state.gradient, direction)
-        promise = torch.minimum(-slope / 2, state.value)  # no objective is below 0
-        allowed = tolerance * state.value.clamp(min=LEAST_LOSS)
-        ended = state.still == STILL
-        good = (promise <= allowed) | (ended & (promise <= STALLED * allowed))
-        done = (good & (count >= least)) | ended | (count == PASSES)
-        if bool(done.all()) or done.double().mean() > 0.2:
-            into = slice(1, 2) if columns == 1 else slice(columns)
+    into = slice(1, 2) if columns == 1 else slice(columns)
+    logits = batch.logits(theta)
+    point = _Point.at(batch, theta, logits, batch.losses(logits))
+    still = torch.zeros_like(rows, dtype=torch.bool)
+    for count in range(STEPS + 1):
+        allowed = tolerance * point.value.clamp(min=torch.finfo(theta.dtype).eps)
+        curvature = batch.curvature(point.losses)
+        gap = curvature.gap(point.gradient)
+        done = (gap <= allowed) | still | (count == STEPS)
+        if bool(done.any()):
             found.bias[rows[done], : into.stop] = 0.0
-            found.weight[rows[done], :, into] = state.theta[done, :, 1:].mT
-            bias = batch.bias(state.theta)[done]
+            found.weight[rows[done], :, into] = point.theta[done, :, 1:].mT
+            bias = batch.bias(point.theta)[done]
             found.bias[rows[done], into] = bias.where(batch.mask[done] == 0, -torch.inf)
-            found.objective[rows[done]] = state.value[done].to(found.objective)
-            found.converged[rows[done]] = good[done]
+            found.objective[rows[done]] = point.value[done].to(found.objective)
+            found.converged[rows[done]] = (gap <= STALLED * allowed)[done]
             if bool(done.all()):
                 return
-            batch, state, rows = batch.only(~done), state.only(~done), rows[~done]
-            direction, slope = direction[~done], slope[~done]
-        _step(batch, state, direction, slope)
+            batch, point, rows = batch.only(~done), point.only(~done), rows[~done]
+            gap, allowed, curvature = gap[~done], allowed[~done], curvature.only(~done)
+        point, still = _step(batch, point, curvature, torch.maximum(FORCING * gap, allowed / 4))
 
 
-def _start(batch: Batch, theta: Tensor) -> _State:
-    value, gradient = batch.evaluate(theta)
-    return _State(
-        theta=theta,
-        value=value,
-        gradient=gradient,
-        size=torch.ones_like(value),
-        still=torch.zeros_like(value),
-        scale=torch.ones_like(value),
-        memory=[],
+def _step(
+    batch: Batch, point: _Point, curvature: Curvature, leave: Tensor
+) -> tuple[_Point, Tensor]:
+    """Newton's, halved until each problem gains by it; and who does not gain any more."""
+    direction, change = _direction(batch, point, curvature, leave)
+    slope = dot(point.gradient, direction)
+    slack = ROUNDING * torch.finfo(direction.dtype).eps * point.value
+    size = torch.ones_like(slope)
+    for _ in range(HALVINGS):
+        by = size.to(direction)[:, None, None]
+        theta, logits = point.theta + by * direction, point.logits + by * change
+        losses = batch.losses(logits)
+        gained = point.value - losses.value - batch.penalised(theta)
+        short = gained < -ARMIJO * size * slope - slack
+        if not bool(short.any()):
+            break
+        size = torch.where(short, size / 2, size)
+    return _Point.at(batch, theta, logits, losses), gained <= slack
+
+
+def _direction(
+    batch: Batch, point: _Point, curvature: Curvature, leave: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Newton's direction, its gap as small as the equations may leave it, and its logits."""
+    direction, change = torch.zeros_like(point.theta), torch.zeros_like(point.logits)
+    rows, share, rest = (
+        torch.arange(len(leave), device=leave.device),
+        point.losses.share,
+        -point.gradient,
     )
+    d, f, ahead = direction.clone(), change.clone(), curvature.preconditioned(rest)
+    size = dot(rest, ahead)
+    for _ in range(PRODUCTS):
+        product, logits = batch.curved(ahead, share)
+        by = _ratio(size, dot(ahead, product)).to(d)
+        d.addcmul_(by, ahead)
+        f.addcmul_(by, logits)
+        rest = torch.addcmul(rest, by, product, value=-1)
+        going = curvature.gap(rest) > leave
+        if going.double().mean() < MOST:
+            direction[rows], change[rows] = d, f
+            if not bool(going.any()):
+                break
+            batch, curvature, rows = batch.only(going), curvature.only(going), rows[going]
+            share, leave, size = share[going], leave[going], size[going]
+            d, f, rest, ahead = d[going], f[going], rest[going], ahead[going]
+        z, last = curvature.preconditioned(rest), size
+        size = dot(rest, z)
+        ahead = z.addcmul_(_ratio(size, last).to(d), ahead)
+    else:
+        direction[rows], change[rows] = d, f
+    return direction, change
 
 
-def _step(batch: Batch, state: _State, direction: Tensor, slope: Tensor) -> None:
-    """Try a step of every problem: those that gain enough take it, others try a shorter one."""
-    moved = state.size.to(direction)[:, None, None] * direction
-    value, gradient = batch.evaluate(state.theta + moved)
-    slack = 10 * torch.finfo(direction.dtype).eps * state.value
-    gained = state.value - value
-    taken = gained >= -ARMIJO * state.size * slope - slack
-    # the lowest point of the parabola through what is known of the line
-    fall = -state.size * slope
-    shorter = state.size * (fall / (2 * (fall - gained)).clamp(min=fall)).clamp(0.1, 0.5)
-    state.size = torch.where(taken, 1.0, shorter)
-    state.still = torch.where(gained.abs() > 0.4 * slack, 0.0, state.still + 1)
-    keep = taken[:, None, None]
-    s, y = (torch.where(keep, a, 0.0) for a in (moved, gradient - state.gradient))
-    product = _dot(s, y)
-    rho = torch.where(product > 0, 1 / product.where(product > 0, 1.0), 0.0)
-    fitting = product / _dot(y, batch.preconditioned(y)).where(product > 0, 1.0)
-    state.scale = torch.where(product > 0, fitting, state.scale)
-    state.memory = [*state.memory, (s, y, rho)][-MEMORY:]
-    state.theta = state.theta + s
-    state.gradient = torch.where(keep, gradient, state.gradient)
-    state.value = torch.where(taken, value, state.value)
-
-
-def _two_loops(state: _State, batch: Batch) -> Tensor:
-    """The inverse Hessian, as the last steps show it, times the gradient."""
-    q, alphas = state.gradient.clone(), []
-    for s, y, rho in reversed(state.memory):
-        alphas.append(rho * _dot(s, q))
-        q.addcmul_(alphas[-1].to(q)[:, None, None], y, value=-1)
-    q = batch.preconditioned(q) * state.scale.to(q)[:, None, None]
-    for (s, y, rho), alpha in zip(state.memory, reversed(alphas), strict=True):
-        q.addcmul_((alpha - rho * _dot(y, q)).to(q)[:, None, None], s)
-    return q
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product of each problem's parameters, in float64."""
-    return (a * b).sum(dim=(1, 2)).double()
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    """Of numbers of each problem, for its parameters; 0 where there is nothing left."""
+    return torch.where(b > 0, a / b, 0.0)[:, None, None]

@@ -246,7 +246,7 @@ def _chosen(
         _tasks(present, 1 - judged),
         judged,
         folds=folds,
-        grid=x.new_tensor(PENALTIES)[:, None] * units,
+        grid=x.new_tensor(PENALTIES)[None, :, None] * units,
         correlations=correlations,
     )
     return PENALTIES[int(best)], start
