@@ -2,30 +2,28 @@
 
     python eth80.py eth80/factors.csv views.csv
 
-The published "elevation" is the angle from the vertical: 0 is from above, 90 level with the object
-(look at `cup1-000-000.jpg`). 66 and 68 are one ring of views, written in two ways. From above there
-is one picture and no azimuth; apples, pears and tomatoes have no front.
+What the published "elevation" is, and which images have no azimuth: `identikit.worlds.eth80`.
 """
 
 import sys
 
 import pandas as pd
 
-FRONTLESS = ("apple", "pear", "tomato")
+from identikit.worlds.eth80 import RING, without_front
 
 
 def main(published: str, table: str) -> None:
     """Write the table of factors: category, object, angle from the vertical, azimuth."""
     given = pd.read_csv(published)
-    angle = given["elevation"].replace({66: 67, 68: 67})
-    frontless = given["category"].isin(FRONTLESS) | (angle == 0)
+    angle = given["elevation"].replace(RING)
+    away = [without_front(*pair) for pair in zip(given["category"], angle, strict=True)]
     pd.DataFrame(
         {
             "key": given["key"],
             "object": given["object"],
             "category": given["category"],
             "angle_from_vertical": angle,
-            "azimuth": given["azimuth"].mask(frontless).astype("Int64"),
+            "azimuth": given["azimuth"].mask(pd.Series(away)).astype("Int64"),
         }
     ).to_csv(table, index=False)
 

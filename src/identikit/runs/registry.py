@@ -142,7 +142,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce genealogy",
-        version=2,
+        version=3,
         study="studies.genealogy.study:GENEALOGY",
         config="studies.genealogy.config:GenealogyConfig",
         help="What do seven objectives, GCL to SIGReg, recover in five worlds, and up to what?",
@@ -151,6 +151,17 @@ ENTRIES = (
         "killed goes on when the same command is given again.",
         jobs=True,
         core_minutes=25,
+    ),
+    Entry(
+        name="reproduce diet-pixels",
+        version=1,
+        study="studies.diet_pixels.study:DIET_PIXELS",
+        config="studies.diet_pixels.config:DietPixelsConfig",
+        help="Does DIET find factors in pixels: of rendered worlds, of COIL-20, of ETH-80?",
+        details="Example: identikit reproduce diet-pixels --coil20 coil20.mat --eth80 eth80.zip\n\n"
+        "Trainings that were made before are found; a table that was stopped or killed goes on "
+        "when the same command is given again.",
+        jobs=True,
     ),
     Entry(
         name="reproduce",
@@ -165,10 +176,18 @@ ENTRIES = (
     ),
     Entry(
         name="genealogy-cell",
-        version=2,
+        version=3,
         study="studies.genealogy.study:GENEALOGY_CELL",
         config="studies.genealogy.config:GenealogyCellConfig",
         help="One cell of the matrix of `reproduce genealogy`.",
+        command=False,
+    ),
+    Entry(
+        name="diet-pixels-cell",
+        version=1,
+        study="studies.diet_pixels.study:DIET_PIXELS_CELL",
+        config="studies.diet_pixels.config:PhotographsConfig",
+        help="One training on photographs of `reproduce diet-pixels`.",
         command=False,
     ),
     Entry(

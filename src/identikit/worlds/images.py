@@ -6,7 +6,7 @@ whatever a file is called: for PostScript Pillow starts Ghostscript, which runs 
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from identikit.core.errors import InputError, optional_module
 from identikit.core.files import open_regular
@@ -28,9 +28,22 @@ def open_image(path: Path) -> Any:
     Raises:
         UnreadableImageError: it cannot be; the message does not name the file.
     """
+    try:
+        with open_regular(path) as file:
+            return read_image(file)
+    except (OSError, InputError) as error:
+        raise UnreadableImageError(str(error)) from None
+
+
+def read_image(file: IO[bytes]) -> Any:
+    """The same of an open file.
+
+    Raises:
+        UnreadableImageError: it cannot be decoded.
+    """
     images = pillow()
     try:
-        with open_regular(path) as file, warnings.catch_warnings():
+        with warnings.catch_warnings():
             # half of what Pillow refuses; the limit here is our own
             warnings.simplefilter("ignore", images.DecompressionBombWarning)
             with images.open(file, formats=FORMATS) as image:

@@ -15,22 +15,23 @@ from torch import Tensor
 
 from identikit.core.errors import InputError
 from identikit.core.randomness import stream
-from identikit.worlds.generators import build_invertible_mlp
+from identikit.worlds.generators import Generator, build_invertible_mlp
 from identikit.worlds.von_mises_fisher import VonMisesFisher, log_normalizer
 from identikit.worlds.world import WorldSample
 
 
 class PairWorld(ABC):
-    """Latents that come in pairs, seen through the paper's generator.
+    """Latents that come in pairs, seen through the paper's generator if no other is given.
 
     Args:
         dim: Number of latents d.
-        seed: Of the generator.
+        seed: Of the paper's generator.
+        generator: Another one to see them through, such as a renderer.
     """
 
-    def __init__(self, *, dim: int, seed: int = 0) -> None:
+    def __init__(self, *, dim: int, seed: int = 0, generator: Generator | None = None) -> None:
         self.dim = dim
-        self.generator = build_invertible_mlp(dim, generator=stream(seed, "generator"))
+        self.generator = generator or build_invertible_mlp(dim, generator=stream(seed, "generator"))
 
     @abstractmethod
     def draw_latents(
@@ -74,16 +75,19 @@ class UniformPairs(PairWorld):
     Args:
         dim: Number of latents d.
         kappa: Concentration of the partner.
-        seed: Of the generator.
+        seed: Of the paper's generator.
+        generator: Another one to see them through.
 
     Raises:
         InputError: a concentration that is not positive, or above 10,000.
     """
 
-    def __init__(self, *, dim: int, kappa: int | float, seed: int = 0) -> None:
+    def __init__(
+        self, *, dim: int, kappa: int | float, seed: int = 0, generator: Generator | None = None
+    ) -> None:
         if not kappa > 0:
             raise InputError(f"kappa must be positive for pairs to be alike; got {kappa}.")
-        super().__init__(dim=dim, seed=seed)
+        super().__init__(dim=dim, seed=seed, generator=generator)
         self.kappa = float(kappa)
         self._around_pole = VonMisesFisher(torch.eye(1, dim), concentration=self.kappa)
 

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import avg_pool2d, normalize, pad
 
 from identikit.core.errors import InputError, unknown_name
 from identikit.core.randomness import stream
@@ -35,6 +35,14 @@ class WorldSample:
     """Latents, float32."""
     label: Int[Tensor, " n"]
     """Labels i, from 0 to N - 1."""
+
+    @property
+    def vectors(self) -> Float[Tensor, "n D"]:
+        """What the identity baseline reads: x as it is, of images the means of 2 x 2 pixels.
+
+        All 3,072 pixels of a room would cost more to read out than the network to train.
+        """
+        return self.x if self.x.ndim == 2 else avg_pool2d(self.x, 2).flatten(1)
 
 
 class ClusterWorld:

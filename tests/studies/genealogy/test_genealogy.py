@@ -40,6 +40,7 @@ CELL = CellResult(
     unavoidable=None,
     inverse_temperature=None,
     seconds=1.0,
+    history=({"step": 1, "seconds": 1.0, "loss": 2.0, "excess_loss": 0.1},),
 )
 
 

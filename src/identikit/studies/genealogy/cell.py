@@ -6,7 +6,7 @@ that of the objective's own optimum on the same fresh batches: the true posterio
 log-ratio of densities, or, for VICReg, the loss of the best mixture of eigenfunctions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,6 @@ from identikit.core.randomness import stream
 from identikit.core.representation import Representation
 from identikit.core.threads import processor_threads
 from identikit.encoders.build import build_encoder
-from identikit.encoders.config import EncoderConfig
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.gcl import GCL, exchanged
 from identikit.objectives.head import SoftmaxHead
@@ -31,7 +30,7 @@ from identikit.objectives.views import interleaved
 from identikit.probing.componentwise import componentwise_mcc
 from identikit.probing.score import score
 from identikit.runs.study import Arrays, Context
-from identikit.studies.genealogy.config import OF_LABELS, GenealogyCellConfig
+from identikit.studies.genealogy.config import OF_LABELS, RENDERED, GenealogyCellConfig
 from identikit.studies.genealogy.result import CellResult
 from identikit.theory.bayes import excess_loss
 from identikit.theory.pairs import World, log_density_ratio
@@ -44,10 +43,11 @@ from identikit.theory.promises import (
     sigreg_promise,
     vicreg_promise,
 )
-from identikit.training.config import TrainingConfig
-from identikit.training.fit import Fit, fit_network
+from identikit.training.fit import Evaluate, Fit, fit_network
+from identikit.training.recipes import Recipe, recipe
 from identikit.worlds.config import WorldConfig
 from identikit.worlds.pairs import NormalPairs, PairWorld, UniformPairs
+from identikit.worlds.rendered.generator import ImageGenerator
 from identikit.worlds.segments import Segments
 from identikit.worlds.world import ClusterWorld, WorldSample
 
@@ -59,8 +59,8 @@ SLICES, WEIGHT = 16, 0.01
 for views to count: a heavier one makes h normal by bending it."""
 STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
-TEST, BATCH, BATCHES = 8192, 512, 16
-"""Samples for the scores; samples of a batch, and batches for the excess."""
+TEST, BATCH, BATCHES, BATCHES_OF_CURVE = 8192, 512, 16, 4
+"""Samples for the scores; samples of a batch, and batches for the excess, at the end and before."""
 RESAMPLES = 200
 
 
@@ -68,15 +68,18 @@ def make_world(config: GenealogyCellConfig) -> World:
     """The world of a cell, whose labels are instances for DIET."""
     labels = INSTANCES if config.objective == "diet" else None
     dim, seed = config.dim, config.seed
-    match config.world:
+    world, renderer = RENDERED.get(config.world, (config.world, None))
+    match world:
         case "classes":
-            sphere = WorldConfig(dim=dim, classes=CLASSES, kappa=KAPPA)
+            seen = {} if renderer is None else {"generator": renderer}
+            sphere = WorldConfig(dim=dim, classes=CLASSES, kappa=KAPPA, **seen)
             return ClusterWorld(sphere, labels=labels, seed=seed)
         case "uniform-pairs":
-            return UniformPairs(dim=dim, kappa=KAPPA, seed=seed)
+            images = None if renderer is None else ImageGenerator(renderer, dim=dim)
+            return UniformPairs(dim=dim, kappa=KAPPA, seed=seed, generator=images)
         case "normal-pairs":
             return NormalPairs(dim=dim, correlation=CORRELATION, seed=seed)
-    order = int(config.world.removeprefix("segments-"))
+    order = int(world.removeprefix("segments-"))
     return Segments(dim=dim, segments=CLASSES, order=order, instances=labels, seed=seed)
 
 
@@ -140,13 +143,28 @@ class Cell:
             return self.world.sample_pairs(n, generator=generator)
         return self.world.sample_pairs(n, same="class", generator=generator)
 
+    @property
+    def recipe(self) -> Recipe:
+        """Encoder and training of images, or of vectors."""
+        if self.config.world in RENDERED:
+            return recipe("pixels")
+        medium = recipe("medium")
+        return replace(medium, training=replace(medium.training, batch_size=BATCH))
+
     @torch.no_grad()
-    def excess(self, encoder: nn.Module, objective: Objective, promise: Promise) -> float | None:
+    def excess(
+        self,
+        encoder: nn.Module,
+        objective: Objective,
+        promise: Promise,
+        *,
+        batches: int = BATCHES,
+    ) -> float | None:
         """Loss above the objective's own optimum, on fresh samples; None where that is unknown."""
         generator, world = self.stream("excess"), self.world
         if isinstance(objective, SoftmaxHead | TCL):
             assert isinstance(world, ClusterWorld)
-            sample = world.sample(BATCH * BATCHES, generator=generator)
+            sample = world.sample(BATCH * batches, generator=generator)
             h, rows = objective.features(encoder(sample.x)), objective.weight.detach()
             if isinstance(objective, TCL):  # a constant feature whose weights are the biases
                 h = torch.cat([h, torch.ones_like(h[:, :1])], dim=1)
@@ -154,11 +172,11 @@ class Cell:
             return excess_loss(world, world.log_posterior(sample.z), h=h, head=rows).value
         if isinstance(objective, VICReg):
             assert promise.least_loss is not None
-            x, target = self.draw(2 * BATCH * BATCHES, generator)
+            x, target = self.draw(2 * BATCH * batches, generator)
             loss = objective.loss(encoder(x), target, generator=generator)
             return float(loss) - promise.least_loss
         gaps = []
-        for _ in range(BATCHES):
+        for _ in range(batches):
             if isinstance(objective, GCL):
                 gaps.append(self._gcl_gap(encoder, objective, generator))
             elif isinstance(objective, InfoNCE):
@@ -197,20 +215,23 @@ class Start:
         self.cell, self.seed = cell, cell.config.seed + STARTS_APART * number
         self.objective = cell.objective(dim, stream(self.seed, "genealogy/objective"))
         self.encoder = build_encoder(
-            EncoderConfig(),
+            cell.recipe.encoder,
             cell.world.sample(TEST, generator=cell.stream("whitening")).x,
             out_dim=dim + isinstance(self.objective, GCL),
             generator=stream(self.seed, "genealogy/encoder"),
         )
 
-    def fit(self, steps: int, context: Context | None = None) -> Fit:
+    def fit(
+        self, steps: int, context: Context | None = None, evaluate: Evaluate | None = None
+    ) -> Fit:
         """Train for so many steps from where it stands."""
         return fit_network(
             self.encoder,
             self.objective,
             draw=self.cell.draw,
-            config=TrainingConfig(steps=steps, batch_size=BATCH),
+            config=replace(self.cell.recipe.training, steps=steps),
             seed=self.seed + steps,
+            evaluate=evaluate,
             evaluate_every=max(1, steps // 10),
             on_progress=None if context is None else context.tell,
             checkpoint=None if context is None else context.draft.checkpoint,
@@ -238,15 +259,20 @@ def run_cell(config: GenealogyCellConfig, context: Context | None = None) -> Cel
     starts = [Start(cell, promise.dim, number) for number in range(STARTS)]
     losses = [start.fit(max(1, config.steps // 8)).history[-1]["loss"] for start in starts]
     best = starts[losses.index(min(losses))]
-    fitted = best.fit(config.steps, context)
     encoder, objective = best.encoder, best.objective
+
+    def so_far() -> dict[str, float]:
+        found = cell.excess(encoder, objective, promise, batches=BATCHES_OF_CURVE)
+        return {} if found is None else {"excess_loss": found}
+
+    fitted = best.fit(config.steps, context, so_far)
     test = cell.world.sample(TEST, generator=cell.stream("test"))
     with torch.no_grad():
         h = objective.features(encoder(test.x))
     if isinstance(objective, VICReg):
         h = h - h.mean(0)  # which its loss does not see
     found = score(
-        Representation(h=h, factors=Factors.from_latents(test.z), x=test.x),
+        Representation(h=h, factors=Factors.from_latents(test.z), x=test.vectors),
         seed=config.seed,
         resamples=RESAMPLES,
     )
@@ -275,4 +301,5 @@ def run_cell(config: GenealogyCellConfig, context: Context | None = None) -> Cel
         unavoidable=promise.least_loss if isinstance(objective, InfoNCE) else None,
         inverse_temperature=1 / objective.temperature if isinstance(objective, InfoNCE) else None,
         seconds=fitted.seconds,
+        history=tuple(fitted.history),
     )

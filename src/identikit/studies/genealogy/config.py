@@ -7,9 +7,16 @@ from identikit.runs.config import StudyConfig
 
 CELL = "genealogy-cell"
 """The name under which cells are kept."""
-LABELLED = ("classes", "segments-1", "segments-2")
+WORLDS = ("classes", "segments-1", "segments-2", "uniform-pairs", "normal-pairs")
+RENDERED = {
+    "sprites": ("classes", "sprites"),
+    "rooms": ("classes", "rooms"),
+    "sprites-pairs": ("uniform-pairs", "sprites"),
+    "rooms-pairs": ("uniform-pairs", "rooms"),
+}
+"""Worlds of which images are seen: that of the latents, and the renderer."""
+LABELLED = ("classes", "segments-1", "segments-2", "sprites", "rooms")
 """Worlds whose samples have labels; a pair shares its class."""
-WORLDS = (*LABELLED, "uniform-pairs", "normal-pairs")
 OF_LABELS = ("supervised", "diet", "tcl", "gcl")
 """Objectives that need labels: classes, instances, segments, auxiliary values."""
 OBJECTIVES = (*OF_LABELS, "infonce", "vicreg", "sigreg")
@@ -31,7 +38,8 @@ class GenealogyCellConfig(StudyConfig):
 
     world: str
     """classes: von Mises-Fisher around 40 cluster vectors; segments-1, segments-2: exponential
-    families of order one and two; uniform-pairs, normal-pairs: pairs without labels."""
+    families of order one and two; uniform-pairs, normal-pairs: pairs without labels. Rendered:
+    sprites and rooms are images of classes, sprites-pairs and rooms-pairs of uniform pairs."""
     objective: str
     """supervised, diet, tcl, gcl, infonce, vicreg or sigreg."""
     dim: int = 3
@@ -39,10 +47,11 @@ class GenealogyCellConfig(StudyConfig):
     seed: int = 0
     """Names every random stream: world, initial weights, batches, scores."""
     steps: int = 1600
-    """Of training, with 512 samples (256 pairs) each; four starts of an eighth compete before."""
+    """Of training, with 512 samples (256 pairs) each, or half as many images; four starts of an
+    eighth compete before."""
 
     def __post_init__(self) -> None:
-        for name, known in (("world", WORLDS), ("objective", OBJECTIVES)):
+        for name, known in (("world", (*WORLDS, *RENDERED)), ("objective", OBJECTIVES)):
             if getattr(self, name) not in known:
                 raise unknown_name(name, getattr(self, name), known)
         if not meets(self.world, self.objective):
@@ -70,7 +79,8 @@ class GenealogyConfig(StudyConfig):
     """
 
     worlds: tuple[str, ...] = WORLDS
-    """Rows: classes, segments-1, segments-2, uniform-pairs, normal-pairs."""
+    """Rows: classes, segments-1, segments-2, uniform-pairs, normal-pairs; and of rendered images
+    sprites, rooms, sprites-pairs, rooms-pairs."""
     objectives: tuple[str, ...] = OBJECTIVES
     """Columns: supervised, diet, tcl, gcl, infonce, vicreg, sigreg."""
     seeds: int = 1
@@ -78,12 +88,13 @@ class GenealogyConfig(StudyConfig):
     dim: int = 3
     """Number of latents d."""
     steps: int = 1600
-    """Of training, with 512 samples (256 pairs) each; four starts of an eighth compete before."""
+    """Of training, with 512 samples (256 pairs) each, or half as many images; four starts of an
+    eighth compete before."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"seeds must be at least 1; got {self.seeds}.")
-        for name, known in (("world", WORLDS), ("objective", OBJECTIVES)):
+        for name, known in (("world", (*WORLDS, *RENDERED)), ("objective", OBJECTIVES)):
             for given in getattr(self, f"{name}s"):
                 if given not in known:
                     raise unknown_name(name, given, known)

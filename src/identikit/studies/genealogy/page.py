@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from identikit.core.estimate import Spread, format_number
-from identikit.report.figures import Figure, matrix
+from identikit.report.figures import Figure, matrix, training_curves
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.genealogy.result import (
@@ -48,7 +48,7 @@ def genealogy_page(run: Run, result: GenealogyResult) -> Page:
                 lead="All scores of every cell, held out; mean and standard deviation over seeds "
                 "where there are several.",
                 tables=tuple(
-                    _table(world, [line for line in lines if line.world == world])
+                    cell_table(world, [line for line in lines if line.world == world])
                     for world in dict.fromkeys(line.world for line in lines)
                 ),
                 notes=(
@@ -78,6 +78,11 @@ def cell_page(run: Run, result: CellResult) -> Page:
                 lead="Held against the world by its own numbers.",
                 tables=(Table(caption="Assumptions", frame=assumption_frame(result.assumptions)),),
             ),
+            Section(
+                heading="Training",
+                lead="The loss, above the objective's own optimum where that is known.",
+                figures=(training_curves(pd.DataFrame(list(result.history))),),
+            ),
         ),
         provenance=provenance(run),
     )
@@ -103,7 +108,9 @@ def _figure(
     return replace(figure, name=quantity, title=quantity.capitalize())
 
 
-def _table(world: str, lines: list[Line]) -> Table:
+def cell_table(world: str, lines: list[Line]) -> Table:
+    """Every number of the cells of one world."""
+
     def over(line: Line, pick: Callable[[CellResult], float | None]) -> object:
         values = [pick(result) for result in line.results]
         known = [value for value in values if value is not None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from identikit.core.estimate import Estimate, Spread, format_number
+from identikit.core.estimate import Estimate, format_number
 from identikit.core.finding import (
     Control,
     Finding,
@@ -15,9 +15,11 @@ from identikit.core.finding import (
     listed,
 )
 from identikit.report.shown import Said
+from identikit.statistics.repetitions import mean_interval
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.explain import CEILING_MARGIN
 from identikit.theory.promises import UpTo
+from identikit.training.fit import Record
 
 MEASURES = {
     UpTo.ROTATION: "Procrustes R²",
@@ -66,6 +68,8 @@ class CellResult(Said):
     """That InfoNCE learned."""
     seconds: float
     """Of training."""
+    history: tuple[Record, ...]
+    """Loss and excess over the steps of training."""
 
     @property
     def finding(self) -> Finding:
@@ -192,12 +196,12 @@ def _finding(quantity: str, results: Sequence[CellResult]) -> Finding:
         verdict = Verdict.MEASURED
     else:
         verdict = judge_prediction(value, predicted, close=abs(value - predicted) <= CEILING_MARGIN)
-    several = Spread.of([result.recovered.value for result in results])
+    several = [result.recovered.value for result in results]
     return Finding(
         quantity=quantity,
         measure=MEASURES[first.up_to],
         predicted=predicted,
-        recovered=first.recovered if len(results) == 1 else several,
+        recovered=first.recovered if len(results) == 1 else mean_interval(several, largest=1.0),
         controls=(
             Control(
                 name="x itself (affine R²)",

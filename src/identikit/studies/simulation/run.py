@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from identikit.core.estimate import fixed, format_number
 from identikit.core.factors import Factors
@@ -424,7 +423,7 @@ def evaluate(
             head=None if rows is None else rows.cpu(),
             head_class=None if rows is None else world.class_of_label.cpu(),
             class_vectors=None if rows is None else world.class_vectors.cpu(),
-            x=_identity(test.x).cpu(),
+            x=test.vectors.cpu(),
         ),
         ceiling=1.0 if config.target == "latents" else prediction.ceiling,
         seed=config.seed,
@@ -481,14 +480,6 @@ def evaluate(
         recovery=recovery,
         measured=measured,
     )
-
-
-def _identity(x: Tensor) -> Tensor:
-    """What the identity baseline reads: vectors as they are, of images the means of 2 x 2 pixels.
-
-    All 3,072 pixels of a room would cost more to read out than the network to train.
-    """
-    return x if x.ndim == 2 else avg_pool2d(x, 2).flatten(1)
 
 
 def _ceiling(config: SimulationConfig, prediction: Prediction) -> float:

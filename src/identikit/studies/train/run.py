@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -94,7 +94,7 @@ def compute(config: TrainConfig, context: Context) -> tuple[TrainResult, Arrays]
             on_decoded=lambda done, total: context.tell(DecodingProgress(done=done, total=total)),
         )
         told(folder.absolute())
-        run = _Training(config, images)
+        run = Training(config, images)
         with _words_for_memory(run):
             fitted = run.fit(folder, context.tell)
             if fitted.status == "interrupted":
@@ -110,12 +110,12 @@ def follow(config: TrainConfig) -> None:
     """
     while (folder := told(None)) is not None:
         with processor_threads(config.threads), _deterministic(config.deterministic):
-            run = _Training(config, load_images(config, folder))
+            run = Training(config, load_images(config, folder))
             with _words_for_memory(run):
                 run.fit(folder)
 
 
-class _Training:
+class Training:
     """Encoder and objective on some images."""
 
     def __init__(self, config: TrainConfig, images: TrainingImages) -> None:
@@ -168,6 +168,7 @@ class _Training:
         return SoftmaxHead(head, self.labels, self.encoder.dim, sparse=True, **options)
 
     def fit(self, folder: Path, on_progress: Tell | None = None) -> Fit:
+        """Train, from a checkpoint on if there is one in the folder."""
         config, images = self.config, self.images
         training = config.training(len(self.places))
         batches = ImageBatches(
@@ -208,18 +209,22 @@ class _Training:
         """H of some images as they are, in evaluation mode."""
         return _encoded(self.encoder, self.objective, self.images, rows)
 
-    def keep(self, folder: Path, checkpoint: Path) -> Recovery | None:
-        """Write model and features beside their controls; what is linearly in them."""
-        write_trained(folder, self.network, self.encoder, self.rows)
+    def every_feature(self) -> dict[str, Tensor]:
+        """H of all images, and of its controls: the encoder before its first step, the pixels."""
         twin = self.network.build().eval().to(self.device)
         some = some_rows(len(self.images), _BLOCK)
         calibrate(twin, twin, iter([self.images.pixels[some].to(self.device)]))
         every = torch.arange(len(self.images))
-        features = {
+        return {
             "h": self.features(every),
             "untrained": _encoded(twin, self.objective, self.images, every),
-            "pixels": _shrunk(self.images),
+            "pixels": pixels_of(self.images.pixels),
         }
+
+    def keep(self, folder: Path, checkpoint: Path) -> Recovery | None:
+        """Write model and features beside their controls; what is linearly in them."""
+        write_trained(folder, self.network, self.encoder, self.rows)
+        features = self.every_feature()
         settings = {
             "model": self.config.model,
             "layer": "h",
@@ -244,6 +249,7 @@ class _Training:
         )
 
     def result(self, fitted: Fit, recovery: Recovery | None) -> TrainResult:
+        """What came out; less of it where training was interrupted."""
         config, rows = self.config, self.rows
         done = fitted.status == "completed"
         training = max(1e-9, fitted.seconds - fitted.evaluation_seconds)
@@ -342,10 +348,11 @@ def _encoded(
     return torch.cat([objective.features(encoder(x)).float().cpu() for x in blocks])
 
 
-def _shrunk(images: TrainingImages) -> Float[Tensor, "n pixels"]:
-    blocks = (part.float() / 255 for part in images.pixels.split(_BLOCK))
+def pixels_of(images: UInt8[Tensor, "n c side side"]) -> Float[Tensor, "n pixels"]:
+    """The control of pixels, averaged to at most 16 a side."""
+    blocks = (part.float() / 255 for part in images.split(_BLOCK))
     shrink = torch.nn.functional.adaptive_avg_pool2d
-    side = min(_PIXELS_SIDE, images.pixels.shape[-1])
+    side = min(_PIXELS_SIDE, images.shape[-1])
     return torch.cat([shrink(x, side).flatten(1) for x in blocks])
 
 
@@ -409,7 +416,7 @@ def _deterministic(wanted: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _words_for_memory(run: _Training) -> Iterator[None]:
+def _words_for_memory(run: Training) -> Iterator[None]:
     """Say what took the memory, and what would take less."""
     try:
         yield
