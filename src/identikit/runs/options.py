@@ -1,6 +1,7 @@
 """What the options of several studies share: NAME=VALUE, and the device."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from identikit.core.errors import InputError
 
@@ -32,11 +33,9 @@ def require_device(name: str) -> None:
         raise InputError("device cuda was asked for, but no CUDA device is at hand. Use cpu.")
 
 
-def chosen_device(name: str) -> str:
+def chosen_device(name: str) -> Literal["cpu", "cuda"]:
     """The device of a name; auto is cuda where there is a device, else cpu."""
-    if name != "auto":
-        return name
-    return "cuda" if _has_cuda() else "cpu"
+    return "cuda" if name == "cuda" or (name == "auto" and _has_cuda()) else "cpu"
 
 
 def _has_cuda() -> bool:

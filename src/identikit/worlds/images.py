@@ -5,6 +5,7 @@ whatever a file is called: for PostScript Pillow starts Ghostscript, which runs 
 """
 
 import warnings
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,7 +36,7 @@ def open_image(path: Path) -> Any:
         raise UnreadableImageError(str(error)) from None
 
 
-def read_image(file: IO[bytes]) -> Any:
+def read_image(file: IO[bytes] | BufferedIOBase) -> Any:
     """The same of an open file.
 
     Raises:

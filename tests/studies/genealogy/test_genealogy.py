@@ -5,17 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate
-from identikit.core.finding import Verdict
+from identikit.core.finding import Finding, Verdict
 from identikit.core.randomness import stream
 from identikit.runs.lookup import page_of, study_of
 from identikit.runs.run_config import run
+from identikit.runs.store import Run
 from identikit.studies.genealogy.cell import Cell, make_world, run_cell
 from identikit.studies.genealogy.config import GenealogyCellConfig, GenealogyConfig
-from identikit.studies.genealogy.result import CellRecord, CellResult, FailedCell, GenealogyResult
+from identikit.studies.genealogy.result import (
+    CellRecord,
+    CellResult,
+    FailedCell,
+    GenealogyResult,
+    Line,
+)
 from identikit.theory.assumptions import AssumptionCheck
 from identikit.theory.promises import UpTo
 from identikit.worlds.generators import InvertibleMLP
@@ -79,6 +87,47 @@ def test_worlds_without_labels_have_no_cells_of_objectives_that_need_them() -> N
     assert len(cells) == 2 * (3 * 7 + 2 * 3)
     pairs = {cell.objective for cell in cells if cell.world == "uniform-pairs"}
     assert pairs == {"infonce", "vicreg", "sigreg"}
+
+
+@pytest.mark.parametrize(
+    ("world", "latents"), [("sprites", "classes"), ("rooms-pairs", "uniform-pairs")]
+)
+def test_rendered_worlds_are_other_worlds_seen_as_images(world: str, latents: str) -> None:
+    seen, told = (
+        Cell(config := GenealogyCellConfig(world=name, objective="infonce"), make_world(config))
+        for name in (world, latents)
+    )
+    images, vectors = (cell.world.sample(6, generator=stream(0, "z")) for cell in (seen, told))
+    assert torch.equal(images.z, vectors.z)
+    assert images.x.shape[2:] == (32, 32)
+    assert images.vectors.shape == (6, images.x[0].numel() // 4)
+    assert torch.equal(vectors.vectors, vectors.x)
+    assert seen.recipe.encoder.architecture == "cnn"
+    assert told.recipe.encoder.architecture == "plain"
+
+
+def test_rendered_pairs_have_no_labels() -> None:
+    with pytest.raises(InputError, match="sprites-pairs has none"):
+        GenealogyCellConfig(world="sprites-pairs", objective="diet")
+    cells = GenealogyConfig(worlds=("sprites", "sprites-pairs")).cells
+    assert len(cells) == 7 + 3
+
+
+def test_several_seeds_have_an_interval() -> None:
+    def line(*values: float) -> Finding:
+        cells = (replace(CELL, recovered=Estimate(v, v, v)) for v in values)
+        records = (
+            CellRecord(world="classes", objective="tcl", seed=k, path="", result=cell)
+            for k, cell in enumerate(cells)
+        )
+        return Line(world="classes", objective="tcl", records=tuple(records)).finding
+
+    both = line(0.98, 1.0).recovered
+    assert isinstance(both, Estimate)
+    assert both.value == pytest.approx(0.99)
+    assert both.low == pytest.approx(0.99 - 12.706 * 0.01, abs=1e-4)  # Student's t, one degree
+    assert both.high == 1.0
+    assert line(0.98).recovered == Estimate(0.98, 0.98, 0.98)
 
 
 def test_a_promise_that_is_kept_is_as_predicted() -> None:
@@ -169,6 +218,7 @@ def test_a_matrix_finds_the_cells_that_were_made(tmp_path: Path) -> None:
         "segments-1: SIGReg",
     ]
     assert {figure.name for figure in page.sections[0].figures} == {"predicted", "recovered"}
+    assert page_of(Run.load(tmp_path / first.result.cells[0].path)).sections[1].figures
     cells = [path for path in tmp_path.iterdir() if "genealogy-cell" in path.name]
     assert len(cells) == 2
     assert study_of("genealogy-cell").store(tmp_path)

@@ -33,10 +33,7 @@ def compute(config: PhotographsConfig, context: Context) -> tuple[PhotographsRes
     """
     with processor_threads(1):
         photographs = load_photographs(config.data, config.file, size=config.size)
-        if config.condition == REFERENCE:
-            features, history = _given(config, photographs), ()
-        else:
-            features, history = _trained(config, photographs, context)
+        features, history = _features(config, photographs, context)
         scores = {
             name: read_out(h, photographs, config.held_out, seed=config.seed)
             for name, h in features.items()
@@ -51,10 +48,12 @@ def compute(config: PhotographsConfig, context: Context) -> tuple[PhotographsRes
     ), {}
 
 
-def _trained(
+def _features(
     config: PhotographsConfig, photographs: Photographs, context: Context
 ) -> tuple[dict[str, Tensor], tuple[Record, ...]]:
-    """H and its controls, none after Ctrl-C; and how training went."""
+    """H and its controls, none after Ctrl-C; and how training went, if there was any."""
+    if config.condition == REFERENCE:
+        return _given(config, photographs), ()
     classes = CONDITIONS[config.condition].classes
     images = TrainingImages(
         pixels=photographs.pixels,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -97,8 +97,8 @@ class PhotographsConfig(StudyConfig):
     """Of training."""
     batch_size: Annotated[int, Range(2)] = 64
     """Images per step."""
-    device: str = "cpu"
-    """cpu or cuda."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: cuda where there is a device."""
 
     def __post_init__(self) -> None:
         known = {
@@ -157,8 +157,8 @@ class DietPixelsConfig(StudyConfig):
     """Use seeds 0 to SEEDS - 1; by default as many as the budget has."""
     steps: Annotated[int | None, Range(1)] = None
     """Of every training; by default the budget's."""
-    device: str = "auto"
-    """Of training on photographs: cpu, cuda, or auto: cuda where there is one."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Of training on photographs; auto: cuda where there is a device."""
     digests: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
     """SHA-256 of each file and of the features, so that changed ones are another run; filled in by
     `with_digest`."""
@@ -193,9 +193,13 @@ class DietPixelsConfig(StudyConfig):
     @property
     def preset(self) -> Budget:
         """The budget, with what was asked for in its place."""
-        chosen = BUDGETS[self.budget]
-        steps = {} if self.steps is None else {"steps": self.steps, "world_steps": self.steps}
-        return replace(chosen, **steps, seeds=self.seeds or chosen.seeds)
+        budget = BUDGETS[self.budget]
+        return replace(
+            budget,
+            steps=self.steps or budget.steps,
+            world_steps=self.steps or budget.world_steps,
+            seeds=self.seeds or budget.seeds,
+        )
 
     def with_digest(self) -> "DietPixelsConfig":
         """The same config with the digests, and with the device that auto means.

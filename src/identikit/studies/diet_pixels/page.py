@@ -37,9 +37,14 @@ def diet_pixels_page(run: Run, result: DietPixelsResult) -> Page:
         subtitle=f"Budget {run.config['budget']}; seeds 0 to {_last_seed(result)}.",
         headline=result.headline,
         findings=result.findings,
-        sections=(*_worlds(result), *_photographs(result), *_failures(result)),
+        sections=sections_of(result),
         provenance=provenance(run),
     )
+
+
+def sections_of(result: DietPixelsResult) -> tuple[Section, ...]:
+    """Rendered worlds, a section for each set and what is held out of it, and what failed."""
+    return (*_worlds(result), *_photographs(result), *_failures(result))
 
 
 def photographs_page(run: Run, result: PhotographsResult) -> Page:
@@ -134,8 +139,7 @@ def _bars(place: str, lines: list[Line]) -> Figure:
         for name in lines[0].controls
     ]
     figure = grouped_bars(factors, series, score="Score", chance=0.0)
-    name = place.lower().replace(", ", "-").replace(" ", "-")
-    return replace(figure, name=name, title=place)
+    return replace(figure, name=f"{lines[0].data}-{lines[0].held_out}", title=place)
 
 
 def _frame(lines: list[Line]) -> pd.DataFrame:

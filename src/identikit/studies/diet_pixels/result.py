@@ -157,7 +157,7 @@ class Line:
             verdict = judge_factor(recovered, chance=chance, controls=controls)
             stands = beside_controls(recovered, controls)
             if verdict is Verdict.NOT_SHOWN:
-                stands = f"the interval over seeds reaches chance, and it is {stands}"
+                stands = f"{stands}, and the interval over seeds reaches chance"
             if predicted is not None:
                 verdict = judge_interval(recovered, predicted, within=CEILING_MARGIN)
         return Finding(

@@ -68,14 +68,13 @@ def make_world(config: GenealogyCellConfig) -> World:
     """The world of a cell, whose labels are instances for DIET."""
     labels = INSTANCES if config.objective == "diet" else None
     dim, seed = config.dim, config.seed
-    world, renderer = RENDERED.get(config.world, (config.world, None))
+    world, seen_as = RENDERED.get(config.world, (config.world, WorldConfig().generator))
     match world:
         case "classes":
-            seen = {} if renderer is None else {"generator": renderer}
-            sphere = WorldConfig(dim=dim, classes=CLASSES, kappa=KAPPA, **seen)
+            sphere = WorldConfig(dim=dim, classes=CLASSES, kappa=KAPPA, generator=seen_as)
             return ClusterWorld(sphere, labels=labels, seed=seed)
         case "uniform-pairs":
-            images = None if renderer is None else ImageGenerator(renderer, dim=dim)
+            images = ImageGenerator(seen_as, dim=dim) if config.world in RENDERED else None
             return UniformPairs(dim=dim, kappa=KAPPA, seed=seed, generator=images)
         case "normal-pairs":
             return NormalPairs(dim=dim, correlation=CORRELATION, seed=seed)
