@@ -164,6 +164,15 @@ ENTRIES = (
         jobs=True,
     ),
     Entry(
+        name="reproduce scores",
+        version=1,
+        study="studies.scores.study:SCORES",
+        config="studies.scores.config:ScoresConfig",
+        help="Which scores say what is so, of codes of which it is known what they identify?",
+        details="Example: identikit reproduce scores --seeds 5\n\n"
+        "A run that was stopped or killed goes on when the same command is given again.",
+    ),
+    Entry(
         name="reproduce",
         version=10,
         study="studies.sweeps.study:SWEEP",

@@ -1,0 +1,1 @@
+"""Which scores to trust: constructions of which the truth is known, and what each score says."""
