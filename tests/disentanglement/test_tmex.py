@@ -46,7 +46,7 @@ def test_mixed_codes_measure_all_and_noise_measures_none() -> None:
     assert mixed.errors == 12
     nothing = tmex(noise(N, 4, seed=5), Z, meant=np.eye(4))
     assert 4 <= nothing.errors <= 7
-    assert nothing.share == nothing.errors / 16
+    assert nothing.score == 1 - nothing.errors / 4
 
 
 def test_duplicates_are_exclusive_and_a_lost_factor_is_nobodys_entry() -> None:

@@ -263,3 +263,25 @@ def test_the_spread_of_singular_values_has_an_interval_that_holds_the_truth() ->
         assert error is not None
         held += error.low <= truth <= error.high
     assert held >= 34
+
+
+@pytest.mark.parametrize(
+    ("dim", "shared", "turned", "said"),
+    [
+        (2, 0.0, True, True),  # in two dimensions any rotation is near to an order
+        (5, 0.0, True, False),
+        (5, 0.8, True, True),  # what goes together goes with every mixture
+        (5, 0.8, False, False),  # each factor has a column: more than any mixture has
+        (1, 0.0, False, False),
+    ],
+)
+def test_it_is_said_where_matches_are_no_better_than_a_rotation_s(
+    dim: int, shared: float, turned: bool, said: bool
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(600, dim, generator=generator)
+    z = (1 - shared) ** 0.5 * z + shared**0.5 * torch.randn(600, 1, generator=generator)
+    turn = torch.linalg.qr(torch.randn(dim, dim, generator=generator)).Q
+    split = random_split(torch.arange(600), train_share=0.5, generator=generator)
+    found = scored(z @ turn if turned else z, z, folds=[split], generator=generator)
+    assert ("a random rotation of these factors has MCC strong" in found.status) == said

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.cases import rotation
 from identikit import cli
 from identikit.core.errors import InputError
 from identikit.features.inputs import as_factors
-from identikit.studies.probe.classic import classic_scores
+from identikit.studies.probe.classic import ClassicScore, classic_scores
 from identikit.studies.probe.config import ProbeConfig
 from identikit.studies.probe.run import probe, random_projection
 
@@ -140,6 +141,8 @@ def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
     assert {"DCI disentanglement", "MIG", "SAP", "IRS", "modularity"} < set(named)
     assert named["explicitness"]["axis_aligned"] is False
     assert named["MIG"]["value"] < 0.3  # everything is there, and rotated
+    assert named["MIG"]["perfect"] > named["MIG"]["rotated"]
+    assert named["T-MEX"]["status"].startswith("T-MEX takes numbers")
     page = (Path(result["run"]) / "report.html").read_text()
     for part in (
         "covered (R²)",
@@ -155,6 +158,8 @@ def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
     captured = capsys.readouterr()
     assert "made before" in captured.err
     assert "(Holm)" in captured.out
+    assert "classic scores that mislead here" in captured.out
+    assert "a random rotation of the factors has" in page
     again = result["provenance"]["command"].split()
     assert again[:2] == ["identikit", "probe"]
     cli.main([*again[1:], "--out", "again", "--json"])
@@ -199,3 +204,53 @@ def test_a_classic_score_that_cannot_be_had_costs_no_other() -> None:
     found = classic_scores(torch.as_tensor(H), factors, seed=0)
     assert {score.name for score in found if score.value is not None} >= {"MIG", "IRS"}
     assert all(score.status for score in found)
+
+
+def misled(n: int, codes: int, shared: float, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What is said of scores of rotated factors with noise beside them; without trees."""
+
+    def none(*given: object, **options: object) -> object:
+        raise InputError("no trees")
+
+    monkeypatch.setattr("identikit.disentanglement.dci", none)
+    generator = torch.Generator().manual_seed(0)
+    z = (1 - shared) ** 0.5 * torch.randn(n, 4, generator=generator)
+    z += shared**0.5 * torch.randn(n, 1, generator=generator)
+    turn = torch.linalg.qr(torch.randn(4, 4, generator=generator)).Q
+    h = torch.cat([z @ turn, torch.randn(n, codes - 4, generator=generator)], dim=1)
+    found = classic_scores(h, as_factors(z), seed=0)
+    return {score.name: score.warning for score in found}
+
+
+def test_classic_scores_say_where_they_mislead(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = misled(600, 8, 0.0, monkeypatch)
+    assert "a random rotation of the factors has" in plain["modularity"]
+    for name in ("MIG", "SAP", "InfoE", "IRS", "DCI"):
+        assert plain[name] == ""
+    few = misled(80, 30, 0.7, monkeypatch)
+    assert "codes that know nothing have" in few["BetaVAE"]
+    assert "codes that know nothing" not in plain["BetaVAE"]
+    for name in ("MIG", "InfoM", "SAP"):
+        assert "the factors themselves have only" in few[name]
+
+
+def test_a_warning_needs_its_reason() -> None:
+    fair = ClassicScore(
+        name="MIG",
+        value=0.5,
+        chance=None,
+        variant="adjusted",
+        axis_aligned=True,
+        rows=100,
+        status="ok",
+        shuffled=0.09,
+        rotated=0.5,
+        perfect=0.95,
+    )
+    assert fair.warning == ""
+    assert replace(fair, perfect=None).warning == ""
+    assert replace(fair, shuffled=0.2).warning == "MIG: codes that know nothing have 0.20"
+    assert replace(fair, shuffled=0.2, chance=0.15).warning == ""
+    assert "a random rotation of the factors has 0.60" in replace(fair, rotated=0.6).warning
+    assert replace(fair, rotated=0.6, axis_aligned=False).warning == ""
+    assert "the factors themselves have only 0.85" in replace(fair, perfect=0.85).warning

@@ -36,8 +36,8 @@ class TMEX:
 
     errors: float
     """T-MEX itself: 0 is best."""
-    share: float
-    """Of all entries, how many are wrong."""
+    score: float
+    """1 less the wrong entries for each code: 1 is best, and it may be below 0."""
     p_value: Float[np.ndarray, "d k"]
     """Of code i being independent of factor j given the others."""
     measured: Bool[np.ndarray, "d k"]
@@ -87,7 +87,7 @@ def tmex(codes: Any, factors: Any, *, meant: Any = None, level: float = 0.05) ->
     wrong = measured != wanted
     return TMEX(
         errors=float(wrong.sum()),
-        share=float(wrong.mean()),
+        score=1 - float(wrong.sum()) / d,
         p_value=p,
         measured=measured,
         meant=wanted,

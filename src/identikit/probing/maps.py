@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from identikit.core.estimate import Estimate
+from identikit.core.estimate import Estimate, fixed
 from identikit.core.linalg import (
     LeastSquares,
     Procrustes,
@@ -25,14 +25,18 @@ from identikit.core.linalg import (
     procrustes,
 )
 from identikit.core.memory_mapped import blocks, rows_at_once
+from identikit.core.randomness import stream
 from identikit.probing.linear import least_squares_from_moments, procrustes_from_moments
 from identikit.probing.moments import FoldMoments, Moments
 from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
+from identikit.statistics.measures import standardised
 from identikit.statistics.split import Split
 
+TURNS, HIGH = 10, 0.8
+"""Random rotations of the factors, and their correlation from which it is said."""
 MOST_ISOMETRY = 64  # factors: the singular values of 1,000 resampled maps take seconds
 
 
@@ -93,6 +97,8 @@ def map_scores(
     isometry_error, map_condition_number = _isometry(
         h, test, z_test, bootstrap, varies=any(fit.rank for fit in least)
     )
+    points = _about_points(n_train, dim, rank, ridge=any(fit.penalty for fit in fits or ()))
+    matches = _about_matches(mcc_strong.mean, z)
     return MapScores(
         names=names,
         affine=affine_r2,
@@ -108,7 +114,7 @@ def map_scores(
         intercept=tuple(features.intercept_of(last.coefficient, last.intercept).tolist()),
         n_train=n_train,
         n_test=bootstrap.n_groups,
-        status=_status(n_train, dim, rank, ridge=any(fit.penalty for fit in fits or ())),
+        status="; ".join([*filter(None, (points, matches))]) or OK,
     )
 
 
@@ -217,7 +223,24 @@ def _finite(value: float) -> float | None:
     return value if value < 1e15 else None
 
 
-def _status(n_train: int, dim: int, rank: int, *, ridge: bool) -> str:
+def _about_matches(mcc: Estimate, z: Float[Tensor, "n d_z"]) -> str:
+    """That a random rotation of the factors has as high a correlation, where it is high."""
+    if z.shape[1] < 2:
+        return ""
+    s, generator, drawn = standardised(z), stream(0, "rotations of factors"), []
+    covariance = s.T @ s / len(s)
+    for _ in range(TURNS):
+        q = torch.linalg.qr(torch.randn(covariance.shape, generator=generator).double()).Q
+        size = (q.T @ covariance @ q).diagonal().clamp(min=0).sqrt()
+        r = (q.T @ covariance).abs() / size.clamp(min=1e-9)[:, None]
+        drawn.append(r[linear_sum_assignment(r.numpy(), maximize=True)].mean().item())
+    rotated = sum(drawn) / TURNS
+    if rotated < HIGH or mcc.low > rotated:
+        return ""
+    return f"a random rotation of these factors has MCC strong {fixed(rotated, 2)}"
+
+
+def _about_points(n_train: int, dim: int, rank: int, *, ridge: bool) -> str:
     if ridge:
         return f"affine by ridge: least squares overfits {dim} dimensions with {n_train} samples"
     if n_train <= dim:
@@ -230,4 +253,4 @@ def _status(n_train: int, dim: int, rank: int, *, ridge: bool) -> str:
         return "h does not vary"
     if rank < dim:
         return f"h varies in {rank} of its {dim} dimensions"
-    return OK
+    return ""

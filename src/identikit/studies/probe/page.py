@@ -1,17 +1,27 @@
 """The page of a probe: what is there, whether it could be chance or memory, what theory covers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from identikit.probing.plot import recovery_figures
 from identikit.probing.recovery import Recovery
+from identikit.report.figures import Figure, matrix
 from identikit.report.page import Page, Section, Table
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.probe.classic import ClassicScore
 from identikit.studies.probe.result import ProbeStudyResult
+
+REFERENCES = {
+    "shuffled": "know nothing",
+    "rotated": "factors, rotated",
+    "perfect": "factors themselves",
+}
+"""What a classic score is held against, and the name of its column."""
 
 
 def probe_page(run: Run, result: ProbeStudyResult) -> Page:
@@ -102,6 +112,10 @@ def _classic(scores: tuple[ClassicScore, ...]) -> tuple[Section, ...]:
             "score": [s.name for s in scores],
             "value": pd.Series([s.value for s in scores], dtype=object),
             "chance": pd.Series([s.chance for s in scores], dtype=object),
+            **{
+                name: pd.Series([getattr(s, field) for s in scores], dtype=object)
+                for field, name in REFERENCES.items()
+            },
             "asks for axes": ["yes" if s.axis_aligned else "no" for s in scores],
             "variant": [s.variant for s in scores],
             "status": [s.status for s in scores],
@@ -113,14 +127,33 @@ def _classic(scores: tuple[ClassicScore, ...]) -> tuple[Section, ...]:
             lead="Most of these are axis-aligned: they ask for one factor per dimension of h, "
             "which theory does not promise. A representation with every factor linearly in it "
             "scores low if it is rotated. Low here and high above means: there, but not on the "
-            "axes.",
+            "axes. Beside each stands what it is of codes that know nothing (these, shuffled), of "
+            "a random rotation of the factors, and of the factors themselves: where the first or "
+            "the second is high, or the third low, it misleads here.",
+            figures=_references(scores),
             tables=(Table(caption="Classic scores", frame=frame),),
             notes=(
                 f"From {scores[0].rows:,} samples at random. Factors of numbers are cut into 20 "
                 "levels of equal mass.",
+                *(f"{s.warning}." for s in scores if s.warning),
             ),
         ),
     )
+
+
+def _references(scores: tuple[ClassicScore, ...]) -> tuple[Figure, ...]:
+    known = [s for s in scores if s.perfect is not None]
+    if not known:
+        return ()
+    columns = {"value": "these codes"} | REFERENCES
+    figure = matrix(
+        np.array([[getattr(s, field) for field in columns] for s in known], dtype=float),
+        rows=[s.name for s in known],
+        columns=list(columns.values()),
+        labels=("score", "codes"),
+    )
+    title = "Classic scores of these codes, and of codes of which the truth is known"
+    return (replace(figure, name="classic", title=title),)
 
 
 def _what_was_read(recovery: Recovery, kinds: dict[str, str], notes: tuple[str, ...]) -> Section:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from identikit.core.finding import Finding, Headline
+from identikit.core.finding import Finding, Headline, Verdict
 from identikit.probing.recovery import Recovery
 from identikit.report.shown import Said
 from identikit.studies.probe.classic import ClassicScore
@@ -25,8 +25,17 @@ class ProbeStudyResult(Said):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Those of the recovery."""
-        return self.recovery.findings
+        """Those of the recovery, and which classic scores mislead here."""
+        misleading = [score.warning for score in self.classic if score.warning]
+        if not misleading:
+            return self.recovery.findings
+        finding = Finding(
+            quantity="classic scores that mislead here",
+            recovered=len(misleading),
+            explained=f"With such samples, codes and factors: {'; '.join(misleading)}.",
+            verdict=Verdict.MEASURED,
+        )
+        return (*self.recovery.findings, finding)
 
     @property
     def headline(self) -> Headline:

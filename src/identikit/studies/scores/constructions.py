@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from identikit.unmixing.ica import random_rotation
+
 CORRELATION = 0.7
 """Of any two correlated factors."""
 TURN = 3.0
@@ -83,12 +85,6 @@ def _normal(rows: int, columns: int, generator: torch.Generator) -> Tensor:
     return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
 
-def _rotation(size: int, generator: torch.Generator) -> Tensor:
-    q, r = torch.linalg.qr(_normal(size, size, generator))
-    turned: Tensor = q * r.diagonal().sign()
-    return turned
-
-
 def _factors(structure: str, n: int, k: int, generator: torch.Generator) -> Float[Tensor, "n k"]:
     z = _normal(n, k, generator)
     if structure.startswith("correlated"):
@@ -105,7 +101,7 @@ def _codes(
     n, k = z.shape
     match encoder:
         case "rotated":
-            return z @ _rotation(k, generator)
+            return z @ random_rotation(k, generator)
         case "cubed":
             return z**3
         case "overcomplete":
@@ -113,7 +109,7 @@ def _codes(
         case "redundant":
             return torch.cat([z, -z], dim=1)
         case "mixed":
-            return _turned(z) @ _rotation(k, generator)
+            return _turned(z) @ random_rotation(k, generator)
         case "nothing":
             return _normal(n, codes or k, generator)
     order = torch.randperm(k, generator=generator)

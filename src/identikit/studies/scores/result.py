@@ -78,24 +78,22 @@ class ScoresResult(Said):
         )
 
     def _explained(self, name: str) -> Sequence[str]:
-        """Errors where factors are independent, what a structure adds to them, and sizes."""
+        """Errors where factors are independent, where a structure has others, and sizes."""
         plain = {s.encoder: self.error(name, s) for s in self.grid if s.structure == "independent"}
-        words = [f"Asked up to {SCORES[name]}."]
+        words = [f"Read as the share of factors that are there up to {SCORES[name]}."]
         words += [
             f"{side.capitalize()} for {listed(_signed(errors))}."
             for side, errors in _sides(plain).items()
         ]
         for structure in list(STRUCTURES)[1:]:
-            more = {
-                s.encoder: self.error(name, s) - plain[s.encoder]
-                for s in self.grid
-                if s.structure == structure
+            errors = {s.encoder: self.error(name, s) for s in self.grid if s.structure == structure}
+            moved = {
+                encoder: by
+                for encoder, by in errors.items()
+                if abs(by) > MARGIN and abs(by - plain[encoder]) > MARGIN
             }
-            moved = {encoder: by for encoder, by in more.items() if abs(by) > MARGIN}
             if moved:
-                words.append(
-                    f"{structure.capitalize()} factors alone add {listed(_signed(moved))}."
-                )
+                words.append(f"Otherwise where factors are {structure}: {listed(_signed(moved))}.")
         words.append(self._at_other_sizes(name, "nothing", "Codes that know nothing reach", max))
         words.append(self._at_other_sizes(name, "padded", "The factors themselves fall to", min))
         return words if any(words[1:]) else (*words, "Right everywhere.")
