@@ -2,10 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/probe_callback.py
 
-Steps of training and probes take turns in one process of one thread, and time is the processor's; an
-epoch is the median step times the steps of 50,000 images. A probe reads three factors from the 512
-dimensions before the head. Writes
-results/probe_callback.json.
+Steps of training and probes take turns in one process of one thread, and time is the processor's;
+an epoch is the median step times the steps of 50,000 images. A probe reads three factors from the
+512 dimensions before the head. Writes results/probe_callback.json.
 """
 
 import argparse
