@@ -23,8 +23,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "report": ("core",),
     "probing": ("core", "statistics", "features", "theory", "report"),
     "similarity": ("core", "statistics", "features", "theory", "probing", "report"),
-    "unmixing": ("core", "statistics", "features", "theory", "probing", "similarity", "report"),
     "disentanglement": ("core", "statistics", "features"),
+    "unmixing": (
+        "core",
+        "statistics",
+        "features",
+        "theory",
+        "probing",
+        "similarity",
+        "disentanglement",
+        "report",
+    ),
     "literature": ("core", "report"),
     "runs": ("core", "report"),
     "studies": (

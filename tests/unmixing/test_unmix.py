@@ -42,6 +42,23 @@ def test_independent_factors_are_found_up_to_order_and_sign() -> None:
         assert abs(r) > 0.99
 
 
+def test_components_on_the_factors_axes_have_high_infomec_and_dci() -> None:
+    axes = ik.unmix(MIXED, UNIFORM, **QUICK).axes
+    assert list(axes) == ["components", "random rotation", "shuffled"]
+    assert min(axes["components"].values()) > 0.75
+    for name in ("InfoM", "InfoC", "DCI disentanglement", "DCI completeness"):
+        assert axes["random rotation"][name] < axes["components"][name] - 0.2
+    assert axes["random rotation"]["InfoE"] > 0.95  # linear all the same
+    assert axes["shuffled"]["InfoM"] == axes["shuffled"]["InfoC"] == 0
+    assert axes["shuffled"]["InfoE"] < 0.05
+
+
+def test_why_there_is_no_infomec_is_said() -> None:
+    found = ik.unmix(MIXED, UNIFORM[:, :1], **QUICK)
+    assert found.axes == {}
+    assert found.status[-1].startswith("no InfoMEC and DCI: InfoMEC compares factors with each")
+
+
 def test_order_and_signs_follow_their_rule_whatever_the_mixing() -> None:
     z = np.column_stack(
         [RNG.exponential(size=1200), RNG.uniform(-1, 1, 1200), RNG.normal(size=1200)]

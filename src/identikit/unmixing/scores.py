@@ -101,6 +101,9 @@ class UnmixingScores:
     """The same of random rotations, or random atoms, mean."""
     own_raw: Own | None = None
     """The same of h's own axes."""
+    axes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """InfoMEC and DCI on held-out rows: of the components, of arbitrary ones, and of the components
+    with their rows shuffled."""
     enough: float | None = None
     """Samples from which theory has every factor's correlation at 0.99 or more."""
     n_train: int

@@ -33,6 +33,8 @@ from identikit.statistics.measures import standardised
 from identikit.statistics.permutation import PER_FACTOR, holm
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import head_row_space
+from identikit.unmixing.axes import axis_scores
+from identikit.unmixing.findings import arbitrary
 from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, random_rotation, unmix_rows
 from identikit.unmixing.planes import (
     Planes,
@@ -408,8 +410,14 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
         for j, name in enumerate(names)
     )
     named = {factor.component: factor.name for factor in own}
+    order = torch.randperm(len(test), generator=stream(seed, "axes shuffled"))
+    drawn = found.arbitrary(stream(seed, "axes"))[test]
+    sets = {"components": y[test], arbitrary(result): drawn, "shuffled": y[test][order]}
+    axes, why = axis_scores(sets, z[test], seed=seed)
     return replace(
         result,
+        axes=axes,
+        status=(*result.status, *why),
         components=tuple(replace(c, factor=named.get(c.name, "")) for c in result.components),
         factors=own,
         mcc=_absolute(scores[0].mean),

@@ -80,9 +80,20 @@ def _factors(arrays: Mapping[str, Any], result: UnmixResult) -> tuple[Section, .
             "components of the same features score; linear r is that of the best linear map of "
             "all of h.",
             figures=tuple(figures),
-            tables=(Table(caption="Each factor", frame=pd.DataFrame(rows, dtype=object)),),
+            tables=(
+                Table(caption="Each factor", frame=pd.DataFrame(rows, dtype=object)),
+                *_axes(found.axes),
+            ),
         ),
     )
+
+
+def _axes(axes: Mapping[str, Mapping[str, float]]) -> tuple[Table, ...]:
+    if not axes:
+        return ()
+    frame = pd.DataFrame({name: pd.Series(scores) for name, scores in axes.items()})
+    frame.insert(0, "score", frame.index)
+    return (Table(caption="InfoMEC and DCI of a Lasso, held out", frame=frame),)
 
 
 def _matrix(arrays: Mapping[str, Any], result: UnmixResult) -> Figure:
