@@ -33,7 +33,7 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 from identikit.core.finding import LEVEL
 from identikit.core.randomness import stream
-from identikit.unmixing.ica import matched, random_rotation
+from identikit.unmixing.ica import ROWS, matched, random_rotation
 
 TURNS = 200
 """Random rotations behind an expected correlation."""
@@ -64,22 +64,16 @@ class Planes:
             signs: `contrast_signs` of the rows that had.
         """
         n, k = y.shape
-        g, square = torch.tanh(y), y.square()
-        a, s, b = signs * y * g, signs * (1 - g.square()), signs * (1 - g.square()) * square
-        # a_k + a_l - s_k y_l² - s_l y_k², and its square, as products of matrices
-        half = a.mean(dim=0) - s.T @ square / n
-        curvature = half + half.T
-        half = (
-            a.square().mean(dim=0)
-            + (
-                a.T @ a
-                + b.T @ b
-                + s.square().T @ square.square()
-                - 2 * ((a * s).T @ square + (a * square).T @ s)
-            )
-            / n
-        )
-        variance = (half + half.T - curvature.square()).clamp(min=0) / (n - 1)
+        mean, square = y.new_zeros(k, k), y.new_zeros(k, k)
+        for rows in y.split(ROWS):
+            g, q = torch.tanh(rows), rows.square()
+            a, s = signs * rows * g, signs * (1 - g.square())
+            # a_k + a_l - s_k y_l² - s_l y_k², and its square: half of each as products of matrices
+            mean += a.sum(dim=0) - s.T @ q
+            square += a.square().sum(dim=0) + a.T @ a + (s * q).T @ (s * q)
+            square += s.square().T @ q.square() - 2 * ((a * s).T @ q + (a * q).T @ s)
+        curvature = (mean + mean.T) / n
+        variance = ((square + square.T) / n - curvature.square()).clamp(min=0) / (n - 1)
         t = curvature / variance.sqrt().where(variance > 0, torch.inf)
         t.fill_diagonal_(0)
         p = 2 * ndtr(-t.abs().numpy())

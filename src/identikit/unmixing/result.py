@@ -15,6 +15,7 @@ from rich.text import Text
 
 from identikit.core.estimate import Estimate, format_cell
 from identikit.core.finding import Finding, Headline
+from identikit.core.memory_mapped import projected
 from identikit.core.serialization import Plain, as_text, plain_table
 from identikit.features.inputs import as_features
 from identikit.report.shown import Shown
@@ -48,11 +49,11 @@ class Unmixing(Shown, Plain, UnmixingScores):
         Raises:
             InputError: features of other dimensions.
         """
-        rows = as_features(h, name="h").double()
+        rows = as_features(h, name="h")
         mean, weights = (torch.tensor(v, dtype=torch.float64) for v in (self.mean, self.weights))
         if self.method == "sparse":
             return encoded(rows, weights.T, penalty=self.penalty).numpy()
-        return ((rows - mean) @ weights).numpy()
+        return (projected(rows, weights, dtype=torch.float64) - mean @ weights).numpy()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per component."""

@@ -62,8 +62,10 @@ def encoded(
     x: Float[Tensor, "n k"], atoms: Float[Tensor, "codes k"], *, penalty: float
 ) -> Float[Tensor, "n codes"]:
     """The codes of rows by given atoms: accelerated proximal gradient, block by block."""
-    start = x.new_zeros(min(ROWS, len(x)), len(atoms))
-    parts = [_solved(rows, atoms, start[: len(rows)], penalty) for rows in x.split(ROWS)]
+    start = atoms.new_zeros(min(ROWS, len(x)), len(atoms))
+    parts = [
+        _solved(rows.to(atoms.dtype), atoms, start[: len(rows)], penalty) for rows in x.split(ROWS)
+    ]
     return torch.cat(parts)
 
 
