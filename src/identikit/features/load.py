@@ -44,6 +44,8 @@ class Loaded:
     groups: NDArray[Any] | None = None
     keys: NDArray[Any] | None = None
     """Names of the samples, where they have any."""
+    texts: NDArray[Any] | None = None
+    """What they say, where they are sentences and the table has them."""
     notes: tuple[str, ...] = ()
     """Shards and samples that were left out, and why."""
     same_samples: Callable[[str, Paths], Float[Tensor, "n _"]]
@@ -135,6 +137,7 @@ def load_features(
         keys=None
         if own_key is None
         else rows.columns[own_key].values[slice(None) if kept is None else kept],
+        texts=columns["text"].values if sentences and "text" in columns else None,
         notes=(*notes, *more, *_missing(representation.factors)),
     )
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +25,7 @@ from identikit.core.errors import InputError
 from identikit.core.estimate import Estimate, Spread, format_brief, format_cell, format_number
 from identikit.core.files import write_atomically
 from identikit.core.finding import Finding, Headline, controls_of
-from identikit.report.style import Figure, data_address, image_bytes
+from identikit.report.style import Figure, Picture, data_address, image_bytes
 from identikit.report.tables import Links, write_table
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -42,6 +42,34 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """A small curve with words beside it, such as means over parts of the samples."""
+
+    name: str
+    heights: tuple[float, ...]
+    """From left to right, drawn between -1 and 1."""
+    words: str
+
+    @property
+    def path(self) -> str:
+        """The points in a box of 60 x 24, as an SVG polyline wants them."""
+        step = 56 / max(1, len(self.heights) - 1)
+        y = [12 - 10 * min(1.0, max(-1.0, height)) for height in self.heights]
+        return " ".join(f"{2 + j * step:.1f},{own:.1f}" for j, own in enumerate(y))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One thing with its facts, small curves, and rows of samples."""
+
+    title: str
+    facts: Mapping[str, str]
+    trends: tuple[Trend, ...] = ()
+    samples: Mapping[str, tuple[Picture | str, ...]] = field(default_factory=dict)
+    """Pictures or words, by what they have in common."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A heading, what it is about in plain words, and what belongs to it."""
 
@@ -49,6 +77,7 @@ class Section:
     lead: str
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    cards: tuple[Card, ...] = ()
     notes: tuple[str, ...] = ()
     """Cautions and details, one sentence or two each."""
 

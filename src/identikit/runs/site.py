@@ -39,7 +39,7 @@ POLICY = (
 )
 """No network, and no script but those in the site's own folder."""
 _TEMPLATES = Path(__file__).parent / "templates"
-_EMBEDDED = re.compile(r'src="data:image/(png|svg\+xml);base64,([A-Za-z0-9+/=]+)"')
+_EMBEDDED = re.compile(r'src="data:image/(png|jpeg|svg\+xml);base64,([A-Za-z0-9+/=]+)"')
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _OLD_POLICY = re.compile(r'(http-equiv="Content-Security-Policy" content=")[^"]*')
 _PICTURE = re.compile(r'<img class="static" src="\.\./(assets/[^"]+)"')

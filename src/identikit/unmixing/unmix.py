@@ -119,7 +119,7 @@ def unmix(
         h = projected(h, basis, dtype=torch.float64)
     every = torch.arange(len(h)) if groups is None else as_labels(groups, name="groups", n=len(h))
     given = None if Z is None else as_factors(Z)
-    sought = len(_numbers(given, len(h), room=codes or MOST)[0]) if given else 0
+    sought = len(numbers(given, len(h), room=codes or MOST)[0]) if given else 0
     split = random_split(every, train_share=train_share, generator=stream(seed, "split"))
     least = components or max(2, sought)
     white = White.of(h, split.train, least=least, most=components or MOST, share=SHARE)
@@ -134,7 +134,7 @@ def unmix(
             f"h varies in {white.rank} directions over the {len(split.train)} rows that are fitted "
             "on; unmixing needs two or more."
         )
-    factors, notes = _numbers(given, len(h), room=codes or k) if given else ({}, ())
+    factors, notes = numbers(given, len(h), room=codes or k) if given else ({}, ())
     data = _Data(h=h, white=white, basis=basis, split=split, groups=every, seed=seed)
     if codes is None:
         found = _independent(data, starts=starts, resamples=resamples)
@@ -315,7 +315,7 @@ def _status(found: Unmixed, white: White, n: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _numbers(factors: Factors, n: int, *, room: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def numbers(factors: Factors, n: int, *, room: int) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Factors of every sample as numbers, levels as 0 and 1 each, and which cannot be.
 
     Args:

@@ -5,7 +5,7 @@ Every function returns a `Figure`; change its name or words with `dataclasses.re
 
 from identikit.report.figures.bars import FactorBar, factor_bars
 from identikit.report.figures.groups import BarSeries, grouped_bars
-from identikit.report.figures.images import image_grid
+from identikit.report.figures.images import image_grid, picture
 from identikit.report.figures.layers import LayerCurve, layer_curves
 from identikit.report.figures.matrix import matrix
 from identikit.report.figures.pairs import head_scatter, latents_scatter
@@ -33,6 +33,7 @@ __all__ = [
     "latents_sphere",
     "layer_curves",
     "matrix",
+    "picture",
     "points",
     "spectrum",
     "sweep",

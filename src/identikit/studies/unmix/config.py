@@ -40,6 +40,8 @@ class UnmixConfig(StudyConfig):
     reads is unmixed."""
     groups: str | None = None
     """Column whose samples are held out and resampled together."""
+    images: Path | None = None
+    """Folder of images that the samples are named by, to be shown on the cards of components."""
     starts: int = 5
     """Of ICA; the best one is kept."""
     resamples: int = 20

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from identikit.report.figures import Figure, Points, matrix, points
-from identikit.report.page import Page, Section, Table
+from identikit.core.estimate import fixed, format_cell
+from identikit.report.figures import Figure, Points, matrix, picture, points
+from identikit.report.page import Card, Page, Section, Table, Trend
+from identikit.report.style import Picture
 from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.unmix.result import UnmixResult
@@ -16,6 +18,10 @@ from identikit.unmixing.findings import arbitrary
 
 SCATTERED = 6
 """Factors that are drawn over their components."""
+TRENDS = 6
+"""Factors on a card, those of the largest |r|."""
+PARTS = 5
+"""Of the samples, that a trend has means of."""
 
 
 _COMPONENTS = (
@@ -23,6 +29,10 @@ _COMPONENTS = (
     "its largest weight on h. Components of one group can be turned into each other without a loss "
     "that shows. Correlation with its match: the least among other starts, and the median with 95 "
     "% of resamples of the rows."
+)
+_TRENDS = (
+    "Cards show the mean of a component over the factors that it goes with most, level by level "
+    "or over fifths of the samples, between -1 and 1 of its standard deviations."
 )
 _ATOMS = (
     "The most used atom first; codes are 0 or above. Beside each the least cosine with its match "
@@ -40,7 +50,7 @@ def unmix_page(run: Run, result: UnmixResult) -> Page:
         f"{found.n_train + found.n_test:,} samples",
         headline=result.headline,
         findings=result.findings,
-        sections=(*_factors(run.arrays(), result), _cards(result)),
+        sections=(*_factors(run.arrays(), result), _components(run.arrays(), result)),
         provenance=provenance(run),
     )
 
@@ -112,15 +122,60 @@ def _matrix(arrays: Mapping[str, Any], result: UnmixResult) -> Figure:
     return replace(figure, title="Every factor and every component")
 
 
-def _cards(result: UnmixResult) -> Section:
+def _components(arrays: Mapping[str, Any], result: UnmixResult) -> Section:
     found = result.unmixing
-    frame = found.to_frame()
-    if result.extremes:
-        for k, end in enumerate(("largest", "smallest")):
-            frame[end] = [", ".join(own[k]) for own in result.extremes]
+    cards = tuple(_card(arrays, result, j) for j in result.carded)
+    lead = _ATOMS if found.method == "sparse" else _COMPONENTS
     return Section(
         heading="Components",
-        lead=_ATOMS if found.method == "sparse" else _COMPONENTS,
-        tables=(Table(caption="A card for each component", frame=frame),),
+        lead=f"{lead} {_TRENDS}" if found.factors else lead,
+        tables=(Table(caption="Each component", frame=found.to_frame()),),
+        cards=cards,
         notes=tuple(f"{sentence}." for sentence in (*found.status, *result.notes)),
     )
+
+
+def _card(arrays: Mapping[str, Any], result: UnmixResult, j: int) -> Card:
+    found = result.unmixing
+    own, y = found.components[j], arrays["components"][:, j]
+    facts = {"determined": format_cell(own.alone)}
+    if found.method == "sparse":
+        facts["in use for"] = f"{own.contrast:.0%} of samples"
+    if own.starts is not None:
+        facts["other starts, least"] = format_cell(own.starts)
+    if own.resamples is not None:
+        facts["resamples"] = format_cell(own.resamples)
+    trends = [_trend(f.name, arrays[f"factor {f.name}"], y) for f in found.factors]
+    trends.sort(key=lambda found: -abs(found[0]))
+    samples: dict[str, tuple[Picture | str, ...]] = {}
+    if result.extremes:
+        largest, smallest = (
+            tuple(_sample(arrays, result, one) for one in end) for end in result.extremes[j]
+        )
+        samples["largest"] = largest
+        if found.method == "ica":  # a code of 0 says nothing
+            samples["smallest"] = smallest
+    return Card(
+        title=f"{own.name}: {own.factor}" if own.factor else own.name,
+        facts=facts,
+        trends=tuple(trend for _, trend in trends[:TRENDS]),
+        samples=samples,
+    )
+
+
+def _trend(name: str, z: np.ndarray, y: np.ndarray) -> tuple[float, Trend]:
+    """Means of a component over a factor, in its own standard deviations, and their r."""
+    levels, level = np.unique(z, return_inverse=True)
+    if len(levels) > PARTS:
+        level = np.argsort(np.argsort(z, kind="stable")) * PARTS // len(z)
+    unit = (y - y.mean()) / (y.std() or 1.0)
+    means = [unit[level == part].mean() for part in np.unique(level)]
+    r = float((unit * (z - z.mean())).mean() / (z.std() or 1.0))
+    return r, Trend(name=name, heights=tuple(map(float, means)), words=f"r {fixed(r, 2)}")
+
+
+def _sample(arrays: Mapping[str, Any], result: UnmixResult, name: str) -> Picture | str:
+    if name not in result.pictured:
+        return name
+    image = arrays["images"][result.pictured.index(name)]
+    return picture(image, caption=name)

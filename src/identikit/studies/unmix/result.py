@@ -15,8 +15,12 @@ class UnmixResult(Said):
     status: Literal["completed"] = "completed"
     unmixing: Unmixing
     extremes: tuple[tuple[tuple[str, ...], ...], ...] = ()
-    """Of each component the names of the samples of its largest values, and of its smallest; empty
-    where samples have no names."""
+    """Of each component the names of the samples of its largest values, and of its smallest, or
+    what they say where they are sentences; empty where samples have no names."""
+    carded: tuple[int, ...] = ()
+    """Components that have a card: those of factors first."""
+    pictured: tuple[str, ...] = ()
+    """Names of the samples whose images are kept, in their order."""
     notes: tuple[str, ...] = ()
     """What was left out of the files, and why."""
 
