@@ -110,6 +110,8 @@ def test_probing_joins_by_row_and_holds_groups_out(config: ExtractConfig, table:
     assert set(loaded.controls) == {"bag_of_embeddings", "span_embedding"}
     assert loaded.groups is not None
     assert loaded.groups.tolist() == frame().group.tolist()
+    assert loaded.texts is not None
+    assert loaded.texts.tolist() == frame().text.tolist()
     assert "3 groups of the column `group`" in loaded.notes[0]
     own = load_features(config.out, factors=table, groups="number")
     assert own.groups is not None
