@@ -1,4 +1,4 @@
-"""A small archive in the form of ETH-80's: two categories, eight objects, nine views."""
+"""A small archive in the form of ETH-80's: two categories, eight objects, thirteen views."""
 
 import csv
 import io
@@ -12,10 +12,11 @@ CATEGORIES = ("apple", "car")
 PER_CATEGORY = 4
 VIEWS = (
     (0, 0),
-    *((66, azimuth) for azimuth in (45, 135, 225, 315)),
+    *((66, azimuth) for azimuth in range(0, 360, 45)),
     *((90, azimuth) for azimuth in (0, 90, 180, 270)),
 )
 SIDE = 16
+N = len(CATEGORIES) * PER_CATEGORY * len(VIEWS)
 
 
 def rows() -> list[dict[str, str]]:

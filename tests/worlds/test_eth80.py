@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.fuzz import never_another_error
 from tests.worlds import eth80_file
-from tests.worlds.eth80_file import SIDE, VIEWS, as_csv, content, png, rows, write
+from tests.worlds.eth80_file import SIDE, VIEWS, N, as_csv, content, png, rows, write
 
 from identikit.core.errors import InputError
 from identikit.worlds.eth80 import load_eth80
@@ -17,25 +17,26 @@ REAL = Path(__file__).parents[2].parent / "shared" / "data" / "eth80-96px.zip"
 
 def test_rows_become_images_objects_views_and_factors(tmp_path: Path) -> None:
     data = load_eth80(write(tmp_path / "eth80.zip", content()))
-    assert data.pixels.shape == (72, 3, SIDE, SIDE)
-    assert data.pixels[:, 0, 0, 0].tolist() == list(range(72))
+    assert data.pixels.shape == (N, 3, SIDE, SIDE)
+    assert data.pixels[:, 0, 0, 0].tolist() == list(range(N))
     assert data.object.tolist() == [o for o in range(8) for _ in VIEWS]
-    assert data.view[:9].tolist() == list(range(9))
-    assert torch.equal(data.view.view(8, 9), data.view[:9].expand(8, 9))
-    assert data.keys[10] == "apple2-066-045.png"
+    by_azimuth = sorted(VIEWS, key=lambda view: view[::-1])
+    assert data.view[:13].tolist() == [by_azimuth.index(view) for view in VIEWS]
+    assert torch.equal(data.view.view(8, 13), data.view[:13].expand(8, 13))
+    assert data.keys[15] == "apple2-066-045.png"
     factors = data.factors
     assert factors["category"].levels == eth80_file.CATEGORIES
-    assert factors["category"].values.tolist() == [0] * 36 + [1] * 36
+    assert factors["category"].values.tolist() == [0] * 52 + [1] * 52
     angle = factors["angle_from_vertical"].values
-    assert angle[:9].tolist() == [0.0, *[67.0] * 4, *[90.0] * 4]
+    assert angle[:13].tolist() == [0.0, *[67.0] * 8, *[90.0] * 4]
 
 
 def test_what_has_no_front_and_what_is_seen_from_above_has_no_azimuth(tmp_path: Path) -> None:
     azimuth = load_eth80(write(tmp_path / "eth80.zip", content())).factors["azimuth"]
     assert azimuth.missing is not None
-    assert azimuth.missing[:36].all()  # apples
-    assert azimuth.missing[36:].nonzero()[:, 0].tolist() == [0, 9, 18, 27]
-    assert azimuth.values[37:45].tolist() == [float(azimuth) for _, azimuth in VIEWS[1:]]
+    assert azimuth.missing[:52].all()  # apples
+    assert azimuth.missing[52:].nonzero()[:, 0].tolist() == [0, 13, 26, 39]
+    assert azimuth.values[53:65].tolist() == [float(azimuth) for _, azimuth in VIEWS[1:]]
 
 
 def changed(**cells: str) -> bytes:
@@ -91,6 +92,12 @@ def test_a_damaged_archive_is_read_or_refused(tmp_path: Path) -> None:
 def test_the_real_file_has_forty_one_views_of_ten_objects_of_eight_categories() -> None:
     data = load_eth80(REAL)
     assert torch.bincount(data.view).tolist() == [80] * 41
+    azimuth = data.factors["azimuth"]
+    assert azimuth.missing is not None
+    for quarter in range(4):
+        rows = (data.object == 15) & (data.view % 4 == quarter) & ~azimuth.missing  # a car
+        turn = azimuth.values[rows].deg2rad()
+        assert torch.stack([turn.cos(), turn.sin()]).mean(1).abs().max() < 1e-9
     assert torch.bincount(data.object).tolist() == [41] * 80
     category = data.factors["category"].values.view(80, 41)
     assert (category == category[:, :1]).all()

@@ -50,7 +50,7 @@ class Eth80:
     object: Int[Tensor, " n"]
     """Numbered in the order of the names, so that those of a category follow one another."""
     view: Int[Tensor, " n"]
-    """Numbered by angle from the vertical, then by azimuth."""
+    """Numbered by azimuth, then by angle from the vertical: every fourth goes evenly around."""
     factors: Factors
     """category, object, angle_from_vertical, azimuth."""
 
@@ -93,7 +93,7 @@ def _known(pixels: Tensor, rows: list[dict[str, str]], path: Path) -> Eth80:
     except ValueError as error:
         raise InputError(f"{TABLE} in {path}: {error}. Give {_WANTED}.") from None
     angle = np.array([RING.get(value, value) for value in elevation.tolist()])
-    places = list(zip(angle.tolist(), azimuth.tolist(), strict=True))
+    places = list(zip(azimuth.tolist(), angle.tolist(), strict=True))
     known = {place: k for k, place in enumerate(sorted(set(places)))}
     away = np.array(
         [without_front(row["category"], a) for row, a in zip(rows, angle.tolist(), strict=True)]

@@ -1,6 +1,7 @@
 """DIET in pixels: what is held out, what is read out of known features, and what may be said."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 import torch
 from scipy.io import savemat
 from tests.studies.genealogy.test_genealogy import CELL
-from tests.worlds.eth80_file import SIDE, content, write
+from tests.worlds.eth80_file import SIDE, N, content, write
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from identikit.core.errors import InputError
+from identikit.core.factors import Factors
 from identikit.core.finding import Finding, Verdict
 from identikit.features.shards import (
     Manifest,
@@ -26,6 +28,7 @@ from identikit.features.shards import (
 )
 from identikit.runs.lookup import page_of
 from identikit.runs.run_config import run
+from identikit.runs.study import Done, run_study
 from identikit.studies.diet_pixels.config import (
     BUDGETS,
     REFERENCE,
@@ -44,6 +47,7 @@ from identikit.studies.diet_pixels.result import (
     PhotographsRecord,
     PhotographsResult,
 )
+from identikit.studies.diet_pixels.study import DIET_PIXELS
 from identikit.studies.genealogy.result import CellRecord, GenealogyResult
 
 NO_WORLDS = GenealogyResult(status="completed", failed=0, found=0, cells=())
@@ -111,7 +115,7 @@ def test_features_that_say_a_factor_score_one_and_noise_scores_chance(
     photographs = load_photographs("eth80", eth80, size=SIDE)
     scores = read_out(told(photographs), photographs, held_out, seed=0)
     assert scores == pytest.approx(dict.fromkeys(photographs.read(held_out), 1.0), abs=1e-3)
-    noise = torch.randn(72, 4, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(N, 4, generator=torch.Generator().manual_seed(0))
     lost = read_out(noise, photographs, held_out, seed=0)
     assert lost["angle_from_vertical"] < 0.3
     assert lost["category"] < 0.8
@@ -134,6 +138,16 @@ def test_each_object_of_coil20_has_a_front_of_its_own(coil20: Path) -> None:
     h = torch.stack([turn.cos(), turn.sin()], dim=1)
     assert read_out(h, photographs, "views", seed=0)["azimuth"] == pytest.approx(1, abs=1e-6)
     assert read_out(h, photographs, "objects", seed=0)["azimuth"] < 0.1
+
+
+def test_a_factor_that_does_not_vary_in_what_is_held_out_is_named(eth80: Path) -> None:
+    photographs = load_photographs("eth80", eth80, size=SIDE)
+    angle = photographs.factors["angle_from_vertical"]
+    held = photographs.held_out("views", seed=2)
+    flat = replace(angle, values=torch.where(held, 90.0, angle.values))
+    still = replace(photographs, factors=Factors([flat]))
+    with pytest.raises(InputError, match="angle_from_vertical has one value in the quarter of"):
+        read_out(torch.randn(N, 4), still, "views", seed=2)
 
 
 # What may be said
@@ -416,7 +430,7 @@ def features(folder: Path, keys: tuple[str, ...], h: Tensor) -> Path:
 
 def test_features_that_are_given_are_joined_by_their_keys(eth80: Path, tmp_path: Path) -> None:
     photographs = load_photographs("eth80", eth80, size=SIDE)
-    order = torch.randperm(72, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
     keys = tuple(photographs.keys[k] for k in order.tolist())
     given = features(tmp_path / "given", keys, told(photographs)[order])
     config = training(eth80, condition=REFERENCE, features=given, held_out="objects")
@@ -451,11 +465,20 @@ def test_the_page_has_a_table_and_bars_for_each_set_and_curves_of_worlds() -> No
 
 @pytest.mark.slow
 def test_a_table_finds_the_trainings_that_were_made(eth80: Path, tmp_path: Path) -> None:
-    config = DietPixelsConfig(worlds=(), eth80=eth80, seeds=1, steps=2)
-    first = run(config, root=tmp_path)
+    def made(**options: Any) -> Done[DietPixelsResult]:
+        config = DietPixelsConfig(worlds=(), eth80=eth80, steps=1, **options).with_digest()
+        return run_study(DIET_PIXELS, config, root=tmp_path, open_executor=one_thread)
+
+    first = made(seeds=1)
     assert first.result.status == "completed"
     assert (first.result.found, len(first.result.photographs)) == (0, 8)
-    both = run(replace(config, seeds=2), root=tmp_path)
+    both = made(seeds=2)
     assert (both.result.found, len(both.result.photographs)) == (8, 16)
     assert len(both.result.findings) == (4 + 3) * 4 + (4 + 3) * 3
-    assert page_of(both.run).findings == both.result.findings
+    page = page_of(both.run)
+    assert page.findings == both.result.findings
+    assert page.subtitle == "Budget laptop; seeds 0 to 1."
+
+
+def one_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)

@@ -8,6 +8,7 @@ it is read out by a map for each object; of objects that were never seen there i
 Shapes: h (n, d), scores of the rows held out.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.probing.default_measures import MEASURES
 from identikit.probing.regression import regress
@@ -96,7 +98,11 @@ def load_photographs(data: str, file: Path, *, size: int) -> Photographs:
 def read_out(
     h: Float[Tensor, "n d"], photographs: Photographs, held_out: str, *, seed: int
 ) -> dict[str, float]:
-    """Score of each factor on the images held out, by its default measure."""
+    """Score of each factor on the images held out, by its default measure.
+
+    Raises:
+        InputError: a factor that does not vary there.
+    """
     return {
         name: _score(h, photographs, photographs.factors[name], held_out, seed=seed)
         for name in photographs.read(held_out)
@@ -133,7 +139,13 @@ def _score(
     statistic = MEASURES[factor.kind].of(
         of.argmax(1) if classes else of, factor.values[rows] if classes else target[rows]
     )
-    return float(statistic(torch.ones(1, len(rows), dtype=torch.float64)))
+    score = float(statistic(torch.ones(1, len(rows), dtype=torch.float64)))
+    if not math.isfinite(score):
+        raise InputError(
+            f"{factor.name} has one value in the quarter of {held_out} that seed {seed} holds out, "
+            "so that nothing can be scored. Give photographs of more of them."
+        )
+    return score
 
 
 def _columns(factor: Factor) -> Float[Tensor, "n k"]:
