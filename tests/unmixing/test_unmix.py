@@ -178,6 +178,16 @@ def test_groups_are_held_out_and_resampled_together() -> None:
     assert together.n_train == 300
 
 
+def test_factors_that_are_the_same_in_every_group_are_shuffled_within_groups() -> None:
+    group = np.arange(20).repeat(30)
+    z = np.column_stack([RNG.uniform(-1, 1, 20)[group], np.tile(np.linspace(-1, 1, 30), 20)])
+    found = ik.unmix(z @ RNG.normal(size=(2, 2)), z, groups=group, **QUICK)
+    assert found.linearly == 2
+    assert all(own.p < 0.05 for own in found.factors)
+    assert found.shuffled is not None
+    assert found.shuffled < 0.5
+
+
 def test_json_keeps_all_and_only_numbers_are_compared() -> None:
     factors = {"a": UNIFORM[:, 0], "word": np.array(["x", "y", "z"])[RNG.integers(0, 3, 1200)]}
     found = ik.unmix(MIXED, factors, **QUICK)

@@ -30,7 +30,7 @@ from identikit.similarity.paired import shuffled_orders
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.statistics.measures import standardised
-from identikit.statistics.permutation import PER_FACTOR, holm
+from identikit.statistics.permutation import PER_FACTOR, Pairing, Permutations, Units, holm
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import head_row_space
 from identikit.unmixing.axes import axis_scores
@@ -375,14 +375,22 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
         [_held_out(found.arbitrary(generator), z, split) for _ in range(found.times)]
     )
     shuffles = max(SHUFFLES, PER_FACTOR * len(names))
-    observed = torch.stack([_correlation(part, z[test]).abs() for part in held[:2]])
-    beyond = torch.ones_like(observed)
-    for order in shuffled_orders(data.groups, split, shuffles=shuffles, seed=seed):
-        null = [_correlation(part, z[order[test]]).abs() for part in held[:2]]
-        beyond += torch.stack(null) >= observed
-    p, p_linear = (holm(part.tolist()) for part in beyond / (1 + shuffles))
-    orders = shuffled_orders(data.groups, split, shuffles=ROTATIONS, seed=seed)
-    shuffled = torch.stack([_held_out(y, z[order], split).mean() for order in orders])
+    permutations = Permutations(outer=Units.of(data.groups, split), shuffles=shuffles, seed=seed)
+    pairings = [
+        Pairing(u=part[:, [j]], v=z[test][:, [j]]) for part in held[:2] for j in range(len(names))
+    ]
+    every_p = permutations.p_values(pairings)[0]
+    p, p_linear = holm(every_p[: len(names)]), holm(every_p[len(names) :])
+    shuffled = torch.stack(
+        [
+            _held_out(
+                y, _shuffled(z, order, data.groups, stream(seed, f"within {k}")), split
+            ).mean()
+            for k, order in enumerate(
+                shuffled_orders(data.groups, split, shuffles=ROTATIONS, seed=seed)
+            )
+        ]
+    )
     linear_r, kept_r = (_correlation(part, z[test]) for part in (linear, kept))
     shown = ((torch.tensor(p_linear) <= LEVEL) & (linear_r > 0)).nonzero().flatten()
     parts = _parts(held, z[test], shown, bootstrap)
@@ -454,6 +462,19 @@ def _parts(
         return found
 
     return bootstrap.scores(Statistic(statistic, ((0.0, math.inf),)), maps=len(maps) - 1)
+
+
+def _shuffled(
+    z: Float[Tensor, "n m"], order: Tensor, groups: Tensor, generator: torch.Generator
+) -> Float[Tensor, "n m"]:
+    """Factors with their groups in another order; those that vary in groups also within them."""
+    place = groups.argsort(stable=True)
+    drawn = torch.randperm(len(z), generator=generator)
+    within = torch.empty_like(place)
+    within[place] = drawn[groups[drawn].argsort(stable=True)]
+    together = (groups[place][1:] == groups[place][:-1])[:, None]
+    varies = ((z[place][1:] != z[place][:-1]) & together).any(dim=0)
+    return torch.where(varies, z[within], z)[order]
 
 
 def _own(parts: Scores) -> Own:
