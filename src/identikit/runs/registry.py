@@ -173,6 +173,17 @@ ENTRIES = (
         "A run that was stopped or killed goes on when the same command is given again.",
     ),
     Entry(
+        name="reproduce superposition",
+        version=1,
+        study="studies.superposition.study:SUPERPOSITION",
+        config="studies.superposition.config:SuperpositionConfig",
+        help="Of more sparse factors than dimensions, what do probes, ICA and sparse codes read?",
+        details="Example: identikit reproduce superposition --ratios 1 2 --active 2 --seeds 1\n\n"
+        "Cells that were made before are found; a table that was stopped or killed goes on when "
+        "the same command is given again.",
+        jobs=True,
+    ),
+    Entry(
         name="reproduce",
         version=10,
         study="studies.sweeps.study:SWEEP",
@@ -197,6 +208,11 @@ ENTRIES = (
         study="studies.diet_pixels.study:DIET_PIXELS_CELL",
         config="studies.diet_pixels.config:PhotographsConfig",
         help="One training on photographs of `reproduce diet-pixels`.",
+        name="superposition-cell",
+        version=1,
+        study="studies.superposition.study:SUPERPOSITION_CELL",
+        config="studies.superposition.config:SuperpositionCellConfig",
+        help="One cell of the table of `reproduce superposition`.",
         command=False,
     ),
     Entry(

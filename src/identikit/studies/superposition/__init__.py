@@ -1,0 +1,1 @@
+"""Superposition: more sparse factors than dimensions, read by probes, ICA and sparse codes."""

@@ -1,0 +1,389 @@
+"""What a cell says, and what all of them say together: findings from the numbers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from identikit.core.estimate import Estimate, as_text, fixed, with_ends
+from identikit.core.finding import Finding, Headline, Verdict, judge_interval
+from identikit.report.shown import Said
+from identikit.statistics.repetitions import mean_interval
+from identikit.studies.superposition.methods import PartScores
+
+MARGIN = 0.02
+"""Of a score, within which two count as one."""
+TRANSITION_MARGIN = 1.0
+"""Of k, likewise: it is a whole number."""
+PROBE, AMORTISED, ITS_ATOMS, CODES, ORACLE = (
+    "linear probe",
+    "autoencoder",
+    "its atoms, solved",
+    "sparse codes",
+    "true atoms, solved",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodResult:
+    """One way to read factors, in one cell."""
+
+    name: str
+    seen: PartScores
+    held_out: PartScores | None
+    """Of combinations that are not in training; None where none are held out."""
+    cosine: float | None
+    """Of each true atom with the one matched to it, mean; None without atoms."""
+    alike: float | None
+    """Mean |r| of codes learned again, matched; None where they were not."""
+    shuffled: float | None
+    """The same of shuffled rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CellResult(Said):
+    """One world, read in every way."""
+
+    status: Literal["completed"]
+    methods: tuple[MethodResult, ...]
+    most_linear: float
+    """Mean R² that a linear map of any h of so many dimensions can have at most."""
+    linear: float | None
+    """Mean R² of the best linear map of this h; None where a network made it."""
+    linear_mcc: float | None
+    """Mean r of the same."""
+    linear_held_out: float | None
+    """Mean R² of the same map on the combinations held out."""
+    threshold: float
+    """Factors there at once up to which l1 finds them all, for many dimensions."""
+    transition: float | None
+    """The same as measured; None for a network."""
+    linearity: float | None
+    """R² of a network's h by the best affine map of the factors."""
+    coherence: float
+    """Largest cosine of two atoms."""
+
+    def of(self, name: str) -> MethodResult:
+        """The method of that name."""
+        return next(method for method in self.methods if method.name == name)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Mean |r| by each method, and the linear probe beside what it can have."""
+        probe = _probe(PROBE, (self,), self.methods[0].seen.r2)
+        return (
+            probe,
+            *(
+                Finding(
+                    quantity=method.name,
+                    measure="MCC",
+                    recovered=method.seen.mcc,
+                    explained=f"{fixed(method.seen.support, 2)} of the factors there are among "
+                    "the largest predictions.",
+                    verdict=Verdict.MEASURED,
+                )
+                for method in self.methods
+            ),
+        )
+
+    @property
+    def headline(self) -> Headline:
+        """Probe and codes in a sentence."""
+        values = [f"{name} {self.of(name).seen.mcc}" for name in (PROBE, CODES, ORACLE)]
+        return Headline(
+            sentence=f"Mean |r| with the factors: {'; '.join(values)}.",
+            word="Measured",
+            tone="neutral",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRecord:
+    """What the table keeps of a cell."""
+
+    world: str
+    """What sets it apart from others of the table, without the seed."""
+    factors: int
+    dim: int
+    active: int
+    supports: str
+    seed: int
+    path: str
+    """Of its run, relative to where the table stands."""
+    result: CellResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCell:
+    """A cell that could not be made."""
+
+    world: str
+    seed: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One world, with one record per seed."""
+
+    records: tuple[CellRecord, ...]
+
+    @property
+    def first(self) -> CellRecord:
+        """Any record, for what they share."""
+        return self.records[0]
+
+    def over(self, value: Callable[[CellResult], float | None]) -> Estimate | float | None:
+        """A value over seeds; None where any has none."""
+        return over_seeds([value(record.result) for record in self.records])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SuperpositionResult(Said):
+    """The table: its cells, and what they say together."""
+
+    status: Literal["completed", "incomplete"]
+    failed: int
+    """Cells that could not be made."""
+    found: int
+    """Cells that had been made before."""
+    cells: tuple[CellRecord | FailedCell, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """World by world, in the order of the table."""
+        made = [cell for cell in self.cells if isinstance(cell, CellRecord)]
+        worlds = dict.fromkeys(cell.world for cell in made)
+        return tuple(Line(records=tuple(c for c in made if c.world == world)) for world in worlds)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of probes in every world; of l1; of combinations held out; of codes learned again."""
+        lines = self.lines
+        probes = [
+            _probe(
+                f"{line.first.world}: linear probe",
+                [record.result for record in line.records],
+                line.over(lambda result: result.of(PROBE).seen.r2.value),
+            )
+            for line in lines
+        ]
+        return (*probes, *_transitions(lines), *_held_out(lines), *_consistent(lines))
+
+    @property
+    def headline(self) -> Headline:
+        """What combinations never seen together cost each method."""
+        drops = [f for f in self.findings if f.quantity.startswith(DROP)]
+        if not drops:
+            sentence = "No combinations were held out, and nothing is claimed."
+            return Headline(sentence=sentence, word="Measured", tone="neutral")
+        said = []
+        for falls, words in HEADLINES.items():
+            names = [f.quantity.removeprefix(DROP) for f in drops if _falls(f.recovered) is falls]
+            said += [f"{words}: {'; '.join(names)}."] if names else []
+        sentence = " ".join(said)
+        return Headline(sentence=sentence, word="Measured", tone="neutral")
+
+
+DROP = "lost where combinations are new: "
+"""Opens the quantity of findings on what each method loses there."""
+HEADLINES = {
+    True: "Worse on factors never seen together",
+    False: "As good on them",
+    None: "Undecided",
+}
+WORDS = {
+    True: "It does worse on factors that it never saw together.",
+    False: "It does as well on factors that it never saw together.",
+    None: "Whether it does as well on factors that it never saw together is not decided.",
+}
+
+
+def over_seeds(values: Sequence[float | None]) -> Estimate | float | None:
+    """Mean and interval over seeds; the number of a single one; None where any is missing."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return mean_interval(known) if len(known) > 1 else known[0]
+
+
+def _judged(value: Estimate | float, predicted: float, *, within: float) -> Verdict:
+    """By the interval over seeds; one seed has none and decides nothing."""
+    if not isinstance(value, Estimate):
+        return Verdict.UNDECIDED
+    return judge_interval(value, predicted, within=within)
+
+
+def _falls(drop: object) -> bool | None:
+    """Whether something is lost, by the interval over seeds; None where that is not decided."""
+    if not isinstance(drop, Estimate):
+        return None
+    if drop.low > MARGIN:
+        return True
+    return False if drop.high < MARGIN else None
+
+
+def _over_worlds(
+    lines: Sequence[Line], value: Callable[[CellResult], float | None]
+) -> Estimate | float | None:
+    """The mean over worlds of each seed, and its interval over seeds."""
+    seeds = sorted({record.seed for line in lines for record in line.records})
+    means = []
+    for seed in seeds:
+        own = [value(r.result) for line in lines for r in line.records if r.seed == seed]
+        means.append(fmean(v for v in own if v is not None) if None not in own else None)
+    return over_seeds(means)
+
+
+def _probe(
+    quantity: str, results: Sequence[CellResult], recovered: Estimate | float | None
+) -> Finding:
+    assert recovered is not None
+    known = [result.linear for result in results if result.linear is not None]
+    most = fmean(result.most_linear for result in results)
+    if known:
+        predicted = fmean(known)
+        verdict = _judged(recovered, predicted, within=MARGIN)
+        words = f"The best linear map of this h; of any h of as many dimensions {fixed(most, 3)}."
+    else:
+        predicted = most
+        verdict = _judged(recovered, predicted, within=MARGIN)
+        linear = fmean(result.linearity or 0.0 for result in results)
+        words = (
+            "No h of so many dimensions allows more, however it was made. The network's own is "
+            f"an affine map of the factors with R² {fixed(linear, 2)}."
+        )
+    return Finding(
+        quantity=quantity,
+        measure="R²",
+        predicted=predicted,
+        recovered=recovered,
+        explained=words,
+        verdict=verdict,
+    )
+
+
+def _transitions(lines: Sequence[Line]) -> list[Finding]:
+    """Of every K and d: up to how many factors codes by the true atoms find them all."""
+    found = []
+    sizes = dict.fromkeys((line.first.factors, line.first.dim) for line in lines)
+    for factors, dim in sizes:
+        same = [r for line in lines for r in line.records if (r.factors, r.dim) == (factors, dim)]
+        by_seed = {
+            record.seed: record.result.transition
+            for record in same
+            if record.result.transition is not None and "coherence" not in record.world
+        }
+        measured = over_seeds(list(by_seed.values()))
+        if measured is None:
+            continue
+        predicted = same[0].result.threshold
+        found.append(
+            Finding(
+                quantity=f"{factors} in {dim}: factors there at once that l1 finds in half of "
+                "the samples",
+                measure="k",
+                predicted=predicted,
+                recovered=measured,
+                explained="The weak threshold, which is sharp for many dimensions; atoms are the "
+                "true ones.",
+                verdict=_judged(measured, predicted, within=TRANSITION_MARGIN),
+            )
+        )
+    return found
+
+
+def _held_out(lines: Sequence[Line]) -> list[Finding]:
+    """What each method loses in MCC where combinations are new: mean over worlds, by seed."""
+    split = [line for line in lines if line.first.supports == "halves"]
+    if not split:
+        return []
+    names = [method.name for method in split[0].first.result.methods]
+    return [_drop_finding(split, name) for name in names]
+
+
+def _drop_finding(split: Sequence[Line], name: str) -> Finding:
+    def lost(result: CellResult) -> float | None:
+        method = result.of(name)
+        return (
+            None if method.held_out is None else method.seen.mcc.value - method.held_out.mcc.value
+        )
+
+    drop = _over_worlds(split, lost)
+    assert drop is not None
+    words = [WORDS[_falls(drop)]]
+    if name == PROBE:
+        words.append(_linear_words(split))
+    if name == AMORTISED:
+        words.append(_blame(split))
+    solved = name == ORACLE
+    return Finding(
+        quantity=f"{DROP}{name}",
+        measure="MCC",
+        predicted=0.0 if solved else None,
+        recovered=drop,
+        explained=" ".join(words),
+        verdict=_judged(drop, 0.0, within=MARGIN) if solved else Verdict.MEASURED,
+    )
+
+
+def _linear_words(split: Sequence[Line]) -> str:
+    """The same in R², where it follows from the covariances."""
+
+    def lost(result: CellResult) -> float | None:
+        probe = result.of(PROBE)
+        return None if probe.held_out is None else probe.seen.r2.value - probe.held_out.r2.value
+
+    def told(result: CellResult) -> float | None:
+        known = result.linear is not None and result.linear_held_out is not None
+        return result.linear - result.linear_held_out if known else None  # type: ignore[operator]
+
+    values = [as_text(v) for v in (_over_worlds(split, lost), _over_worlds(split, told)) if v]
+    return f"In R² it loses {values[0]}; the best linear map {values[1]}, by covariances alone."
+
+
+def _blame(split: Sequence[Line]) -> str:
+    """What, on new combinations, better codes of an autoencoder's atoms gain, and true atoms."""
+
+    def gap(better: str, worse: str) -> Estimate | float | None:
+        def of(result: CellResult) -> float | None:
+            ends = result.of(better).held_out, result.of(worse).held_out
+            return ends[0].mcc.value - ends[1].mcc.value if ends[0] and ends[1] else None
+
+        return _over_worlds(split, of)
+
+    encoder, atoms = gap(ITS_ATOMS, AMORTISED), gap(ORACLE, ITS_ATOMS)
+    return f"Codes solved for with its atoms gain {_said(encoder)}, true atoms {_said(atoms)} more."
+
+
+def _said(value: Estimate | float | None) -> str:
+    return "nothing known" if value is None else as_text(value)
+
+
+def _again(lines: Sequence[Line], name: str) -> tuple[Estimate | float, Estimate | float]:
+    """How alike codes learned again are, and those of shuffled rows."""
+    alike = _over_worlds(lines, lambda result: result.of(name).alike)
+    chance = _over_worlds(lines, lambda result: result.of(name).shuffled)
+    assert alike is not None
+    assert chance is not None
+    return alike, chance
+
+
+def _consistent(lines: Sequence[Line]) -> list[Finding]:
+    """Codes learned again from other samples, and where networks made h by another of them."""
+    found = []
+    for network, words in ((False, "other samples"), (True, "another network")):
+        own = [line for line in lines if (line.first.result.linearity is not None) is network]
+        for name in (AMORTISED, CODES) if own else ():
+            again = _again(own, name)
+            found.append(
+                Finding(
+                    quantity=f"{name} learned again from {words}",
+                    measure="|r|",
+                    recovered=again[0],
+                    chance=with_ends(again[1])[0],
+                    explained="Codes of the same samples, matched one to one.",
+                    verdict=Verdict.MEASURED,
+                )
+            )
+    return found
