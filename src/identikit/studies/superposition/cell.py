@@ -40,8 +40,8 @@ from identikit.worlds.superposition import Superposition
 
 TRAIN, TEST = 10_000, 1_000
 """Samples that are fitted on; of each part that is scored."""
-MOMENTS = 50_000
-"""Draws of the factors, for their covariance."""
+MOMENTS, PARTS = 50_000, 8
+"""Draws of the factors for their covariance, in each of so many parts."""
 TRIES, NEARLY_NONE = 100, 0.003
 """Of the transition: samples for each k, and the penalty of codes, a tenth of the usual one."""
 STEPS, BATCH = 1000, 1024
@@ -209,7 +209,9 @@ def run_cell(config: SuperpositionCellConfig) -> tuple[CellResult, Arrays]:
 
 def _moments(world: Superposition, seed: int, *, held_out: bool) -> FactorMoments:
     generator = stream(seed, f"moments {held_out}")
-    return FactorMoments.of(world.draw_factors(MOMENTS, held_out=held_out, generator=generator))
+    return FactorMoments.of(
+        world.draw_factors(MOMENTS, held_out=held_out, generator=generator) for _ in range(PARTS)
+    )
 
 
 def _transition(config: SuperpositionCellConfig, atoms: Float[Tensor, "K d"]) -> float:
