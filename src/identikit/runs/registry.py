@@ -208,6 +208,9 @@ ENTRIES = (
         study="studies.diet_pixels.study:DIET_PIXELS_CELL",
         config="studies.diet_pixels.config:PhotographsConfig",
         help="One training on photographs of `reproduce diet-pixels`.",
+        command=False,
+    ),
+    Entry(
         name="superposition-cell",
         version=1,
         study="studies.superposition.study:SUPERPOSITION_CELL",

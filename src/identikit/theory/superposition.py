@@ -15,7 +15,7 @@ and Montanari 2009 (arXiv:0907.3574): with delta = d / K, c = 1 for y >= 0 and 2
 Shapes: atoms A (K, d), covariances (K, K).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +37,9 @@ class FactorMoments:
     covariance: Float[Tensor, "K K"]
 
     @classmethod
-    def of(cls, parts: Iterable[Float[Tensor, "n K"]]) -> "FactorMoments":
-        """Of draws, in parts of one size."""
-        each = [(z.double().mean(dim=0), z.double().T @ z.double() / len(z)) for z in parts]
-        mean, square = (torch.stack(moments).mean(dim=0) for moments in zip(*each, strict=True))
-        return cls(mean=mean, covariance=square - torch.outer(mean, mean))
+    def of(cls, z: Float[Tensor, "n K"]) -> "FactorMoments":
+        """Of draws."""
+        return cls(mean=z.double().mean(dim=0), covariance=torch.cov(z.double().T, correction=0))
 
 
 def linear_r2(

@@ -25,7 +25,7 @@ from identikit.studies.superposition.methods import (
     methods,
     scores_of,
 )
-from identikit.studies.superposition.result import CellResult, MethodResult
+from identikit.studies.superposition.result import CODES, CellResult, MethodResult
 from identikit.theory.superposition import (
     FactorMoments,
     linear_r2,
@@ -35,19 +35,17 @@ from identikit.theory.superposition import (
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit_network
 from identikit.unmixing.ica import matched
-from identikit.unmixing.sparse import encoded
+from identikit.unmixing.sparse import encoded, learn_dictionary
 from identikit.worlds.superposition import Superposition
 
 TRAIN, TEST = 10_000, 1_000
-"""Samples that are fitted on; of each part that is scored."""
-MOMENTS, PARTS = 50_000, 8
-"""Draws of the factors for their covariance, in each of so many parts."""
+"""Samples that are fitted on; that components are assigned on, and of each part that is scored."""
+MOMENTS = 100_000
+"""Draws of the factors, for their covariance."""
 TRIES, NEARLY_NONE = 100, 0.003
 """Of the transition: samples for each k, and the penalty of codes, a tenth of the usual one."""
 STEPS, BATCH = 1000, 1024
 """Of a network."""
-TWICE = ("autoencoder", "sparse codes")
-"""Methods that are learned again from other samples, by another network if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,44 +144,33 @@ def run_cell(config: SuperpositionCellConfig) -> tuple[CellResult, Arrays]:
         held_out = world.sample(TEST, held_out=True, generator=stream(seed, "held out"))
         parts["held out"] = held_out
         moments["held out"] = _moments(world, seed, held_out=True)
-    h_train, z_train = own.h(train.x), train.z.double()
-    one, second = (
-        methods(
-            each.h(sample.x),
-            sample.z.double(),
-            atoms=each.atoms,
-            origin=each.origin,
-            only=only,
-            generator=stream(seed, f"methods {i}"),
-        )
-        for i, (each, sample, only) in enumerate(((own, train, None), (other, again, TWICE)))
+    generator = stream(seed, "methods")
+    h_train = own.h(train.x)
+    read = methods(
+        h_train, train.z.double(), atoms=own.atoms, origin=own.origin, generator=generator
     )
+    second = learn_dictionary(other.h(again.x), codes=config.factors, starts=1, generator=generator)
+    alike, shuffled = consistency(
+        read[CODES].codes(own.h(parts["seen"].x)),
+        second.encode(other.h(parts["seen"].x)),
+        generator=stream(seed, "shuffle"),
+    )
+    assigned = h_train[:TEST], train.z[:TEST].double()
     scored = {name: (own.h(sample.x), sample.z.double()) for name, sample in parts.items()}
     results: list[MethodResult] = []
     arrays: dict[str, NDArray[Any]] = {}
-    for name, method in one.items():
-        scores, each = scores_of(
-            method, (h_train, z_train), scored, generator=stream(seed, "bootstrap")
-        )
+    for name, method in read.items():
+        scores, each = scores_of(method, assigned, scored, generator=stream(seed, "bootstrap"))
         arrays |= {f"{name}: {part}": r2.numpy() for part, r2 in each.items()}
-        alike = chance = None
-        if name in second:
-            test = parts["seen"].x
-            alike, chance = consistency(
-                method.codes(own.h(test)),
-                second[name].codes(other.h(test)),
-                generator=stream(seed, "shuffle"),
-            )
+        directions = method.atoms
         results.append(
             MethodResult(
                 name=name,
                 seen=scores["seen"],
                 held_out=scores.get("held out"),
                 cosine=None
-                if method.atoms is None
-                else matched((own.atoms @ method.atoms.T).abs()).mean().item(),
-                alike=alike,
-                shuffled=chance,
+                if directions is None
+                else matched((own.atoms @ directions.T).abs()).mean().item(),
             )
         )
     linear = None
@@ -202,6 +189,8 @@ def run_cell(config: SuperpositionCellConfig) -> tuple[CellResult, Arrays]:
         threshold=weak_threshold(config.dim / config.factors) * config.dim,
         transition=None if config.network else _transition(config, own.atoms),
         linearity=own.linearity,
+        alike=alike,
+        shuffled=shuffled,
         coherence=(own.atoms @ own.atoms.T).abs().fill_diagonal_(0).max().item(),
     )
     return found, arrays
@@ -209,9 +198,7 @@ def run_cell(config: SuperpositionCellConfig) -> tuple[CellResult, Arrays]:
 
 def _moments(world: Superposition, seed: int, *, held_out: bool) -> FactorMoments:
     generator = stream(seed, f"moments {held_out}")
-    return FactorMoments.of(
-        world.draw_factors(MOMENTS, held_out=held_out, generator=generator) for _ in range(PARTS)
-    )
+    return FactorMoments.of(world.draw_factors(MOMENTS, held_out=held_out, generator=generator))
 
 
 def _transition(config: SuperpositionCellConfig, atoms: Float[Tensor, "K d"]) -> float:

@@ -10,6 +10,7 @@ from identikit.runs.config import StudyConfig
 CELL = "superposition-cell"
 """The name under which cells are kept."""
 SUPPORTS = ("independent", "correlated", "halves")
+VARIANTS = ("independent", "correlated", "importance", "coherence", "network")
 CORRELATION = 0.7
 """Of the scores of factors that tend to be there together."""
 
@@ -80,6 +81,9 @@ class SuperpositionConfig(StudyConfig):
     """Factors per dimension, K / d."""
     active: tuple[int, ...] = (2, 4)
     """Factors that are there at once."""
+    variants: tuple[str, ...] = VARIANTS
+    """Of the world of 2 d factors without halves: independent, correlated, importance, coherence,
+    network."""
     seeds: Annotated[int, Range(1)] = 3
     """Use so many seeds."""
     first_seed: Annotated[int, Range(0)] = 0
@@ -89,24 +93,29 @@ class SuperpositionConfig(StudyConfig):
         check_ranges(self)
         if not self.ratios or not self.active:
             raise InputError("ratios and active must hold a number each at least; got none.")
+        for name in self.variants:
+            if name not in VARIANTS:
+                raise unknown_name("variant", name, VARIANTS)
         _ = self.cells
 
     @property
     def cells(self) -> tuple[SuperpositionCellConfig, ...]:
         """Every world with every seed: held-out combinations over K / d and k, then variants."""
-        d, some = self.dim, self.active[0]
-        few = 2 * d
+        d = self.dim
         worlds: list[dict[str, object]] = [
             {"factors": ratio * d, "active": active, "supports": "halves"}
             for active in self.active
             for ratio in self.ratios
         ]
+        changes: dict[str, dict[str, object]] = {
+            "independent": {},
+            "correlated": {"supports": "correlated"},
+            "importance": {"importance": 0.5},
+            "coherence": {"coherence": 0.3},
+            "network": {"network": True},
+        }
         worlds += [
-            {"factors": few, "active": some, "supports": "independent"},
-            {"factors": few, "active": some, "supports": "correlated"},
-            {"factors": few, "active": some, "importance": 0.5},
-            {"factors": few, "active": some, "coherence": 0.3},
-            {"factors": few, "active": some, "network": True},
+            {"factors": 2 * d, "active": self.active[0]} | changes[name] for name in self.variants
         ]
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         return tuple(

@@ -57,17 +57,15 @@ def methods(
     *,
     atoms: Float[Tensor, "K d"],
     origin: Float[Tensor, " d"],
-    only: tuple[str, ...] | None = None,
     generator: torch.Generator,
 ) -> dict[str, Method]:
-    """All of them, or some, fitted on training rows.
+    """All of them, fitted on training rows.
 
     Args:
         h: Of the training rows.
         z: Their factors: the probe is told them, and autoencoders how many are there.
         atoms: The direction of each factor in h, of norm 1.
         origin: h where no factor is there.
-        only: Names of those that are wanted.
         generator: Of all starts.
     """
     k = z.shape[1]
@@ -80,14 +78,12 @@ def methods(
     def solved(directions: Tensor, zero: Tensor) -> Codes:
         return lambda rows: encoded(rows - zero, directions, penalty=SOLVING * size)
 
-    found = {
+    coded = {
         "autoencoder": Method(codes=amortised.encode, atoms=own),
         "its atoms, solved": Method(codes=solved(own, amortised.centre.double()), atoms=own),
         "sparse codes": Method(codes=learnt.encode, atoms=learnt.atoms),
         "true atoms, solved": Method(codes=solved(atoms, origin), atoms=atoms),
     }
-    if only is not None:
-        return {name: found[name] for name in only}
     probe = least_squares(h, z)
     every = torch.arange(len(h))
     white = White.of(h, every, least=2, most=k, share=1.0)
@@ -95,7 +91,7 @@ def methods(
     return {
         "linear probe": Method(codes=probe.predict, supervised=True),
         "ICA": Method(codes=lambda rows: (rows - white.mean) @ white.map @ ica.W.T),
-        **found,
+        **coded,
     }
 
 

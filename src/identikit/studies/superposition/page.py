@@ -138,8 +138,6 @@ def _table(line: Line) -> Table:
         "R², new": new(lambda part: part.r2.value),
         "support, new": new(lambda part: part.support),
         "cosine of atoms": column(lambda method: method.cosine),
-        "learned again": column(lambda method: method.alike),
-        "shuffled": column(lambda method: method.shuffled),
     }
     filled = {
         name: values for name, values in columns.items() if any(v is not None for v in values)

@@ -34,10 +34,6 @@ class MethodResult:
     """Of combinations that are not in training; None where none are held out."""
     cosine: float | None
     """Of each true atom with the one matched to it, mean; None without atoms."""
-    alike: float | None
-    """Mean |r| of codes learned again, matched; None where they were not."""
-    shuffled: float | None
-    """The same of shuffled rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -60,6 +56,11 @@ class CellResult(Said):
     """The same as measured; None for a network."""
     linearity: float | None
     """R² of a network's h by the best affine map of the factors."""
+    alike: float
+    """Mean |r| of sparse codes learned again from other samples (and by another network), matched
+    one to one."""
+    shuffled: float
+    """The same of shuffled rows."""
     coherence: float
     """Largest cosine of two atoms."""
 
@@ -335,11 +336,12 @@ def _linear_words(split: Sequence[Line]) -> str:
         return None if probe.held_out is None else probe.seen.r2.value - probe.held_out.r2.value
 
     def told(result: CellResult) -> float | None:
-        known = result.linear is not None and result.linear_held_out is not None
-        return result.linear - result.linear_held_out if known else None  # type: ignore[operator]
+        if result.linear is None or result.linear_held_out is None:
+            return None
+        return result.linear - result.linear_held_out
 
-    values = [as_text(v) for v in (_over_worlds(split, lost), _over_worlds(split, told)) if v]
-    return f"In R² it loses {values[0]}; the best linear map {values[1]}, by covariances alone."
+    got, by_theory = (_said(_over_worlds(split, value)) for value in (lost, told))
+    return f"In R² it loses {got}; the best linear map {by_theory}, by covariances alone."
 
 
 def _blame(split: Sequence[Line]) -> str:
@@ -360,30 +362,23 @@ def _said(value: Estimate | float | None) -> str:
     return "nothing known" if value is None else as_text(value)
 
 
-def _again(lines: Sequence[Line], name: str) -> tuple[Estimate | float, Estimate | float]:
-    """How alike codes learned again are, and those of shuffled rows."""
-    alike = _over_worlds(lines, lambda result: result.of(name).alike)
-    chance = _over_worlds(lines, lambda result: result.of(name).shuffled)
-    assert alike is not None
-    assert chance is not None
-    return alike, chance
-
-
 def _consistent(lines: Sequence[Line]) -> list[Finding]:
     """Codes learned again from other samples, and where networks made h by another of them."""
     found = []
     for network, words in ((False, "other samples"), (True, "another network")):
         own = [line for line in lines if (line.first.result.linearity is not None) is network]
-        for name in (AMORTISED, CODES) if own else ():
-            again = _again(own, name)
-            found.append(
-                Finding(
-                    quantity=f"{name} learned again from {words}",
-                    measure="|r|",
-                    recovered=again[0],
-                    chance=with_ends(again[1])[0],
-                    explained="Codes of the same samples, matched one to one.",
-                    verdict=Verdict.MEASURED,
-                )
+        if not own:
+            continue
+        alike = _over_worlds(own, lambda result: result.alike)
+        chance = _over_worlds(own, lambda result: result.shuffled)
+        found.append(
+            Finding(
+                quantity=f"{CODES} learned again from {words}",
+                measure="|r|",
+                recovered=alike,
+                chance=None if chance is None else with_ends(chance)[0],
+                explained="Codes of the same samples, matched one to one.",
+                verdict=Verdict.MEASURED,
             )
+        )
     return found
