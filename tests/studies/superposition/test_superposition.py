@@ -214,11 +214,11 @@ def test_codes_are_alike_up_to_order_and_chance_is_not() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = {"TRAIN": 500, "TEST": 200, "MOMENTS": 2000, "TRIES": 20, "STEPS": 30, "BATCH": 64}
+    changes = {"TRAIN": 500, "TEST": 200, "MOMENTS": 2000, "TRIES": 10, "STEPS": 20, "BATCH": 64}
     for name, value in changes.items():
         monkeypatch.setattr(cells, name, value)
-    monkeypatch.setattr(autoencoder, "STEPS", 100)
-    monkeypatch.setattr(sparse, "VISITS", 5000)
+    monkeypatch.setattr(autoencoder, "STEPS", 30)
+    monkeypatch.setattr(sparse, "VISITS", 3000)
 
 
 @pytest.mark.usefixtures("small")
