@@ -18,6 +18,7 @@ from identikit.studies.scores import study
 from identikit.studies.scores.config import ScoresConfig
 from identikit.studies.scores.constructions import ENCODERS, Setting, UpTo
 from identikit.studies.scores.measure import SCORES, Cell, measured, settings
+from identikit.studies.scores.page import scores_page
 from identikit.studies.scores.result import ScoresResult
 
 SMALL = ScoresConfig(seeds=1, samples=100)
@@ -141,6 +142,11 @@ def test_a_run_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
     names = [figure.name for figure in page.figures]
     assert "by-how-much-too-high-by-encoder" in names
     assert len(names) == 4  # sizes were not asked for
+    sizes = scores_page(done.run, made()).figures[4:]
+    assert [figure.name for figure in sizes] == [
+        "codes-that-know-nothing-by-samples-factors-codes",
+        "the-factors-by-samples-factors-codes",
+    ]
     assert json.loads((done.run.path / "result.json").read_text())["headline"]
 
 

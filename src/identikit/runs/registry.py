@@ -171,6 +171,7 @@ ENTRIES = (
         help="Which scores say what is so, of codes of which it is known what they identify?",
         details="Example: identikit reproduce scores --seeds 5\n\n"
         "A run that was stopped or killed goes on when the same command is given again.",
+        core_minutes=6,
     ),
     Entry(
         name="reproduce superposition",

@@ -14,8 +14,8 @@ from identikit.report.style import Figure, canvas, interactive, plain, verbatim
 _SCALE = "Blues"
 NUMBERED = 12
 """Columns up to which the numbers stand in the cells."""
-LEVEL_LETTERS = 60
-"""Letters of all columns' names that fit side by side."""
+LEVEL_LETTERS = 75
+"""Letters of the longest column's name, for each of the columns, that fit side by side."""
 
 
 def matrix(
@@ -86,7 +86,7 @@ def _static(
     labels: tuple[str, str],
 ) -> Any:
     numbered = len(columns) <= NUMBERED
-    level = sum(map(len, columns)) <= LEVEL_LETTERS
+    level = max(map(len, columns)) * len(columns) <= LEVEL_LETTERS
     with canvas(height=1.2 + (0.42 if numbered else 0.17) * len(rows)) as figure:
         axes = figure.subplots()
         axes.imshow(values, cmap=_SCALE, vmin=0, vmax=1, aspect="auto")

@@ -1,5 +1,6 @@
 """The page of the grid: maps of where scores are too high and too low, and every number."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -77,8 +78,7 @@ def _map(
         labels=("score", axis),
         quantity="distance from the truth",
     )
-    name = title.lower().replace(",", "").replace(" ", "-")
-    return replace(figure, name=name, title=title)
+    return replace(figure, name=re.sub("[^a-z]+", "-", title.lower()), title=title)
 
 
 def _sizes(result: ScoresResult) -> tuple[Section, ...]:
