@@ -221,7 +221,8 @@ def test_one_seed_has_no_interval_and_claims_nothing() -> None:
     assert found.verdict is Verdict.UNDECIDED
     assert found.explained.endswith("one seed has no interval.")
     assert alone.differences == ()
-    assert alone.headline.word == "Not found"
+    assert alone.headline.sentence == "Of photographs nothing is claimed: one seed has no interval."
+    assert alone.headline.word == "Measured"
 
 
 def test_what_is_taught_is_predicted_on_new_views_and_not_of_new_objects() -> None:
@@ -311,7 +312,7 @@ def worlds() -> GenealogyResult:
 def test_rendered_worlds_come_first_and_alone_make_a_headline() -> None:
     found = result(worlds=worlds())
     assert [f.quantity for f in found.findings] == ["sprites: DIET", "sprites: InfoNCE"]
-    assert found.headline.word == "Found"
+    assert found.headline.word == "As predicted"
     assert found.headline.sentence.startswith("Of rendered worlds: All 2 cells")
     assert "photographs" not in found.headline.sentence
 

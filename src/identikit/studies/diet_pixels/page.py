@@ -1,16 +1,17 @@
 """The pages of the study: rendered worlds with their excess over steps, photographs as bars."""
 
 from dataclasses import replace
+from statistics import fmean
 
 import pandas as pd
 
 from identikit.core.estimate import Estimate, format_number
 from identikit.report.figures import (
     BarSeries,
-    Curve,
     Figure,
+    Points,
     grouped_bars,
-    sweep,
+    points,
     training_curves,
 )
 from identikit.report.page import Page, Section, Table
@@ -22,7 +23,6 @@ from identikit.studies.diet_pixels.result import (
     FailedTraining,
     Line,
     PhotographsResult,
-    over_seeds,
 )
 from identikit.studies.genealogy.page import cell_table
 from identikit.studies.genealogy.result import NAMES, FailedCell
@@ -71,37 +71,41 @@ def _worlds(result: DietPixelsResult) -> tuple[Section, ...]:
     if not lines:
         return ()
     worlds = dict.fromkeys(line.world for line in lines)
-    by_world = {world: [line for line in lines if line.world == world] for world in worlds}
+    renderers = dict.fromkeys(world.removesuffix("-pairs") for world in worlds)
     return (
         Section(
             heading="Rendered worlds",
             lead="Latents on the sphere move the factors of rendered images, drawn afresh for each "
             "step: around 40 cluster vectors (sprites, rooms), or in pairs (sprites-pairs, "
             "rooms-pairs). The excess is the loss above that of the objective's own optimum.",
-            figures=tuple(_excess(world, some) for world, some in by_world.items()),
-            tables=tuple(cell_table(world, some) for world, some in by_world.items()),
+            figures=tuple(
+                _excess(name, [line for line in lines if line.world.startswith(name)])
+                for name in renderers
+            ),
+            tables=tuple(
+                cell_table(world, [line for line in lines if line.world == world])
+                for world in worlds
+            ),
         ),
     )
 
 
-def _excess(world: str, lines: list[WorldLine]) -> Figure:
-    curves = []
+def _excess(renderer: str, lines: list[WorldLine]) -> Figure:
+    groups = []
     for line in lines:
-        histories = [result.history for result in line.results]
-        known = [[r for r in history if "excess_loss" in r] for history in histories]
-        curves.append(
-            Curve(
-                name=NAMES[line.objective],
-                x=[record["step"] for record in known[0]],
-                recovered=[
-                    over_seeds([float(r["excess_loss"]) for r in point])
-                    for point in zip(*known, strict=True)
-                ],
-                ceiling=[0.0] * len(known[0]),
-            )
-        )
-    figure = sweep(curves, x_label="step", y_label="excess loss (nats)")
-    return replace(figure, name=f"excess-{world}", title=f"{world}: excess over steps")
+        known = [[r for r in res.history if "excess_loss" in r] for res in line.results]
+        at = [int(record["step"]) for record in known[0]]
+        means = [fmean(r["excess_loss"] for r in some) for some in zip(*known, strict=True)]
+        name = f"{line.world}: {NAMES[line.objective]}"
+        words = [f"{name}, step {step}" for step in at]
+        groups.append(Points(name=name, x=at, y=means, words=words))
+    figure = points(groups, x_label="step", y_label="excess loss (nats)")
+    return replace(
+        figure,
+        name=f"excess-{renderer}",
+        title=f"{renderer}: excess over steps",
+        caption="Mean over seeds of the loss above the objective's own optimum, which has 0.",
+    )
 
 
 def _photographs(result: DietPixelsResult) -> tuple[Section, ...]:

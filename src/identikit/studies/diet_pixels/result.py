@@ -251,27 +251,36 @@ class DietPixelsResult(Said):
     @property
     def headline(self) -> Headline:
         """Which factors DIET finds, and whether rendered worlds are as predicted."""
-        by_factor: dict[str, list[Verdict]] = {}
+        asked: dict[str, list[Verdict]] = {}
         for line in self.lines:
             if line.condition.startswith("DIET"):
                 for factor in line.factors:
                     verdict = line.finding(factor).verdict
-                    by_factor.setdefault(f"{line.place}: {factor}", []).append(verdict)
-        parts, learned = [], [n for n, found in by_factor.items() if Verdict.LEARNED in found]
-        if by_factor:
+                    asked.setdefault(f"{line.place}: {factor}", []).append(verdict)
+        told = {n: v for n, v in asked.items() if set(v) != {Verdict.UNDECIDED}}
+        learned = [name for name, verdicts in told.items() if Verdict.LEARNED in verdicts]
+        parts = []
+        if told:
             which = f" ({'; '.join(learned)})" if learned else ""
             parts.append(
-                f"Of photographs DIET finds {len(learned)} of {len(by_factor)} factors clearly "
-                f"above pixels and untrained network, with or without augmentation{which}."
+                f"Of photographs DIET finds {len(learned)} of {len(told)} factors clearly above "
+                f"pixels and untrained network, with or without augmentation{which}."
             )
+        elif asked:
+            parts.append("Of photographs nothing is claimed: one seed has no interval.")
         if self.worlds.lines:
             parts.append(f"Of rendered worlds: {self.worlds.headline.sentence}")
-        good = len(learned) == len(by_factor) and self.worlds.headline.tone in ("good", "neutral")
-        some = learned or self.worlds.headline.tone in ("good", "warning")
+        sentence = " ".join(parts) or "Nothing was made."
+        if not told:  # as the rendered worlds say
+            word, tone = self.worlds.headline.word, self.worlds.headline.tone
+            return Headline(sentence=sentence, word=word, tone=tone)
+        if not learned:
+            return Headline(sentence=sentence, word="Not found", tone="bad")
+        whole = len(learned) == len(told)
         return Headline(
-            sentence=" ".join(parts) or "Nothing was made.",
-            word="Found" if good and parts else "Found in part" if some else "Not found",
-            tone="good" if good and parts else "warning" if some else "bad",
+            sentence=sentence,
+            word="Found" if whole else "Found in part",
+            tone="good" if whole else "warning",
         )
 
 
