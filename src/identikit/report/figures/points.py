@@ -14,8 +14,8 @@ class Points:
     """A group of points."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[int | float]
+    y: Sequence[int | float]
     words: Sequence[str]
     """What each point is."""
 
