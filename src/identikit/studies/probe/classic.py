@@ -89,8 +89,8 @@ def classic_scores(
     unordered = [f.kind for f in factors.values() if f.kind in (Kind.CATEGORICAL, Kind.CIRCULAR)]
     k = levels.shape[1]
     turn = torch.linalg.qr(torch.randn(k, k, generator=stream(seed, "rotation")).double()).Q
-    size = levels.std(axis=0)
-    unit = (levels - levels.mean(axis=0)) / np.where(size > 0, size, 1.0)
+    size = numbers.std(axis=0)
+    unit = (numbers - numbers.mean(axis=0)) / np.where(size > 0, size, 1.0)
     order = torch.randperm(rows, generator=stream(seed, "shuffled rows")).numpy()
     beside = {"shuffled": codes[order], "rotated": unit @ turn.numpy(), "perfect": unit}
     scores = _scores(levels, None if unordered else numbers, seed)
