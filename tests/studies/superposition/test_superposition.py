@@ -24,6 +24,7 @@ from identikit.studies.superposition.methods import (
     found_share,
     scores_of,
 )
+from identikit.studies.superposition.page import curves, numbers
 from identikit.studies.superposition.result import (
     AMORTISED,
     CODES,
@@ -138,6 +139,9 @@ def test_probes_are_held_against_the_best_linear_map_or_against_any_h() -> None:
     network = of(*(made(seed, linear=None, linearity=0.9, transition=None) for seed in range(2)))
     assert network[name].predicted == pytest.approx(0.52)
     assert "No h of so many dimensions allows more" in network[name].explained
+    assert network[name].verdict is Verdict.AS_PREDICTED  # a bound
+    above = [made(seed, linear=None, most_linear=0.3, linearity=0.9) for seed in range(2)]
+    assert of(*above)[name].verdict is Verdict.MORE
     assert "R² 0.90" in network[name].explained
     assert "sparse codes learned again from another network" in [
         finding.quantity for finding in network.findings
@@ -160,11 +164,26 @@ def test_codes_learned_again_stand_beside_shuffled_rows() -> None:
     assert again.recovered.value == pytest.approx(0.8005)
 
 
+def test_figures_and_tables_show_both_parts_beside_what_is_predicted() -> None:
+    (line,) = of(made(0), made(1)).lines
+    seen, new = (curves([line], new=part) for part in (False, True))
+    assert (seen.name, new.name) == ("k2-seen", "k2-new")
+    assert "autoencoder, factors per dimension 2: 0.800" in seen.alt
+    assert "autoencoder, factors per dimension 2: 0.700" in new.alt
+    frame = numbers(line).frame
+    assert [*frame["method"]] == [*NEW]
+    assert {"MCC", "MCC, new", "R², new", "cosine of atoms"} < {*frame}
+    (alone,) = of(made(0, supports="independent")).lines
+    assert "MCC, new" not in numbers(alone).frame
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"supports": "thirds"}, "unknown supports 'thirds'"),
         ({"dim": 1}, "dim must be from 2 to 1000; got 1"),
+        ({"active": 9}, "active must be from 1 to 8"),
+        ({"active": 1, "supports": "halves"}, "active must be from 2 to 4"),
         ({"network": True, "coherence": 0.3}, "a network chooses its own; got 0.3"),
         ({"importance": -1.0}, "importance must be from 0 to 5"),
     ],

@@ -27,7 +27,7 @@ class SuperpositionCellConfig(StudyConfig):
     """Number of factors K."""
     dim: Annotated[int, Range(2, 1000)]
     """Dimensions d of what they are superposed in."""
-    active: Annotated[int, Range(1)]
+    active: int
     """Factors that are there at once."""
     supports: str = "independent"
     """Which are there together: any (independent), those of a group of four rather (correlated), or
@@ -46,6 +46,13 @@ class SuperpositionCellConfig(StudyConfig):
         check_ranges(self)
         if self.supports not in SUPPORTS:
             raise unknown_name("supports", self.supports, SUPPORTS)
+        halves = self.supports == "halves"
+        least, most = (2, self.factors // 2) if halves else (1, self.factors)
+        if not least <= self.active <= most:
+            raise InputError(
+                f"active must be from {least} to {most}, the factors that can be there at once "
+                f"({self.supports}, {self.factors} factors); got {self.active}."
+            )
         if self.network and self.coherence:
             raise InputError(
                 f"coherence is of a random matrix, and a network chooses its own; got "

@@ -43,7 +43,7 @@ def superposition_page(run: Run, result: SuperpositionResult) -> Page:
                 "were seen and of those that never were. Dashed: the best linear map, and 1 for "
                 "the true atoms below the weak threshold.",
                 figures=tuple(
-                    _figure([line for line in split if line.first.active == active], new=new)
+                    curves([line for line in split if line.first.active == active], new=new)
                     for active in dict.fromkeys(line.first.active for line in split)
                     for new in (False, True)
                 ),
@@ -51,7 +51,7 @@ def superposition_page(run: Run, result: SuperpositionResult) -> Page:
             Section(
                 heading="Every number",
                 lead="Mean over seeds with its 95 % interval (Student's).",
-                tables=tuple(_table(line) for line in lines),
+                tables=tuple(numbers(line) for line in lines),
                 notes=(
                     "MCC: mean |r| of each factor with the component assigned to it on training "
                     "rows, 0 without one. Support: share of the factors there among as many "
@@ -77,7 +77,9 @@ def cell_page(run: Run, result: CellResult) -> Page:
     )
 
 
-def _figure(lines: Sequence[Line], *, new: bool) -> Figure:
+def curves(lines: Sequence[Line], *, new: bool) -> Figure:
+    """MCC of each method over K / d, of what was seen or of new combinations."""
+
     def part(method: MethodResult) -> PartScores:
         return method.held_out if new and method.held_out else method.seen
 
@@ -117,7 +119,8 @@ def _or_nan(value: Estimate | float | None) -> Estimate | float:
     return math.nan if value is None else value
 
 
-def _table(line: Line) -> Table:
+def numbers(line: Line) -> Table:
+    """Every score of every method in one world, over seeds."""
     names = [method.name for method in line.first.result.methods]
 
     def column(value: Callable[[MethodResult], float | None]) -> list[object]:

@@ -215,6 +215,15 @@ def _judged(value: Estimate | float, predicted: float, *, within: float) -> Verd
     return judge_interval(value, predicted, within=within)
 
 
+def _judged_below(value: Estimate | float, most: float) -> Verdict:
+    """The same of a bound, which is kept however far below it a value lies."""
+    if not isinstance(value, Estimate):
+        return Verdict.UNDECIDED
+    if value.high <= most + MARGIN:
+        return Verdict.AS_PREDICTED
+    return Verdict.MORE if value.low > most + MARGIN else Verdict.UNDECIDED
+
+
 def _falls(drop: object) -> bool | None:
     """Whether something is lost, by the interval over seeds; None where that is not decided."""
     if not isinstance(drop, Estimate):
@@ -248,11 +257,11 @@ def _probe(
         words = f"The best linear map of this h; of any h of as many dimensions {fixed(most, 3)}."
     else:
         predicted = most
-        verdict = _judged(recovered, predicted, within=MARGIN)
+        verdict = _judged_below(recovered, most)
         linear = fmean(result.linearity or 0.0 for result in results)
         words = (
-            "No h of so many dimensions allows more, however it was made. The network's own is "
-            f"an affine map of the factors with R² {fixed(linear, 2)}."
+            "No h of so many dimensions allows more than that, however it was made. The network's "
+            f"own is an affine map of the factors with R² {fixed(linear, 2)}."
         )
     return Finding(
         quantity=quantity,
