@@ -32,16 +32,15 @@ FACTORS = {
 """By the first letters of a network's name."""
 LAYERS = {
     "lite0": ("_blocks.4", "_blocks.8", "_blocks.12", "_fc:input"),
-    "eth80-lite0": ("_blocks.4", "_blocks.8", "_blocks.12", "_fc:input"),
+    "eth80-lite0": ("_blocks.4", "_fc:input"),
     "minilm": ("encoder.layer.1", "output"),
-    "smollm2": ("model.layers.8", "model.layers.19", "lm_head:input"),
+    "smollm2": ("model.layers.8", "lm_head:input"),
 }
 PAIRS = (
     ("lite0", "_blocks.12", "lite0", "_fc:input"),
     ("lite0", "_fc:input", "lite1", "_fc:input"),
-    ("eth80-lite0", "_blocks.12", "eth80-lite0", "_fc:input"),
     ("minilm", "encoder.layer.1", "minilm", "output"),
-    ("smollm2", "model.layers.8", "smollm2", "model.layers.19"),
+    ("smollm2", "model.layers.8", "smollm2", "lm_head:input"),
     ("minilm", "output", "smollm2", "lm_head:input"),
 )
 Row = dict[str, Any]
