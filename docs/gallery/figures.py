@@ -3,11 +3,14 @@
     python figures.py depth lite.png 'animal brightness edges' lite0.json lite1.json lite2.json
     python figures.py words words.png smollm2.json glove.json
     python figures.py transfer transfer.png transfer.csv
+    python figures.py named named.png named.csv
 
 depth     recovery over depth, a column for each factor, a row for each file; trained with its 95 %
           band, the untrained twin dashed, other controls dotted
 words     additivity of word pairs, with 95 % intervals: Euclidean, and by the causal inner product
 transfer  few-shot accuracy over recovery: a panel per network, a point per layer and factor
+named     what one component holds of what the best linear map does, with 95 % intervals, a row per
+          layer: of ICA, of sparse codes, of own axes, of random rotations
 """
 
 import json
@@ -95,10 +98,38 @@ def transfer(file: str) -> None:
     axes[0].set_ylabel("few-shot accuracy", fontsize=7)
 
 
+def named(file: str) -> None:
+    """A row for each layer."""
+    table = pd.read_csv(file).query("method != 'pair'")
+    rows = {
+        key: own.set_index("method") for key, own in table.groupby(["network", "layer"], sort=False)
+    }
+    _, axis = plt.subplots(figsize=(6.4, 0.36 * len(rows) + 1.0))
+    kinds = (
+        ("ica", "held", RECOVERED, "ICA"),
+        ("codes", "held", CURVES[1], "sparse codes"),
+        ("ica", "held_raw", CURVES[2], "own axes"),
+        ("ica", "held_random", CONTROL, "random rotation"),
+    )
+    for k, (method, column, colour, label) in enumerate(kinds):
+        own = [(y, r.loc[method]) for y, r in enumerate(rows.values()) if method in r.index]
+        y = [row + 0.27 - 0.18 * k for row, _ in own]
+        axis.plot([one[column] for _, one in own], y, "o", color=colour, ms=4, label=label)
+        if f"{column}_low" in table:
+            ends = [[one[f"{column}_{end}"] for _, one in own] for end in ("low", "high")]
+            axis.hlines(y, *ends, color=colour, lw=1.2)
+    axis.axvline(0.5, color=CONTROL, lw=0.8, ls=":")
+    axis.set_yticks(range(len(rows)), [" ".join(key) for key in rows], fontsize=7)
+    axis.invert_yaxis()
+    axis.set_xlabel("held by one component, of what the best linear map recovers (r²)", fontsize=7)
+    axis.tick_params(labelsize=7)
+    axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.12), ncols=4)
+
+
 if __name__ == "__main__":
     what, target, *given = sys.argv[1:]
     plt.rcParams.update(MATPLOTLIB_STYLE | {"figure.constrained_layout.use": True})
-    {"depth": depth, "words": words, "transfer": transfer}[what](*given)
+    {"depth": depth, "words": words, "transfer": transfer, "named": named}[what](*given)
     plt.savefig(target, dpi=110)
     with Image.open(target) as drawn:
         few = drawn.convert("RGB").quantize(48)
