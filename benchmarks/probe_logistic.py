@@ -174,22 +174,21 @@ def tuned_fit(x: Tensor, label: Tensor, correlations: Correlations) -> tuple[Log
         own = (label == level).nonzero().flatten()
         fold[own] = torch.arange(len(own)) * FOLDS // len(own)
     judged = (fold == torch.arange(FOLDS)[:, None]).float()
-    grid = torch.tensor(PENALTIES)[None, :, None].expand(-1, -1, x.shape[1])
-    best, _, start = logistic.chosen(
+    grid = torch.tensor(PENALTIES)[:, None].expand(-1, x.shape[1])
+    losses = logistic.held_out_losses(
         x,
         Tasks(label=label.expand(FOLDS, -1), weight=1 - judged, classes=torch.full((FOLDS,), 2)),
         judged,
-        folds=FOLDS,
         grid=grid,
         correlations=correlations,
     )
+    best = losses.sum(dim=0).argmin()
     everything = Tasks(label=label[None], weight=torch.ones(1, len(x)), classes=torch.full((1,), 2))
     fitted = logistic.fit_logistic(
         x,
         everything,
         task=torch.zeros(1, dtype=torch.long),
-        penalty=grid[0, best],
-        start=start,
+        penalty=grid[best][None],
         correlations=correlations,
     )
     return fitted, PENALTIES[int(best)]

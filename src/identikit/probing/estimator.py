@@ -26,7 +26,7 @@ from identikit.core.factors import Factor, Kind
 from identikit.features.columns import as_labels
 from identikit.features.inputs import as_factors, as_features, parse_kind
 from identikit.probing import linear
-from identikit.probing.classifier import classify
+from identikit.probing.classifier import classify, of_each_fold
 from identikit.probing.linear_probes import CLASSES, targets
 from identikit.probing.regression import CompressedFeatures, fit_each
 from identikit.statistics import measures
@@ -164,7 +164,8 @@ class LinearProbe(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
                 f"{len(self.classes_)} levels. Call it categorical."
             )
         nothing = torch.zeros(len(level), 0, dtype=torch.float64)
-        train = features.statistics(nothing, splits=splits[:1]).train(0)
+        statistics = features.statistics(nothing, splits=splits)
+        train = statistics.train(0)
         scale = linear.units(train)
         axes = linear.principal_axes(train.scaled(scale))
         if not len(axes.size):  # nothing varies
@@ -178,6 +179,7 @@ class LinearProbe(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
             torch.as_tensor(level)[None],
             classes=torch.tensor([len(self.classes_)]),
             folds=splits[1:],
+            of_folds=of_each_fold(features, statistics, torch.arange(len(level))),
         )
         a = axes.axes @ fit.weight.double() / unit
         return scale[:, None] * a, fit.bias.double() - fit.log_share - axes.mean @ a

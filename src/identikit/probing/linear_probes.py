@@ -23,10 +23,8 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.core.linalg import r2_score
-from identikit.core.memory_mapped import blocks, scratch
-from identikit.probing import linear
 from identikit.probing.class_scores import score_classes
-from identikit.probing.classifier import classify
+from identikit.probing.classifier import classify, of_each_fold, principal_coordinates
 from identikit.probing.default_measures import MEASURES
 from identikit.probing.moments import FoldMoments
 from identikit.probing.regression import (
@@ -308,7 +306,10 @@ def _classifications(
 ) -> dict[str, ProbeResult]:
     """All classifiers in one batch, in principal coordinates of the training part."""
     split = plan.split
-    train, test, size = _coordinates(gathered, split)
+    features, statistics = gathered.features, gathered.statistics
+    (train, test), size = principal_coordinates(
+        features, statistics.train(0), split.train, split.test
+    )
     found = [torch.unique(f.values, return_inverse=True) for f in factors]
     y = torch.stack([label for _, label in found])
     classes = torch.tensor([len(levels) for levels, _ in found])
@@ -318,6 +319,7 @@ def _classifications(
         y[:, split.train],
         classes=classes,
         folds=plan.folds,
+        of_folds=of_each_fold(features, statistics, split.train),
         overhead=OVERHEAD if plan.many else 0,
     )
     results = {}
@@ -336,25 +338,6 @@ def _classifications(
             loss=fit.loss,
         )
     return results
-
-
-def _coordinates(gathered: FeatureStatistics, split: Split) -> tuple[Tensor, Tensor, Tensor]:
-    """Both parts in principal coordinates of the first, and their sizes there, the first 1."""
-    train = gathered.statistics.train(0)
-    scale = linear.units(train)
-    axes = linear.principal_axes(train.scaled(scale))
-    h, dtype = gathered.features.h, gathered.features.dtype
-    if not len(axes.size):  # nothing varies
-        nought = torch.zeros(len(h), 1, dtype=dtype)
-        return nought[split.train], nought[split.test], torch.ones(1, dtype=torch.float64)
-    unit, parts = axes.size[0], []
-    for rows in (split.train, split.test):
-        part, start = scratch((len(rows), len(axes.size)), dtype), 0
-        for block in blocks(h, rows):
-            part[start : start + len(block)] = axes.coordinates(block * scale) / unit
-            start += len(block)
-        parts.append(part)
-    return parts[0], parts[1], axes.size / unit
 
 
 def _status(gathered: FeatureStatistics, fit: Regression) -> str:

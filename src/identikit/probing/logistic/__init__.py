@@ -5,14 +5,14 @@
 A problem is a task (labels y and weights u of the rows: a factor, a fold, a repetition) with
 penalties q. Two classes are one logit, as in scikit-learn; more are a softmax over all classes, in
 which classes without weight are masked. x is (n, p). `problem` says what goes in and comes out,
-`batch` makes losses, gradients and a preconditioner, `search` finds the optimum, `tuning` the
-penalty with the least held-out loss.
+`batch` makes losses and their derivatives, `search` finds the optimum, `tuning` the held-out loss
+along a grid of penalties.
 """
 
 from identikit.probing.logistic.batch import Correlations
 from identikit.probing.logistic.problem import LogisticFits, Start, Tasks, losses
 from identikit.probing.logistic.search import TOLERANCE, fit_logistic
-from identikit.probing.logistic.tuning import chosen
+from identikit.probing.logistic.tuning import held_out_losses
 
 __all__ = [
     "TOLERANCE",
@@ -20,7 +20,7 @@ __all__ = [
     "LogisticFits",
     "Start",
     "Tasks",
-    "chosen",
     "fit_logistic",
+    "held_out_losses",
     "losses",
 ]

@@ -103,6 +103,7 @@ class Batch:
     """
 
     x: Tensor
+    """(designs, n, p), for the same number of problems each, one design's after another's."""
     label: Tensor
     """(problems, n)."""
     weight: Tensor
@@ -139,6 +140,11 @@ class Batch:
             penalty=torch.nn.functional.pad(penalty.to(x), (1, 0))[:, None],
             correlations=correlations,
         )
+
+    @property
+    def divisible(self) -> bool:
+        """Whether problems may leave it, which several designs must not."""
+        return len(self.x) == 1
 
     def only(self, kept: Tensor) -> "Batch":
         """Some of the problems."""
@@ -234,19 +240,19 @@ class Batch:
         return found
 
     def _forward(self, theta: Tensor, constant: Tensor, rows: slice) -> Tensor:
-        w = theta[:, :, 1:].flatten(0, 1)
-        logits = torch.addmm(constant.view(-1, 1), w, self.x[rows].T)
+        w, x = theta[:, :, 1:].reshape(len(self.x), -1, self.x.shape[2]), self.x[:, rows]
+        logits = torch.baddbmm(constant.view(len(x), -1, 1), w, x.mT)
         return logits.view(*constant.shape, -1)
 
     def _backward(self, residual: Callable[[slice], Tensor]) -> Tensor:
         """Gradient of the parameters by that of the logits, a block of rows after another."""
-        found = self.x.new_zeros(*self.mask.shape, 1 + self.x.shape[1])
-        bias, slope = found[:, :, 0], found.view(-1, found.shape[2])[:, 1:]
+        found = self.x.new_zeros(*self.mask.shape, 1 + self.x.shape[2])
+        bias, slope = found[:, :, 0], found.view(len(self.x), -1, found.shape[2])[:, :, 1:]
         for rows in _rows(self.x):
             part = residual(rows)
-            slope.addmm_(part.flatten(0, 1), self.x[rows])
+            slope.baddbmm_(part.view(len(self.x), -1, part.shape[2]), self.x[:, rows])
             bias += part.sum(dim=2)
-        slope.addmm_(bias.reshape(-1, 1), self.correlations.mean[None], alpha=-1)
+        found[:, :, 1:].addcmul_(bias[:, :, None], self.correlations.mean, value=-1)
         return found
 
 
@@ -300,5 +306,6 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 def _rows(x: Tensor) -> list[slice]:
     """Blocks of rows that stay in the cache; on other devices than a processor they are large."""
-    step = max(1, (CACHED if x.device.type == "cpu" else BUDGET) // x.shape[1])
-    return [slice(start, start + step) for start in range(0, len(x), step)]
+    n, p = x.shape[1:]
+    step = max(1, (CACHED if x.device.type == "cpu" else BUDGET) // p)
+    return [slice(start, start + step) for start in range(0, n, step)]

@@ -39,11 +39,12 @@ class LogisticFits:
     objective: Float[Tensor, " problems"]
     converged: Bool[Tensor, " problems"]
 
-    def logits(self, x: Float[Tensor, "n p"]) -> Float[Tensor, "problems n classes"]:
+    def logits(self, x: Float[Tensor, "*designs n p"]) -> Float[Tensor, "problems n classes"]:
         """W x + b of every problem."""
         first = 1 if self.weight.shape[2] == 2 else 0  # of two classes the first has weights 0
         weight = self.weight[:, :, first:].mT
-        found = (weight.flatten(0, 1) @ x.T).view(*weight.shape[:2], -1)  # faster than x W
+        own = weight.reshape(*x.shape[:-2], -1, x.shape[-1])
+        found = (own @ x.mT).view(*weight.shape[:2], -1)  # faster than x W
         moved: Tensor = torch.nn.functional.pad(found, (0, 0, first, 0)).mT
         return moved + self.bias[:, None]
 

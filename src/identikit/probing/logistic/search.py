@@ -41,7 +41,7 @@ TOLERANCE = 1e-6
 
 
 def fit_logistic(
-    x: Float[Tensor, "n p"],
+    x: Float[Tensor, "*designs n p"],
     tasks: Tasks,
     *,
     task: Int[Tensor, " problems"],
@@ -54,7 +54,8 @@ def fit_logistic(
     """Solve all problems, those with equally many classes together, in blocks.
 
     Args:
-        x: Features; arithmetic is in their dtype.
+        x: Features; arithmetic is in their dtype. Of several designs each has as many problems
+            of every number of classes, one design's after another's, which are solved together.
         tasks: What is to be told apart.
         task: The task of each problem.
         penalty: q of each problem, above 0.
@@ -65,7 +66,7 @@ def fit_logistic(
     """
     classes, problems = int(tasks.classes.max()), len(task)
     found = LogisticFits(
-        weight=x.new_zeros(problems, x.shape[1], classes),
+        weight=x.new_zeros(problems, x.shape[-1], classes),
         bias=x.new_full((problems, classes), -torch.inf),
         objective=x.new_zeros(problems),
         converged=torch.zeros(problems, dtype=torch.bool, device=x.device),
@@ -74,14 +75,17 @@ def fit_logistic(
     for own in torch.unique(count).tolist():
         columns = 1 if own == 2 else own
         same = (count == own).nonzero().flatten()
-        for block in _blocks(tasks, task, same, columns=columns, overhead=overhead):
-            weight, label = tasks.weight[task[block]], tasks.label[task[block]]
+        alone = x.ndim == 2
+        parts = _blocks(tasks, task, same, columns, overhead) if alone else [same]
+        for block in parts:
+            weight, label, design = tasks.weight[task[block]], tasks.label[task[block]], x
             used = (weight > 0).any(dim=0)
-            part = x if bool(used.all()) else select_rows(x, used.nonzero().flatten())
-            batch = Batch.of(
-                part, label[:, used], weight[:, used], penalty[block], correlations, columns=columns
-            )
-            theta = x.new_zeros(len(block), columns, 1 + x.shape[1])
+            if alone:
+                whole = bool(used.all())
+                design = (x if whole else select_rows(x, used.nonzero().flatten()))[None]
+                weight, label = weight[:, used], label[:, used]
+            batch = Batch.of(design, label, weight, penalty[block], correlations, columns=columns)
+            theta = x.new_zeros(len(block), columns, 1 + x.shape[-1])
             if start is not None:
                 theta = batch.theta(start.weight[block], start.bias[block])
             _solve(batch, theta, found, block, tolerance=tolerance)
@@ -89,7 +93,7 @@ def fit_logistic(
 
 
 def _blocks(
-    tasks: Tasks, task: Tensor, problems: Tensor, *, columns: int, overhead: int
+    tasks: Tasks, task: Tensor, problems: Tensor, columns: int, overhead: int
 ) -> list[Tensor]:
     """Problems to be solved together: they fit into memory, and their rows are much the same.
 
@@ -158,7 +162,7 @@ def _solve(
         curvature = batch.curvature(point.losses)
         gap = curvature.gap(point.gradient)
         done = (gap <= allowed) | still | (count == STEPS)
-        if bool(done.any()):
+        if bool(done.any() if batch.divisible else done.all()):
             found.bias[rows[done], : into.stop] = 0.0
             found.weight[rows[done], :, into] = point.theta[done, :, 1:].mT
             bias = batch.bias(point.theta)[done]
@@ -169,7 +173,9 @@ def _solve(
                 return
             batch, point, rows = batch.only(~done), point.only(~done), rows[~done]
             gap, allowed, curvature = gap[~done], allowed[~done], curvature.only(~done)
-        point, still = _step(batch, point, curvature, torch.maximum(FORCING * gap, allowed / 4))
+            done = done[~done]
+        leave = torch.maximum(FORCING * gap, allowed / 4).where(~done, torch.inf)
+        point, still = _step(batch, point, curvature, leave)
 
 
 def _step(
@@ -203,21 +209,22 @@ def _direction(
         -point.gradient,
     )
     d, f, ahead = direction.clone(), change.clone(), curvature.preconditioned(rest)
-    size = dot(rest, ahead)
+    size, going = dot(rest, ahead), leave < torch.inf
     for _ in range(PRODUCTS):
         product, logits = batch.curved(ahead, share)
-        by = _ratio(size, dot(ahead, product)).to(d)
+        by = _ratio(size, dot(ahead, product)).to(d) * going[:, None, None]
         d.addcmul_(by, ahead)
         f.addcmul_(by, logits)
         rest = torch.addcmul(rest, by, product, value=-1)
-        going = curvature.gap(rest) > leave
-        if going.double().mean() < MOST:
+        going = going & (curvature.gap(rest) > leave)
+        if not bool(going.any()) or (batch.divisible and going.double().mean() < MOST):
             direction[rows], change[rows] = d, f
             if not bool(going.any()):
                 break
             batch, curvature, rows = batch.only(going), curvature.only(going), rows[going]
             share, leave, size = share[going], leave[going], size[going]
             d, f, rest, ahead = d[going], f[going], rest[going], ahead[going]
+            going = going[going]
         z, last = curvature.preconditioned(rest), size
         size = dot(rest, z)
         ahead = z.addcmul_(_ratio(size, last).to(d), ahead)

@@ -24,7 +24,7 @@ from identikit.core.linalg import column_means, rounding, spread
 from identikit.core.memory_mapped import blocks
 from identikit.core.randomness import stream
 from identikit.probing import logistic
-from identikit.probing.logistic import Correlations, LogisticFits, Start, Tasks
+from identikit.probing.logistic import Correlations, LogisticFits, Tasks
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
 from identikit.statistics.intervals import CORRELATION, SHARE
@@ -205,17 +205,14 @@ def _fit(
 ) -> tuple[LogisticFits, float]:
     """The classifier of a training part, present half first, and its penalty."""
     units = _units(x, procedure)
-    penalty, start = 1 / len(x), None
+    penalty = 1 / len(x)
     if procedure.penalty == "tuned":
-        penalty, start = _chosen(
-            x, present, units, folds=procedure.folds, correlations=correlations
-        )
+        penalty = _chosen(x, present, units, folds=procedure.folds, correlations=correlations)
     fitted = logistic.fit_logistic(
         x,
         _tasks(present, torch.ones(1, len(x))),
         task=torch.zeros(1, dtype=torch.long),
         penalty=penalty * units[None],
-        start=start,
         correlations=correlations,
     )
     return fitted, penalty
@@ -237,19 +234,18 @@ def _units(x: Tensor, procedure: Procedure) -> Float[Tensor, " p"]:
 
 def _chosen(
     x: Tensor, present: Tensor, units: Tensor, *, folds: int, correlations: Correlations
-) -> tuple[float, Start]:
+) -> float:
     """The penalty with the least log-loss on folds of the training part, present half first."""
     fold = torch.cat([torch.arange(len(half)) % folds for half in present.chunk(2)])
     judged = (fold == torch.arange(folds)[:, None]).to(x)
-    best, _, start = logistic.chosen(
+    losses = logistic.held_out_losses(
         x,
         _tasks(present, 1 - judged),
         judged,
-        folds=folds,
-        grid=x.new_tensor(PENALTIES)[None, :, None] * units,
+        grid=x.new_tensor(PENALTIES)[:, None] * units,
         correlations=correlations,
     )
-    return PENALTIES[int(best)], start
+    return PENALTIES[int(losses.sum(dim=0).argmin())]
 
 
 def _stretched(
