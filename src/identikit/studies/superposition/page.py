@@ -20,7 +20,6 @@ from identikit.studies.superposition.result import (
     Line,
     MethodResult,
     SuperpositionResult,
-    over_seeds,
 )
 
 NEW = "held out"
@@ -123,10 +122,11 @@ def numbers(line: Line) -> Table:
     """Every score of every method in one world, over seeds."""
     names = [method.name for method in line.first.result.methods]
 
+    def over(name: str, value: Callable[[MethodResult], float | None]) -> object:
+        return line.over(lambda result: value(result.of(name)))
+
     def column(value: Callable[[MethodResult], float | None]) -> list[object]:
-        return [
-            over_seeds([value(record.result.of(name)) for record in line.records]) for name in names
-        ]
+        return [over(name, value) for name in names]
 
     def new(value: Callable[[PartScores], float]) -> list[object]:
         return column(lambda method: None if method.held_out is None else value(method.held_out))

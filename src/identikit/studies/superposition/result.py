@@ -1,5 +1,6 @@
 """What a cell says, and what all of them say together: findings from the numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -135,8 +136,8 @@ class Line:
         return self.records[0]
 
     def over(self, value: Callable[[CellResult], float | None]) -> Estimate | float | None:
-        """A value over seeds; None where any has none."""
-        return over_seeds([value(record.result) for record in self.records])
+        """A score, at most 1, over seeds; None where any has none."""
+        return over_seeds([value(record.result) for record in self.records], largest=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -195,17 +196,24 @@ HEADLINES = {
 }
 WORDS = {
     True: "It does worse on factors that it never saw together.",
-    False: "It does as well on factors that it never saw together.",
+    False: f"It does as well, to within {MARGIN}, on factors that it never saw together.",
     None: "Whether it does as well on factors that it never saw together is not decided.",
 }
 
 
-def over_seeds(values: Sequence[float | None]) -> Estimate | float | None:
-    """Mean and interval over seeds; the number of a single one; None where any is missing."""
+def over_seeds(
+    values: Sequence[float | None], *, largest: float = math.inf
+) -> Estimate | float | None:
+    """Mean and interval over seeds; the number of a single one; None where any is missing.
+
+    Args:
+        values: One per seed.
+        largest: That can be.
+    """
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
-    return mean_interval(known) if len(known) > 1 else known[0]
+    return mean_interval(known, largest=largest) if len(known) > 1 else known[0]
 
 
 def _judged(value: Estimate | float, predicted: float, *, within: float) -> Verdict:
