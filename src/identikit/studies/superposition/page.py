@@ -13,6 +13,8 @@ from identikit.runs.store import Run
 from identikit.studies.pages import provenance
 from identikit.studies.superposition.methods import PartScores
 from identikit.studies.superposition.result import (
+    AMORTISED,
+    CODES,
     ORACLE,
     PROBE,
     CellResult,
@@ -22,7 +24,8 @@ from identikit.studies.superposition.result import (
     SuperpositionResult,
 )
 
-NEW = "held out"
+DRAWN = (PROBE, AMORTISED, CODES, ORACLE)
+"""In figures, which have four colours; tables have all."""
 
 
 def superposition_page(run: Run, result: SuperpositionResult) -> Page:
@@ -92,11 +95,10 @@ def curves(lines: Sequence[Line], *, new: bool) -> Figure:
             ceiling=[_ceiling(line, name, new=new) for line in lines],
         )
 
-    names = [method.name for method in lines[0].first.result.methods]
     active = lines[0].first.active
     what = "never seen together" if new else "seen"
     figure = sweep(
-        [curve(name) for name in names], x_label="factors per dimension", y_label="MCC", log_x=True
+        [curve(name) for name in DRAWN], x_label="factors per dimension", y_label="MCC", log_x=True
     )
     return replace(
         figure,
