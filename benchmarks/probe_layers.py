@@ -30,6 +30,7 @@ import identikit
 from identikit.core.files import write_json
 from identikit.core.randomness import stream
 from identikit.core.threads import processor_threads
+from identikit.probing.classifier import EVIDENCE
 from identikit.probing.classifier import PENALTIES as OF_CLASSES
 from identikit.probing.regression import PENALTIES
 from identikit.runs.provenance import machine, versions
@@ -88,18 +89,17 @@ def _regress(x: Array, x_test: Array, y: Array, y_test: Array, rows: list[Any]) 
 
 
 def _classify(x: Array, x_test: Array, y: Array, y_test: Array, rows: list[Any]) -> float:
-    """Principal coordinates of equal size, or with their sizes, whichever has the less loss."""
-    pca = PCA(n_components=len(x) - 1).fit(x.astype(np.float64))
-    size = np.sqrt(pca.explained_variance_)
+    """Principal coordinates of equal size, of each fold's own rows, or with their sizes."""
+    (x_white, x_equal), (held_white, held_equal) = _turned(x, x, x_test)
+    folds = [(_turned(x[fit], x[fit], x[out]), y[fit], y[out]) for fit, out in rows]
     tried = []
-    for unit in (size, size[0]):
-        x_own, x_held = (pca.transform(each.astype(np.float64)) / unit for each in (x, x_test))
+    for kind, x_own, x_held in ((0, x_white, held_white), (1, x_equal, held_equal)):
         for p in OF_CLASSES:
-            loss = 0.0
-            for fit, out in rows:
-                model = _logistic(x_own[fit], y[fit], p)
-                share = model.predict_proba(x_own[out])
-                loss += log_loss(y[out], share, labels=model.classes_) * len(out)
+            loss = 0.0 if kind else EVIDENCE
+            for (fit, out), y_fit, y_out in folds:
+                model = _logistic(fit[kind], y_fit, p)
+                share = model.predict_proba(out[kind])
+                loss += log_loss(y_out, share, labels=model.classes_) * len(y_out)
             tried.append((loss, p, x_own, x_held))
     _, p, x_own, x_held = min(tried, key=lambda one: one[0])
     model = _logistic(x_own, y, p)
@@ -108,6 +108,15 @@ def _classify(x: Array, x_test: Array, y: Array, y_test: Array, rows: list[Any])
         return float(roc_auc_score(y_test, share[:, 1]))
     gain = share / np.array([(y == level).mean() for level in model.classes_])
     return float(balanced_accuracy_score(y_test, model.classes_[gain.argmax(axis=1)]))
+
+
+def _turned(x: Array, *parts: Array) -> list[tuple[Array, Array]]:
+    """Rows along the principal axes of x: each of size 1, and the largest."""
+    pca = PCA().fit(x.astype(np.float64))
+    size = np.sqrt(pca.explained_variance_)
+    kept = size > 1e-6 * size[0]
+    turned = [pca.transform(part.astype(np.float64))[:, kept] for part in parts]
+    return [(each / size[kept], each / size[0]) for each in turned]
 
 
 def _logistic(x: Array, y: Array, penalty: float) -> LogisticRegression:
