@@ -13,6 +13,7 @@ from identikit.core.errors import InputError
 from identikit.core.finding import Verdict
 from identikit.unmixing import ica
 from identikit.unmixing.result import Unmixing
+from identikit.unmixing.unmix import _theory
 
 QUICK: dict[str, Any] = {"starts": 2, "resamples": 3}
 RNG = np.random.default_rng(0)
@@ -206,6 +207,15 @@ def test_levels_of_words_are_factors_where_components_suffice() -> None:
     assert [own.name for own in found.factors] == ["size", "kind: cat", "kind: cup", "kind: dog"]
     assert found.linearly == 4
     assert [own.name for own in ik.unmix(h[:, :3], factors, **QUICK).factors] == ["size"]
+
+
+def test_levels_of_one_word_depend_on_each_other_before_correlations_show_it() -> None:
+    levels = torch.eye(8, dtype=torch.float64)[torch.arange(768) % 8]
+    predicted, _, _, partner = _theory(levels, list("abcdefgh"), n=384)
+    assert predicted == [None] * 8
+    assert all(partner)
+    rare = torch.cat([levels[:80], torch.zeros(688, 8)])  # none together is no wonder
+    assert _theory(rare, list("abcdefgh"), n=384)[3] == [""] * 8
 
 
 def test_a_factor_in_two_components_has_none_of_its_own() -> None:

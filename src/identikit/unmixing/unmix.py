@@ -65,6 +65,9 @@ RESAMPLES = 1000
 SURE = 4.0
 """Standard errors from which factors count as other than Gaussian, as dependent (by their
 correlation or that of their squares), or, of several, as other than isotropic (mean curvature)."""
+TOGETHER = 10.4
+"""Samples in which two independent factors are expected to be above 0 together, from which to find
+none is as improbable: levels of one word exclude each other."""
 
 
 def unmix(
@@ -497,6 +500,9 @@ def _theory(
     rows = s * g - (1 - g.square())
     gaussian = (rows.mean(dim=0).abs() < SURE * rows.std(dim=0) / len(s) ** 0.5).tolist()
     dependence = torch.maximum(_dependence(s), _dependence(s.square())).fill_diagonal_(0)
+    there = (z > 0).double()
+    by_chance = there.sum(dim=0)[:, None] * there.mean(dim=0)
+    dependence[(there.T @ there == 0) & (by_chance > TOGETHER)] = torch.inf
     expected = expected_correlation(z, n=n).tolist()
     predicted: list[Estimate | float | None] = []
     alone, partner = [], []
