@@ -53,7 +53,7 @@ ENTRIES = (
     ),
     Entry(
         name="train",
-        version=5,
+        version=6,
         study="studies.train.study:TRAIN",
         config="studies.train.config:TrainConfig",
         help="Train a network on your own images with DIET, classes or InfoNCE, and say what it "
@@ -61,14 +61,14 @@ ENTRIES = (
     ),
     Entry(
         name="probe",
-        version=8,
+        version=9,
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
     ),
     Entry(
         name="probe --layers",
-        version=4,
+        version=5,
         study="studies.probe.study:PROBE_LAYERS",
         config="studies.probe.config:ProbeLayersConfig",
         help="Ask the same of each of several layers, and where each factor is best read.",
