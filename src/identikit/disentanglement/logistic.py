@@ -9,7 +9,8 @@ x is (n, p); y (n, t) says for each of the t levels of all factors whether a row
 It stays beside `probing.logistic`, which has weights of rows and penalties of problems: that comes
 to the same losses within 3e-3 of themselves, and takes 4.0 to 8.2 times as long where levels
 compete, 1.3 to 1.8 times where each stands against the rest, at tolerances from 1e-4 to 1e-6
-(6,667 x 64 codes, 6 factors; `python -m benchmarks.logistic_solvers`).
+(6,667 x 64 codes, 6 factors; `python -m benchmarks.logistic_solvers`, before it went by Newton's
+method).
 """
 
 import numpy as np
