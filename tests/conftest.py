@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any
 
 import jaxtyping
+import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
@@ -53,6 +54,17 @@ def empty(file_format: str) -> bytes:
     buffer = BytesIO()
     save(Canvas(figsize=(1, 1)), buffer, format=file_format)
     return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def same_draws_whatever_ran_before(request: pytest.FixtureRequest) -> None:
+    """A module's own generators begin anew for each test of it, on whichever worker it runs."""
+    numbers = getattr(request.module, "RNG", None)
+    if numbers is not None:
+        numbers.bit_generator.state = np.random.default_rng(1).bit_generator.state
+    tensors = getattr(request.module, "GENERATOR", None)
+    if tensors is not None:
+        tensors.manual_seed(1)
 
 
 def save_empty(self: Canvas, buffer: BytesIO, *, format: str, **_: Any) -> None:

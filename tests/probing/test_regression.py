@@ -8,7 +8,7 @@ from tests.cases import latents, rotation
 from torch import Tensor
 
 from identikit import score
-from identikit.probing import regression
+from identikit.probing import linear, regression
 from identikit.probing.regression import PENALTIES, CompressedFeatures, fit_each, regress, within
 from identikit.statistics.split import Split, group_folds
 
@@ -152,3 +152,20 @@ def test_loud_columns_leave_the_others_their_classifier() -> None:
         score(own, {"large": z[:, 0] > 0}, resamples=100).factors[0] for own in (h, both)
     )
     assert beside.estimate.value > alone.estimate.value - 0.03
+
+
+def test_rounding_of_a_large_mean_hides_as_much_with_fewer_rows_than_dimensions() -> None:
+    """Directions that fade into the rounding of 100,000 are kept by the same rule either way."""
+    n, d = 400, 300
+    left, right = (torch.linalg.qr(normal(side, d, seed=side))[0] for side in (n, d))
+    mean = 1e5 * torch.rand(d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    h = ((left * torch.logspace(1, -1, d)) @ right.T + mean).float()
+    fold = Split(train=torch.arange(160), test=torch.arange(160, 200))
+    kept = []
+    for fitted in (None, torch.arange(200)):
+        features = CompressedFeatures.of(h, fitted=fitted)
+        assert (features.basis is None) == (fitted is None)
+        moments = features.statistics(normal(n, 1), splits=[fold]).train(0)
+        kept.append(len(linear.principal_axes(moments.scaled(linear.units(moments))).size))
+    assert 130 < kept[0] < 155
+    assert abs(kept[0] - kept[1]) <= 4

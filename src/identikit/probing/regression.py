@@ -130,7 +130,9 @@ class CompressedFeatures:
         else:
             every = h.double() if mean is None or unit is None else (h.double() - mean) * unit
             coordinates = every @ basis
-        return cls(h=coordinates, eps=8 * relative_rounding(h), basis=basis, unit=unit, mean=mean)
+        # what rounding left of columns of a large mean is relative to that, not to what varies
+        eps = max(8 * relative_rounding(h), noise.max().item() * n**0.5 / size.max().item())
+        return cls(h=coordinates, eps=eps, basis=basis, unit=unit, mean=mean)
 
     @classmethod
     def _turned(cls, h: Tensor, fitted: Tensor | None) -> "CompressedFeatures":

@@ -53,7 +53,7 @@ ENTRIES = (
     ),
     Entry(
         name="train",
-        version=6,
+        version=7,
         study="studies.train.study:TRAIN",
         config="studies.train.config:TrainConfig",
         help="Train a network on your own images with DIET, classes or InfoNCE, and say what it "
@@ -61,14 +61,14 @@ ENTRIES = (
     ),
     Entry(
         name="probe",
-        version=9,
+        version=10,
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
     ),
     Entry(
         name="probe --layers",
-        version=5,
+        version=6,
         study="studies.probe.study:PROBE_LAYERS",
         config="studies.probe.config:ProbeLayersConfig",
         help="Ask the same of each of several layers, and where each factor is best read.",
@@ -131,7 +131,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce imagenet-x",
-        version=6,
+        version=7,
         study="studies.paper.imagenet_x.study:IMAGENET_X",
         config="studies.paper.imagenet_x.config:ImageNetXConfig",
         help="Taught ImageNet's classes, what do networks know of how its images vary? (Figure 3)",
