@@ -1,5 +1,7 @@
 """Weighted scores against scikit-learn and scipy on the resample spelled out row by row."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -139,3 +141,13 @@ def test_one_class_named_throughout_correlates_with_nothing() -> None:
     target = torch.tensor([0, 1] * 10)
     statistic = measures.class_correlation(torch.zeros(20).long(), target)
     assert statistic(torch.ones(1, 20).double()).item() == 0
+
+
+def test_correlations_of_all_pairs_are_numpys_and_the_best_assignment_is_that_of_all() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(50, k, generator=generator, dtype=torch.float64) for k in (4, 3))
+    found = measures.correlations(a, b)
+    np.testing.assert_allclose(found, np.corrcoef(a.T, b.T)[:4, 4:], atol=1e-12)
+    columns = [0, 1, 2]
+    best = max(found[list(rows), columns].sum().item() for rows in permutations(range(4), 3))
+    assert measures.matched(found).sum().item() == pytest.approx(best)

@@ -32,7 +32,7 @@ from identikit.probing.regression import CompressedFeatures, Regression
 from identikit.probing.result import OK, MapScores
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import CHUNK, Bootstrap, Statistic
-from identikit.statistics.measures import standardised
+from identikit.statistics.measures import matched, standardised
 from identikit.statistics.split import Split
 
 TURNS, HIGH = 10, 0.8
@@ -233,7 +233,7 @@ def _about_matches(mcc: Estimate, z: Float[Tensor, "n d_z"]) -> str:
         q = torch.linalg.qr(torch.randn(covariance.shape, generator=generator).double()).Q
         size = (q.T @ covariance @ q).diagonal().clamp(min=0).sqrt()
         r = (q.T @ covariance).abs() / size.clamp(min=1e-9)[:, None]
-        drawn.append(r[linear_sum_assignment(r.numpy(), maximize=True)].mean().item())
+        drawn.append(matched(r).mean().item())
     rotated = sum(drawn) / TURNS
     if rotated < HIGH or mcc.low > rotated:
         return ""

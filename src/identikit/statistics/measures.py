@@ -7,6 +7,7 @@ shift of a factor moves them.
 
 import torch
 from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.linalg import centred
@@ -156,6 +157,18 @@ def standardised(a: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
     size = centre.square().mean(dim=0).sqrt()
     eps = torch.finfo(torch.float64).eps * a.double().abs().amax(dim=0)
     return torch.where(size > 4 * eps, centre / size.where(size > 4 * eps, 1.0), 0.0)
+
+
+def correlations(a: Float[Tensor, "n k"], b: Float[Tensor, "n m"]) -> Float[Tensor, "k m"]:
+    """Pearson's r of every column of one with every column of the other."""
+    found: Tensor = standardised(a).T @ standardised(b) / len(a)
+    return found
+
+
+def matched(alike: Float[Tensor, "k m"]) -> Float[Tensor, " least"]:
+    """How alike those are that are assigned to each other, one to one, of the largest sum."""
+    rows, columns = linear_sum_assignment(alike.numpy(), maximize=True)
+    return alike[rows, columns]
 
 
 def _ratio(covariance: Tensor, variances: Tensor) -> Tensor:

@@ -17,3 +17,8 @@ def mean_interval(values: Sequence[float], *, largest: float = math.inf) -> Esti
     assert spread.sd is not None
     arm = float(stdtrit(spread.n - 1, 0.975)) * spread.sd / spread.n**0.5
     return Estimate(spread.mean, spread.mean - arm, min(largest, spread.mean + arm))
+
+
+def over_seeds(values: Sequence[float], *, largest: float = math.inf) -> Estimate | float:
+    """The same of any number of repetitions; the number of a single one."""
+    return mean_interval(values, largest=largest) if len(values) > 1 else values[0]

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.linalg import above_cut_off, whitening
 from identikit.core.memory_mapped import row_blocks
 from identikit.probing.regression import CompressedFeatures
+from identikit.statistics.measures import matched
 
 GAUSSIAN_LOG_COSH = 0.3745672075
 """E log cosh of a standard normal."""
@@ -189,12 +189,6 @@ def _in_order(x: Tensor, W: Tensor, K: Tensor) -> Tensor:
 def _matched(W: Tensor, other: Tensor) -> Float[Tensor, " k"]:
     """Correlation of each component with its match among others, on whitened rows."""
     return matched((W @ torch.nn.functional.normalize(other, dim=1).T).abs()).clamp(max=1)
-
-
-def matched(alike: Float[Tensor, "k m"]) -> Float[Tensor, " least"]:
-    """How alike those are that are assigned to each other, one to one, of the largest sum."""
-    rows, columns = linear_sum_assignment(alike.numpy(), maximize=True)
-    return alike[rows, columns]
 
 
 def random_rotation(k: int, generator: torch.Generator) -> Float[Tensor, "k k"]:

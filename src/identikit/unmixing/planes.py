@@ -33,7 +33,8 @@ from torch import Tensor
 from identikit.core.estimate import Estimate
 from identikit.core.finding import LEVEL
 from identikit.core.randomness import stream
-from identikit.unmixing.ica import ROWS, matched, random_rotation
+from identikit.statistics.measures import matched
+from identikit.unmixing.ica import ROWS, random_rotation
 
 TURNS = 200
 """Random rotations behind an expected correlation."""

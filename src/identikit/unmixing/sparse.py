@@ -20,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from identikit.unmixing.ica import MOST_ROWS, matched
+from identikit.statistics.measures import matched
+from identikit.unmixing.ica import MOST_ROWS
 
 LEARNING, SOLVING = 0.2, 0.03
 """t as a share of the root mean square norm: for atoms, and for codes once they are known."""

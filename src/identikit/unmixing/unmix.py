@@ -29,7 +29,7 @@ from identikit.probing.regression import regress
 from identikit.similarity.paired import shuffled_orders
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap, Statistic
-from identikit.statistics.measures import standardised
+from identikit.statistics.measures import correlations, standardised
 from identikit.statistics.permutation import PER_FACTOR, Pairing, Permutations, Units, holm
 from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import head_row_space
@@ -527,7 +527,7 @@ def _theory(
 
 def _dependence(s: Tensor) -> Float[Tensor, "m m"]:
     """|Correlation| of all pairs of columns over its standard error under independence."""
-    found: Tensor = (standardised(s).T @ standardised(s) / len(s)).abs() * len(s) ** 0.5
+    found: Tensor = correlations(s, s).abs() * len(s) ** 0.5
     return found
 
 
@@ -547,9 +547,7 @@ def _correlation(a: Tensor, b: Tensor) -> Float[Tensor, " k"]:
 
 def _assigned(y: Float[Tensor, "n k"], z: Float[Tensor, "n m"]) -> list[int]:
     """The column of y for each of z: one to one, of the largest sum of |r|."""
-    rows, columns = linear_sum_assignment(
-        (standardised(y).T @ standardised(z)).abs().numpy(), maximize=True
-    )
+    rows, columns = linear_sum_assignment(correlations(y, z).abs().numpy(), maximize=True)
     chosen: list[int] = rows[columns.argsort()].tolist()
     return chosen
 

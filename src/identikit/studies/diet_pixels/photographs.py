@@ -20,6 +20,7 @@ from torch.nn.functional import one_hot
 from identikit.core.errors import InputError
 from identikit.core.factors import Factor, Factors, Kind
 from identikit.probing.default_measures import MEASURES
+from identikit.probing.linear_probes import targets
 from identikit.probing.regression import regress
 from identikit.statistics.split import Split
 from identikit.studies.diet_pixels.config import FOLDS
@@ -151,7 +152,4 @@ def _score(
 def _columns(factor: Factor) -> Float[Tensor, "n k"]:
     if factor.kind is Kind.CATEGORICAL:
         return one_hot(factor.values).double()
-    if factor.period is None:
-        return factor.values[:, None].double()
-    turn = factor.values.double() * (2 * torch.pi / factor.period)
-    return torch.stack([turn.cos(), turn.sin()], dim=1)
+    return targets(factor)

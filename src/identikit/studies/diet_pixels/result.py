@@ -6,7 +6,6 @@ quarter that is held out; what is compared is paired, seed by seed, on the same 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
 
 from identikit.core.estimate import Estimate, format_number
@@ -21,7 +20,7 @@ from identikit.core.finding import (
     listed,
 )
 from identikit.report.shown import Said
-from identikit.statistics.repetitions import mean_interval
+from identikit.statistics.repetitions import mean_interval, over_seeds
 from identikit.studies.diet_pixels.config import CONDITIONS, PHOTOGRAPHS, REFERENCE
 from identikit.studies.genealogy.result import GenealogyResult
 from identikit.theory.explain import CEILING_MARGIN
@@ -132,7 +131,7 @@ class Line:
 
     def score(self, factor: str, features: str = H) -> Estimate | float:
         """The mean over seeds with its interval; of one seed its value."""
-        return over_seeds(self.values(factor, features))
+        return over_seeds(self.values(factor, features), largest=1.0)
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -282,11 +281,6 @@ class DietPixelsResult(Said):
             word="Found" if whole else "Found in part",
             tone="good" if whole else "warning",
         )
-
-
-def over_seeds(values: Sequence[float]) -> Estimate | float:
-    """Mean and interval; of one seed its value."""
-    return mean_interval(values, largest=1.0) if len(values) > 1 else fmean(values)
 
 
 def difference(values: Sequence[float], others: Sequence[float]) -> Estimate | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit import disentanglement as classic
@@ -14,7 +13,7 @@ from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
 from identikit.probing.componentwise import componentwise_mcc
 from identikit.probing.score import score
-from identikit.statistics.measures import standardised
+from identikit.statistics.measures import correlations, matched
 from identikit.studies.scores.config import ScoresConfig
 from identikit.studies.scores.constructions import ENCODERS, STRUCTURES, Setting, UpTo
 
@@ -77,7 +76,6 @@ def scores_of(h: Float[Tensor, "n m"], z: Float[Tensor, "n k"], *, seed: int) ->
     maps = score(h, Factors.from_latents(z), seed=seed, resamples=RESAMPLES).latents
     assert maps is not None
     fit = least_squares(h, z)
-    r = (standardised(h).T @ standardised(z)).abs() / len(z)
     missing = max(0, z.shape[1] - h.shape[1])  # a code of noise for a factor without one
     noise = torch.randn(len(z), missing, generator=stream(seed, "missing"), dtype=torch.float64)
     functions = componentwise_mcc(torch.cat([h, noise], dim=1), z, seed=seed, resamples=RESAMPLES)
@@ -93,7 +91,7 @@ def scores_of(h: Float[Tensor, "n m"], z: Float[Tensor, "n k"], *, seed: int) ->
         maps.affine.mean.value,
         r2_score(h @ fit.coefficient + fit.intercept, z).mean().item(),
         abs(maps.mcc_strong.mean.value),
-        r[linear_sum_assignment(r.numpy(), maximize=True)].sum().item() / z.shape[1],
+        matched(correlations(h, z).abs()).sum().item() / z.shape[1],
         functions.mean.value,
         dci.disentanglement,
         dci.completeness,

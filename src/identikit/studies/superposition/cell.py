@@ -17,6 +17,7 @@ from identikit.encoders.config import EncoderConfig
 from identikit.objectives.config import HeadConfig
 from identikit.objectives.head import SoftmaxHead
 from identikit.runs.study import Arrays, Context
+from identikit.statistics.measures import matched
 from identikit.studies.superposition.config import CORRELATION, SuperpositionCellConfig
 from identikit.studies.superposition.methods import (
     Codes,
@@ -34,7 +35,6 @@ from identikit.theory.superposition import (
 )
 from identikit.training.config import TrainingConfig
 from identikit.training.fit import fit_network
-from identikit.unmixing.ica import matched
 from identikit.unmixing.sparse import encoded, learn_dictionary
 from identikit.worlds.superposition import Superposition
 

@@ -18,9 +18,9 @@ from identikit.core.estimate import Estimate
 from identikit.core.linalg import least_squares
 from identikit.statistics import measures
 from identikit.statistics.bootstrap import Bootstrap
-from identikit.statistics.measures import standardised
+from identikit.statistics.measures import correlations, matched
 from identikit.unmixing.autoencoder import learn_autoencoder
-from identikit.unmixing.ica import White, matched, unmix_rows
+from identikit.unmixing.ica import White, unmix_rows
 from identikit.unmixing.sparse import SOLVING, encoded, learn_dictionary
 
 Codes = Callable[[Tensor], Tensor]
@@ -133,9 +133,7 @@ def consistency(
 ) -> tuple[float, float]:
     """Mean |r| of codes of the same rows, matched one to one, and the same of shuffled rows."""
     shuffled = other[torch.randperm(len(other), generator=generator)]
-    alike, chance = (
-        (standardised(one).T @ standardised(own) / len(one)).abs() for own in (other, shuffled)
-    )
+    alike, chance = (correlations(one, own).abs() for own in (other, shuffled))
     return matched(alike).mean().item(), matched(chance).mean().item()
 
 
@@ -149,7 +147,7 @@ def found_share(prediction: Float[Tensor, "n K"], z: Float[Tensor, "n K"]) -> Fl
 
 def _reader(y: Float[Tensor, "n k"], z: Float[Tensor, "n K"]) -> Codes:
     """From components to predictions of factors, by lines fitted on these rows."""
-    r = standardised(y).T @ standardised(z) / len(y)
+    r = correlations(y, z)
     rows, columns = (torch.from_numpy(i) for i in linear_sum_assignment(-r.abs().numpy()))
     slope = r.new_zeros(z.shape[1])
     spread = y[:, rows].double().std(dim=0, correction=0)

@@ -9,7 +9,7 @@ from typing import Literal
 from identikit.core.estimate import Estimate, as_text, fixed, with_ends
 from identikit.core.finding import Finding, Headline, Verdict, judge_interval
 from identikit.report.shown import Said
-from identikit.statistics.repetitions import mean_interval
+from identikit.statistics.repetitions import over_seeds
 from identikit.studies.superposition.methods import PartScores
 
 MARGIN = 0.02
@@ -137,7 +137,7 @@ class Line:
 
     def over(self, value: Callable[[CellResult], float | None]) -> Estimate | float | None:
         """A score, at most 1, over seeds; None where any has none."""
-        return over_seeds([value(record.result) for record in self.records], largest=1.0)
+        return over_known([value(record.result) for record in self.records], largest=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -201,19 +201,12 @@ WORDS = {
 }
 
 
-def over_seeds(
+def over_known(
     values: Sequence[float | None], *, largest: float = math.inf
 ) -> Estimate | float | None:
-    """Mean and interval over seeds; the number of a single one; None where any is missing.
-
-    Args:
-        values: One per seed.
-        largest: That can be.
-    """
+    """As `over_seeds`; None where any is missing."""
     known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return None
-    return mean_interval(known, largest=largest) if len(known) > 1 else known[0]
+    return over_seeds(known, largest=largest) if known and len(known) == len(values) else None
 
 
 def _judged(value: Estimate | float, predicted: float, *, within: float) -> Verdict:
@@ -250,7 +243,7 @@ def _over_worlds(
     for seed in seeds:
         own = [value(r.result) for line in lines for r in line.records if r.seed == seed]
         means.append(fmean(v for v in own if v is not None) if None not in own else None)
-    return over_seeds(means)
+    return over_known(means)
 
 
 def _probe(
@@ -292,7 +285,7 @@ def _transitions(lines: Sequence[Line]) -> list[Finding]:
             for record in same
             if record.result.transition is not None and "coherence" not in record.world
         }
-        measured = over_seeds(list(by_seed.values()))
+        measured = over_known(list(by_seed.values()))
         if measured is None:
             continue
         predicted = same[0].result.threshold
