@@ -548,6 +548,23 @@ def test_time_of_evaluation_is_kept_apart() -> None:
     assert result.evaluation_seconds == 12
     assert [record["seconds"] for record in result.history] == [13, 26, 39, 52]
     assert [record["training_seconds"] for record in result.history] == [10, 20, 30, 40]
+    assert result.waiting_seconds == 0
+
+
+def test_time_that_steps_waited_for_their_batches_is_kept_apart(tmp_path: Path) -> None:
+    clock = Clock()
+    encoder = Slow(clock)  # a second a step, and each batch takes ten
+    given: dict[str, Any] = {"draw": ByStep(clock), "clock": clock, "checkpoint": tmp_path}
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 16:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(encoder, build()[1], on_progress=stop, **given)
+    result = train(encoder, build()[1], **given)
+    assert result.waiting_seconds == 10 * result.steps
+    assert result.seconds == 11 * result.steps
 
 
 # Evaluation, records, progress

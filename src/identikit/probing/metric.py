@@ -102,7 +102,7 @@ class LinearRecovery(Metric):
             )
         if index is None:
             index = torch.arange(len(h)) + int(self.seen)
-        part = (index.cpu() * MIX % 2**32) * PARTS // 2**32
+        part = part_of(index.cpu())
         moments = PartMoments(packed=self.packed, d=self.dim, eps=self.rounding.item())
         moments.add(h.detach(), self._regressed(z.detach()), part=part)
         self.rounding.fill_(moments.eps)
@@ -156,6 +156,11 @@ class LinearRecovery(Metric):
         if doubts := doubts_of(fits[0], n=folds.train(0).n):
             warnings.warn(doubts, stacklevel=3)
         return fits, folds.test(0)
+
+
+def part_of(index: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """The part that each sample is in, by its number; 0 is the one that scores."""
+    return (index * MIX % 2**32) * PARTS // 2**32
 
 
 def _period(name: str, kind: str | None) -> float | None:

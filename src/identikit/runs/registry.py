@@ -53,7 +53,7 @@ ENTRIES = (
     ),
     Entry(
         name="train",
-        version=7,
+        version=8,
         study="studies.train.study:TRAIN",
         config="studies.train.config:TrainConfig",
         help="Train a network on your own images with DIET, classes or InfoNCE, and say what it "

@@ -115,6 +115,8 @@ class Fit:
     """Spent in the loop, evaluation included, over all resumed parts."""
     evaluation_seconds: float
     """Spent in `evaluate`."""
+    waiting_seconds: float
+    """In which steps waited for their batch."""
     history: list[Record]
     """One record per evaluation: step, seconds, seconds without evaluation, mean loss since
     the last record, and scores."""
@@ -195,6 +197,7 @@ class _Loop:
     clock: Callable[[], float]
     step: int = 0
     evaluation_seconds: float = 0.0
+    waiting_seconds: float = 0.0
     history: list[Record] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # since the last record
     enough: Enough | None = None
@@ -227,10 +230,12 @@ class _Loop:
         return self.spent >= 1 or bool(early)
 
     def train_step(self, draw: Draw | Batches, checkpoint: Path | None) -> None:
+        before = self.clock()
         if isinstance(draw, Batches):
             x, target = (t.to(self.device, non_blocking=True) for t in draw.batch(self.step))
         else:
             x, target = self._batch(draw)
+        self.waiting_seconds += self.clock() - before
         spent = min(self.spent, 1.0)
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)
         self._seed_network()
@@ -347,6 +352,7 @@ class _Loop:
             "step": self.step,
             "seconds": self.seconds,
             "evaluation_seconds": self.evaluation_seconds,
+            "waiting_seconds": self.waiting_seconds,
             "history": self.history,
             "losses": self.losses,
             "evaluation": dict(self.evaluation),
@@ -370,7 +376,8 @@ class _Loop:
             self.head.load_state_dict(self._head_rows(Shard.take, state["head"]))
             self.optimizers.load_state_dict(state["optimizers"])
             self.saved_step = state["step"]
-            for name in ("step", "evaluation_seconds", "history", "losses", "evaluation"):
+            seconds = ("evaluation_seconds", "waiting_seconds")
+            for name in ("step", *seconds, "history", "losses", "evaluation"):
                 setattr(self, name, state[name])
             self.start = self.clock() - state["seconds"]
         except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
@@ -385,6 +392,7 @@ class _Loop:
             steps=self.step,
             seconds=self.seconds,
             evaluation_seconds=self.evaluation_seconds,
+            waiting_seconds=self.waiting_seconds,
             history=self.history,
         )
 

@@ -163,6 +163,19 @@ def test_diet_learns_to_tell_images_apart(photos: Path, tmp_path: Path) -> None:
     assert result.loss is not None
     assert result.loss < 0.3 * result.history[0]["loss"]
     assert result.covered == 4
+    assert 0 < result.waited < 1
+
+
+def test_much_waiting_for_images_says_what_helps(photos: Path, tmp_path: Path) -> None:
+    result = run(config(photos, steps=2), tmp_path / "runs").result
+
+    def said(**of: Any) -> list[str]:
+        found = replace(result, **of).findings
+        return [f.explained for f in found if f.quantity == "waiting for images"]
+
+    assert said(waited=0.09, workers=0) == []
+    assert "--workers 1 " in said(waited=0.11, workers=0)[0]
+    assert "--workers 6 " in said(waited=0.11, workers=3)[0]
 
 
 @pytest.mark.parametrize("objective", ["diet", "supervised", "infonce"])

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from identikit.core.factors import Factors, Kind
 from identikit.features.inputs import circular
-from identikit.probing.metric import LinearRecovery
+from identikit.probing.metric import PARTS, LinearRecovery, part_of
 from identikit.training.fit import Progress
 
 SEEN = 2048
@@ -44,12 +45,19 @@ class LiveProbe:
 
     Args:
         factors: Of all images.
+        groups: A label of each image; those that share one are held out together.
+        trained: Which images the encoder is trained on, if not all: the others are held out.
     """
 
-    def __init__(self, factors: Factors) -> None:
+    def __init__(
+        self, factors: Factors, groups: Shaped[np.ndarray, " n"] | None, trained: Bool[Tensor, " n"]
+    ) -> None:
         there, known = factors.jointly()
-        self.rows = there[some_rows(len(there), SEEN)]
-        known = taken(known, some_rows(len(there), SEEN))
+        some = some_rows(len(there), SEEN)
+        self.rows, known = there[some], taken(known, some)
+        self.number = _numbers(
+            None if groups is None else groups[self.rows.numpy()], trained[self.rows]
+        )
         self.columns: dict[str, Tensor] = {}
         self.kinds: dict[str, str] = {}
         self.factor_of: dict[str, str] = {}
@@ -63,6 +71,8 @@ class LiveProbe:
                 self.kinds[name] = circular(factor.period)
             self.columns |= found
             self.factor_of |= dict.fromkeys(found, name)
+        if torch.bincount(part_of(self.number), minlength=PARTS).min() < 2:
+            self.columns = {}  # too few images to fit and to score
 
     def __call__(
         self, encode: Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows d_h"]]
@@ -72,13 +82,34 @@ class LiveProbe:
             return {}
         h = encode(self.rows)
         metric = LinearRecovery(dim=h.shape[1], factors=list(self.columns), kinds=self.kinds)
-        metric.update(h, torch.stack(list(self.columns.values()), dim=1))
+        metric.update(h, torch.stack(list(self.columns.values()), dim=1), self.number)
         scores: dict[str, list[float]] = {}
         for name, value in metric.compute().items():
             if name in self.factor_of and math.isfinite(value.item()):
                 scores.setdefault(self.factor_of[name], []).append(value.item())
         means = {name: sum(found) / len(found) for name, found in scores.items()}
         return ({"r2": sum(means.values()) / len(means)} if means else {}) | means
+
+
+def _numbers(
+    groups: Shaped[np.ndarray, " n"] | None, trained: Bool[Tensor, " n"]
+) -> Int[Tensor, " n"]:
+    """Numbers by which `LinearRecovery` scores what is held out: whole groups, or the untrained.
+
+    Penalties are chosen by holding out other groups in turn, or images where groups are too few.
+    """
+    image = torch.arange(len(trained))
+    if groups is None:
+        return image
+    group = torch.from_numpy(np.unique(groups.astype(str), return_inverse=True)[1])
+    scored = part_of(group) == 0 if bool(trained.all()) else ~trained
+    rest, turns = group[~scored].unique(return_inverse=True)[1], PARTS - 1
+    if len(rest.unique()) < turns:
+        rest = image[: len(rest)]
+    part = torch.zeros_like(image)
+    part[~scored] = 1 + rest % turns
+    some = torch.arange(4 * PARTS)  # of which each part has one
+    return torch.tensor([int((part_of(some) == p).nonzero()[0]) for p in range(PARTS)])[part]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ def _how(config: TrainConfig, result: TrainResult) -> Section:
         "augmentation": config.augment if known is None else f"{known.name}: {known.help}",
         "label smoothing": f"{config.smoothing():g}",
         "images a second": f"{result.images_per_second:,.0f}",
+        "waiting for images": f"{result.waited:.0%} of the time",
         "seconds": f"{result.seconds:,.0f}",
     }
     frame = pd.DataFrame({"": list(rows), "this run": list(rows.values())})

@@ -15,6 +15,8 @@ from identikit.probing.recovery import Recovery
 from identikit.report.shown import Said
 from identikit.training.fit import Record
 
+MUCH_WAITING = 0.1
+"""Share of the time from which on it is said that steps waited for their images."""
 AT_FLOOR = 0.05
 """Nats above the least loss from which a run counts as at its optimum."""
 
@@ -46,6 +48,10 @@ class TrainResult(Said):
     seconds: float
     images_per_second: float
     """Of the whole loop, without evaluation."""
+    waited: float
+    """Share of that time in which steps waited for their images."""
+    workers: int
+    """Processes that made images ahead of the steps."""
     loss: float | None
     """Mean since the last record but one, in nats."""
     floor: float | None
@@ -76,6 +82,7 @@ class TrainResult(Said):
             *self._coverage(),
             *(self._spread(name) for name in self.class_spread),
             *self._groups(),
+            *self._waiting(),
         )
 
     @property
@@ -148,6 +155,22 @@ class TrainResult(Said):
                 quantity="groups of rows",
                 recovered=groups.count,
                 explained=f"{words}{alike}.",
+                verdict=Verdict.MEASURED,
+            ),
+        )
+
+    def _waiting(self) -> tuple[Finding, ...]:
+        if self.waited < MUCH_WAITING:
+            return ()
+        words = "--workers 1 has them read and augmented ahead, by a process of its own"
+        if self.workers:
+            words = f"Where processors are free, --workers {2 * self.workers} has more made ahead"
+        return (
+            Finding(
+                quantity="waiting for images",
+                measure="share of the time",
+                recovered=self.waited,
+                explained=f"{words}.",
                 verdict=Verdict.MEASURED,
             ),
         )

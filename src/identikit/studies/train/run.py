@@ -183,7 +183,9 @@ class Training:
             workers=config.workers,
             pin=self.device.type == "cuda",
         )
-        probe = None if images.factors is None else LiveProbe(images.factors)
+        probe = None
+        if images.factors is not None:
+            probe = LiveProbe(images.factors, images.groups, images.trained)
 
         def tell(progress: Progress) -> None:
             if on_progress is not None:
@@ -267,6 +269,8 @@ class Training:
             steps=fitted.steps,
             seconds=fitted.seconds,
             images_per_second=fitted.steps * config.batch_size / training,
+            waited=fitted.waiting_seconds / training,
+            workers=config.workers,
             loss=fitted.history[-1]["loss"] if fitted.history else None,
             floor=floor,
             augmented=config.augment != "none",
