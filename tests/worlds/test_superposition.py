@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from identikit.core.errors import InputError
+from identikit.core.linalg import least_squares, r2_score
 from identikit.core.randomness import stream
-from identikit.worlds.superposition import GROUP, Superposition
+from identikit.worlds.superposition import EXPOSURE, GROUP, SIDE, Superposition
 
 K, D, N = 12, 6, 4000
 
@@ -65,6 +66,32 @@ def test_sizes_follow_importance_and_observations_are_sums() -> None:
     torch.testing.assert_close(sample.x, sample.z @ world.atoms)
 
 
+def test_lights_saturate_together_and_their_image_still_tells_every_factor() -> None:
+    world = Superposition(factors=K, dim=None, active=3, seed=1)
+    sample = world.sample(N, generator=stream(0, "sample"))
+    assert sample.x.shape == (N, 1, SIDE, SIDE)
+    assert sample.x.amin() >= 0
+    assert sample.x.amax() <= 1
+    alone = Superposition(factors=K, dim=None, active=1, seed=1)
+    one = alone.sample(N, generator=stream(0, "sample"))
+    named = one.z.argmax(dim=1)
+    light = -torch.log1p(-one.x.double().flatten(1)) / EXPOSURE / one.z.amax(dim=1)[:, None]
+    dark = one.x.flatten(1) < 0.9  # where float32 still tells 1 - x
+    torch.testing.assert_close(light[dark], world.atoms.double()[named][dark], rtol=1e-4, atol=1e-5)
+    # of two lights, what is left dark is the product of what each leaves
+    pair = sample.z[:1].double()
+    left = torch.exp(-EXPOSURE * pair.T * world.atoms.double()).prod(dim=0)
+    torch.testing.assert_close(1 - sample.x[0].double().flatten(), left, rtol=1e-4, atol=1e-6)
+    # a solve in logarithms gives all factors back, the best linear map does not
+    small = sample.z.double() / 20
+    shown = -torch.expm1(-EXPOSURE * small @ world.atoms.double())
+    back = torch.linalg.lstsq(world.atoms.double().T, -torch.log1p(-shown).T / EXPOSURE).solution
+    torch.testing.assert_close(back.T, small, rtol=1e-6, atol=1e-9)
+    z, x = sample.z.double(), sample.x.double().flatten(1)
+    linear = least_squares(z, x)
+    assert r2_score(linear.predict(z), x).mean() < 0.95
+
+
 def test_labels_name_factors_that_are_there() -> None:
     world = Superposition(factors=K, dim=D, active=1)
     sample = world.sample(N, generator=stream(0, "sample"))
@@ -83,6 +110,7 @@ def test_labels_name_factors_that_are_there() -> None:
         ({"active": 7, "halves": True}, "a whole number from 1 to 6"),
         ({"active": 1, "halves": True}, "needs exact and active of 2 at least"),
         ({"correlation": 1.0}, "correlation must be from 0 to below 1; got 1"),
+        ({"dim": None, "coherence": 0.1}, "lights have no coherence; got 0.1"),
         ({"coherence": -0.1}, "coherence must be from 0 to below 1"),
     ],
 )

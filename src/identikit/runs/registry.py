@@ -175,7 +175,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce superposition",
-        version=1,
+        version=2,
         study="studies.superposition.study:SUPERPOSITION",
         config="studies.superposition.config:SuperpositionConfig",
         help="Of more sparse factors than dimensions, what do probes, ICA and sparse codes read?",

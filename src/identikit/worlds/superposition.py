@@ -5,13 +5,17 @@ the `active` largest of them, or all above the quantile that makes as many be th
 is there has a size uniform on (0.5, 1.5) times (k + 1)^-importance. Atoms a_k are random, of norm
 1; two of them have cosine `coherence` on average. In a world of halves factors of different halves
 are never there together, but in the part that is held out each sample has some of both.
+Rendered, a factor is a light: a_k is a blob with stripes at a place of its own, x the image
+1 - exp(-EXPOSURE sum_k z_k a_k), pixel by pixel, so that lights that overlap saturate together.
+Where the a_k are independent the image tells every factor, by a function that is not linear.
 A label names a factor, p(k|z) = softmax_k(SHARPNESS z_k): log-odds linear in z, as in a
 cluster-centric world whose cluster vectors are the axes.
 The question is that of Elhage et al. 2022 (arXiv:2209.10652), Klindt et al. 2025
 (arXiv:2503.01824) and Barin-Pacela et al. 2026 (arXiv:2603.28744).
-Shapes: z (n, K), x (n, d), atoms (K, d); labels (n,).
+Shapes: z (n, K), x (n, d) or images (n, 1, SIDE, SIDE), atoms (K, d) or (K, SIDE²); labels (n,).
 """
 
+import math
 from statistics import NormalDist
 
 import torch
@@ -29,6 +33,12 @@ LOW, HIGH = 0.5, 1.5
 """Sizes of the most important factor where it is there."""
 SHARPNESS = 5.0
 """Of labels."""
+SIDE = 8
+"""Pixels along each side of an image, which is 1 wide."""
+BLOB, STRIPE = 0.2, 0.35
+"""Standard deviation of a light, and the length of a period of its stripes."""
+EXPOSURE = 10.0
+"""Of the brightest pixel of a factor of size 1, which has 1 - exp(-10)."""
 
 
 class Superposition:
@@ -36,7 +46,7 @@ class Superposition:
 
     Args:
         factors: Their number K.
-        dim: Dimensions d of x.
+        dim: Dimensions d of x; None for images.
         active: Factors that are there at once.
         exact: Whether in every sample; otherwise on average.
         correlation: Of two scores of one group, from 0 to below 1.
@@ -46,14 +56,14 @@ class Superposition:
         seed: Of the atoms.
 
     Raises:
-        InputError: a value out of range, or halves that are not exact.
+        InputError: a value out of range, halves that are not exact, or images that are coherent.
     """
 
     def __init__(
         self,
         *,
         factors: int,
-        dim: int,
+        dim: int | None,
         active: int | float,
         exact: bool = True,
         correlation: int | float = 0.0,
@@ -77,13 +87,18 @@ class Superposition:
                 "a world of halves holds out samples with factors of both, so it needs exact and "
                 f"active of 2 at least; got exact {exact} and active {active:g}."
             )
+        if dim is None and coherence:
+            raise InputError(f"lights have no coherence; got {coherence:g}. Leave it out.")
         self.n_labels, self.active, self.exact = factors, active, exact
         self.correlation, self.halves = correlation, halves
         self.size: Float[Tensor, " K"] = torch.arange(1.0, factors + 1) ** -importance
-        normal = torch.randn(factors + 1, dim, generator=stream(seed, "atoms"))
-        single, shared = normalize(normal[1:], dim=1), normalize(normal[:1], dim=1)
-        mixed = (1 - coherence) ** 0.5 * single + coherence**0.5 * shared
-        self.atoms: Float[Tensor, "K d"] = normalize(mixed, dim=1)
+        generator = stream(seed, "atoms")
+        self.rendered = dim is None
+        self.atoms: Float[Tensor, "K d"] = (
+            _lights(factors, generator)
+            if dim is None
+            else _directions(factors, dim, coherence, generator)
+        )
 
     def draw_factors(
         self, n: int, *, held_out: bool = False, generator: torch.Generator
@@ -112,7 +127,10 @@ class Superposition:
         """
         z = self.draw_factors(n, held_out=held_out, generator=generator)
         label = torch.multinomial((SHARPNESS * z).softmax(dim=1), 1, generator=generator)[:, 0]
-        return WorldSample(x=z @ self.atoms, z=z, label=label)
+        x = z @ self.atoms
+        if self.rendered:
+            x = -torch.expm1(-EXPOSURE * x).view(n, 1, SIDE, SIDE)
+        return WorldSample(x=x, z=z, label=label)
 
     def _there(
         self, scores: Tensor, held_out: bool, generator: torch.Generator
@@ -128,6 +146,24 @@ class Superposition:
             return _largest(inside, int(self.active))
         many = int(self.active) // 2
         return _largest(inside, int(self.active) - many) | _largest(outside, many)
+
+
+def _directions(
+    count: int, dim: int, coherence: int | float, generator: torch.Generator
+) -> Float[Tensor, "K d"]:
+    normal = torch.randn(count + 1, dim, generator=generator)
+    single, shared = normalize(normal[1:], dim=1), normalize(normal[:1], dim=1)
+    return normalize((1 - coherence) ** 0.5 * single + coherence**0.5 * shared, dim=1)
+
+
+def _lights(count: int, generator: torch.Generator) -> Float[Tensor, "K pixels"]:
+    """Gaussian blobs at random places, with stripes of random directions, from 0 to 1."""
+    place = torch.rand(count, 2, 1, generator=generator)
+    angle = math.pi * torch.rand(count, 1, generator=generator)
+    centres = (torch.arange(SIDE) + 0.5) / SIDE
+    offset = torch.cartesian_prod(centres, centres).T - place
+    wave = (angle.cos() * offset[:, 0] + angle.sin() * offset[:, 1]) * 2 * math.pi / STRIPE
+    return torch.exp(-offset.square().sum(dim=1) / (2 * BLOB**2)) * (1 + wave.cos()) / 2
 
 
 def _largest(scores: Tensor, count: int) -> Bool[Tensor, "n K"]:

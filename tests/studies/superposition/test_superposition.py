@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -50,7 +50,13 @@ NEW = {PROBE: 0.6, AMORTISED: 0.7, ITS_ATOMS: 0.9, CODES: 0.9, ORACLE: 1.0}
 SEEN = NEW | {PROBE: 0.7, AMORTISED: 0.8}
 
 
-def made(seed: int, *, supports: str = "halves", **changes: Any) -> CellRecord:
+def made(
+    seed: int,
+    *,
+    supports: str = "halves",
+    network: bool | Literal["rendered"] = False,
+    **changes: Any,
+) -> CellRecord:
     """Of a seed; what is read wavers a little from one to the next."""
     apart = 0.001 * seed
     methods = tuple(
@@ -77,11 +83,12 @@ def made(seed: int, *, supports: str = "halves", **changes: Any) -> CellRecord:
         coherence=0.6,
     )
     return CellRecord(
-        world=f"32 in 16, 2 at once, {supports}",
+        world=f"32 in 16, 2 at once, {supports}{f', {network}' if network else ''}",
         factors=32,
         dim=16,
         active=2,
         supports=supports,
+        network=network,
         seed=seed,
         path="",
         result=replace(result, **changes),
@@ -129,6 +136,9 @@ def test_nothing_is_said_of_combinations_where_none_are_held_out() -> None:
     assert not [f for f in result.findings if f.quantity.startswith(DROP)]
 
 
+NETWORK = "32 in 16, 2 at once, halves, True: linear probe"
+
+
 def test_probes_are_held_against_the_best_linear_map_or_against_any_h() -> None:
     name = "32 in 16, 2 at once, halves: linear probe"
     as_told = of(made(0), made(1))[name]
@@ -136,17 +146,44 @@ def test_probes_are_held_against_the_best_linear_map_or_against_any_h() -> None:
     assert "The best linear map of this h" in as_told.explained
     low = of(*(made(seed, linear=0.9) for seed in range(2)))[name]
     assert low.verdict is Verdict.LESS
-    network = of(*(made(seed, linear=None, linearity=0.9, transition=None) for seed in range(2)))
+    own: dict[str, Any] = {"network": True, "linear": None, "linearity": 0.9, "transition": None}
+    network, name = of(*(made(seed, **own) for seed in range(2))), NETWORK
     assert network[name].predicted == pytest.approx(0.52)
     assert "No h of so many dimensions allows more" in network[name].explained
     assert network[name].verdict is Verdict.AS_PREDICTED  # a bound
-    above = [made(seed, linear=None, most_linear=0.3, linearity=0.9) for seed in range(2)]
+    above = [made(seed, **own, most_linear=0.3) for seed in range(2)]
     assert of(*above)[name].verdict is Verdict.MORE
     assert "R² 0.90" in network[name].explained
     assert "sparse codes learned again from another network" in [
         finding.quantity for finding in network.findings
     ]
     assert not [f for f in network.findings if f.measure == "k"]
+
+
+def test_what_networks_lose_is_told_apart_and_not_predicted() -> None:
+    image: dict[str, Any] = {"network": "rendered", "linear": None, "linear_held_out": None}
+    affine = {"linearity": 0.96, "linearity_held_out": 0.87}
+    both = of(
+        *(made(seed) for seed in range(2)),
+        *(made(seed, **image, **affine, transition=None) for seed in range(2)),
+    )
+    probe, oracle = (
+        both[f"{DROP}{name}, from a network that sees images"] for name in (PROBE, ORACLE)
+    )
+    assert "an affine map of the factors with R² 0.96" in probe.explained
+    assert "that map has 0.87" in probe.explained
+    assert "covariances" not in probe.explained
+    assert (oracle.predicted, oracle.verdict) == (None, Verdict.MEASURED)
+    assert both[f"{DROP}{ORACLE}"].verdict is Verdict.AS_PREDICTED
+    assert both.headline.sentence.startswith(
+        "Worse on factors never seen together: linear probe; autoencoder. As good on them: "
+    )
+    assert (
+        "Worse on factors never seen together, from a network that sees images: linear probe; "
+        "autoencoder. As good" in both.headline.sentence
+    )
+    alone = of(*(made(seed) for seed in range(2)))
+    assert both[f"{DROP}{PROBE}"] == alone[f"{DROP}{PROBE}"]
 
 
 def test_l1_is_held_against_the_weak_threshold() -> None:
@@ -185,6 +222,7 @@ def test_figures_and_tables_show_both_parts_beside_what_is_predicted() -> None:
         ({"active": 9}, "active must be from 1 to 8"),
         ({"active": 1, "supports": "halves"}, "active must be from 2 to 4"),
         ({"network": True, "coherence": 0.3}, "a network chooses its own; got 0.3"),
+        ({"network": "rendered", "coherence": 0.3}, "a network chooses its own; got 0.3"),
         ({"importance": -1.0}, "importance must be from 0 to 5"),
     ],
 )
@@ -204,7 +242,7 @@ def test_a_table_that_cannot_be_is_refused() -> None:
 
 def test_every_world_of_the_table_has_a_name_of_its_own() -> None:
     names = [cell.label for cell in SuperpositionConfig(seeds=2).cells]
-    assert len({*names}) == len(names) == 2 * (6 + 5)
+    assert len({*names}) == len(names) == 2 * (6 + 7)
 
 
 def test_the_share_found_is_of_those_there_among_as_many_largest() -> None:
@@ -265,6 +303,20 @@ def test_a_network_superposes_by_itself() -> None:
     assert result.linearity is not None
     assert result.of(PROBE).seen.r2.value < result.most_linear + 0.05
     assert result.headline.sentence.startswith("Mean |r| with the factors: linear probe")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_network_sees_images_and_is_asked_of_combinations_that_it_never_saw() -> None:
+    config = SuperpositionCellConfig(
+        factors=6, dim=3, active=2, supports="halves", network="rendered"
+    )
+    result, arrays = run_cell(config)
+    assert (result.linear, result.transition) == (None, None)
+    assert result.linearity is not None
+    assert result.linearity_held_out is not None
+    assert result.linearity_held_out < result.linearity < 1
+    assert len(arrays) == 2 * len(result.methods)
+    assert config.world == "6 in 3, 2 at once, halves, rendered"
 
 
 @pytest.mark.slow

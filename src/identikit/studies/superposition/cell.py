@@ -58,13 +58,16 @@ class Superposed:
     origin: Float[Tensor, " d"]
     linearity: float | None
     """R² of h by the best affine map of the factors; None where it is one."""
+    linearity_held_out: float | None = None
+    """The same map's on the combinations held out."""
 
 
 def make_world(config: SuperpositionCellConfig) -> Superposition:
-    """The world of a cell; a network sees as many observations as there are factors."""
+    """The world of a cell; a network sees an image, or as many numbers as there are factors."""
+    dims = {False: config.dim, True: config.factors, "rendered": None}
     return Superposition(
         factors=config.factors,
-        dim=config.factors if config.network else config.dim,
+        dim=dims[config.network],
         active=config.active,
         correlation=CORRELATION if config.supports == "correlated" else 0.0,
         coherence=config.coherence,
@@ -90,7 +93,11 @@ def superposed(config: SuperpositionCellConfig, world: Superposition, number: in
     purpose = f"network {number}"
     sample = world.sample(TRAIN, generator=stream(config.seed, "atoms of the network"))
     encoder = build_encoder(
-        EncoderConfig(width=max(64, config.factors), depth=2),
+        EncoderConfig(
+            architecture="cnn" if world.rendered else "plain",
+            width=max(64, config.factors),
+            depth=2,
+        ),
         sample.x,
         out_dim=config.dim,
         generator=stream(config.seed, purpose),
@@ -116,12 +123,20 @@ def superposed(config: SuperpositionCellConfig, world: Superposition, number: in
 
     half = TRAIN // 2
     fit = least_squares(sample.z[:half].double(), h(sample.x[:half]))
-    score = r2_score(fit.predict(sample.z[half:]), h(sample.x[half:]))
+
+    def r2(z: Tensor, x: Tensor) -> float:
+        return r2_score(fit.predict(z), h(x)).mean().item()
+
+    linearity, linearity_held_out = r2(sample.z[half:], sample.x[half:]), None
+    if world.halves:
+        new = world.sample(half, held_out=True, generator=stream(config.seed, "new to the network"))
+        linearity_held_out = r2(new.z, new.x)
     return Superposed(
         h=h,
         atoms=normalize(fit.coefficient, dim=1),
         origin=fit.intercept,
-        linearity=score.mean().item(),
+        linearity=linearity,
+        linearity_held_out=linearity_held_out,
     )
 
 
@@ -189,6 +204,7 @@ def run_cell(config: SuperpositionCellConfig) -> tuple[CellResult, Arrays]:
         threshold=weak_threshold(config.dim / config.factors) * config.dim,
         transition=None if config.network else _transition(config, own.atoms),
         linearity=own.linearity,
+        linearity_held_out=own.linearity_held_out,
         alike=alike,
         shuffled=shuffled,
         coherence=(own.atoms @ own.atoms.T).abs().fill_diagonal_(0).max().item(),

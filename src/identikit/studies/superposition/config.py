@@ -1,7 +1,7 @@
 """What the study of superposition is told, and what each of its cells is told: frozen configs."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from identikit.core.choice import Range, check_ranges
 from identikit.core.errors import InputError, unknown_name
@@ -10,7 +10,16 @@ from identikit.runs.config import StudyConfig
 CELL = "superposition-cell"
 """The name under which cells are kept."""
 SUPPORTS = ("independent", "correlated", "halves")
-VARIANTS = ("independent", "correlated", "importance", "coherence", "network")
+VARIANTS: dict[str, dict[str, object]] = {
+    "independent": {},
+    "correlated": {"supports": "correlated"},
+    "importance": {"importance": 0.5},
+    "coherence": {"coherence": 0.3},
+    "network": {"network": True},
+    "network-halves": {"network": True, "supports": "halves"},
+    "rendered": {"network": "rendered", "supports": "halves"},
+}
+"""What each one changes."""
 CORRELATION = 0.7
 """Of the scores of factors that tend to be there together."""
 
@@ -36,9 +45,10 @@ class SuperpositionCellConfig(StudyConfig):
     """Exponent of Zipf's law that the sizes of factors follow; 0: all alike."""
     coherence: Annotated[float, Range(0, 0.99)] = 0.0
     """Mean cosine of two directions of the matrix."""
-    network: bool = False
+    network: bool | Literal["rendered"] = False
     """Whether h is what a network of so many dimensions has learned by cross-entropy from all
-    factors; otherwise a random matrix superposes them."""
+    factors, or from images that are rendered from them; otherwise a random matrix superposes
+    them."""
     seed: Annotated[int, Range(0)] = 0
     """Names every random stream."""
 
@@ -65,7 +75,7 @@ class SuperpositionCellConfig(StudyConfig):
         words = [f"{self.factors} in {self.dim}, {self.active} at once", self.supports]
         words += [f"importance {self.importance:g}"] if self.importance else []
         words += [f"coherence {self.coherence:g}"] if self.coherence else []
-        words += ["network"] if self.network else []
+        words += ["network" if self.network is True else self.network] if self.network else []
         return ", ".join(words)
 
     @property
@@ -88,9 +98,9 @@ class SuperpositionConfig(StudyConfig):
     """Factors per dimension, K / d."""
     active: tuple[int, ...] = (2, 4)
     """Factors that are there at once."""
-    variants: tuple[str, ...] = VARIANTS
-    """Of the world of 2 d factors without halves: independent, correlated, importance, coherence,
-    network."""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    """Of the world of 2 d factors: independent, correlated, importance, coherence, network; with
+    held-out combinations network-halves, and rendered, whose network sees images."""
     seeds: Annotated[int, Range(1)] = 3
     """Use so many seeds."""
     first_seed: Annotated[int, Range(0)] = 0
@@ -114,15 +124,8 @@ class SuperpositionConfig(StudyConfig):
             for active in self.active
             for ratio in self.ratios
         ]
-        changes: dict[str, dict[str, object]] = {
-            "independent": {},
-            "correlated": {"supports": "correlated"},
-            "importance": {"importance": 0.5},
-            "coherence": {"coherence": 0.3},
-            "network": {"network": True},
-        }
         worlds += [
-            {"factors": 2 * d, "active": self.active[0]} | changes[name] for name in self.variants
+            {"factors": 2 * d, "active": self.active[0]} | VARIANTS[name] for name in self.variants
         ]
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         return tuple(

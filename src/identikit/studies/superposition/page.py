@@ -31,7 +31,7 @@ DRAWN = (PROBE, AMORTISED, CODES, ORACLE)
 def superposition_page(run: Run, result: SuperpositionResult) -> Page:
     """The page of a saved `identikit reproduce superposition` run."""
     lines = result.lines
-    split = [line for line in lines if line.first.supports == "halves"]
+    split = [line for line in lines if line.first.supports == "halves" and not line.first.network]
     return Page(
         title="Superposition: more sparse factors than dimensions",
         subtitle=f"{run.config['dim']} dimensions, {run.config['seeds']} seeds from "

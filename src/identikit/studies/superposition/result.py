@@ -57,6 +57,8 @@ class CellResult(Said):
     """The same as measured; None for a network."""
     linearity: float | None
     """R² of a network's h by the best affine map of the factors."""
+    linearity_held_out: float | None = None
+    """The same map's on the combinations held out."""
     alike: float
     """Mean |r| of sparse codes learned again from other samples (and by another network), matched
     one to one."""
@@ -109,6 +111,7 @@ class CellRecord:
     dim: int
     active: int
     supports: str
+    network: bool | Literal["rendered"]
     seed: int
     path: str
     """Of its run, relative to where the table stands."""
@@ -175,18 +178,25 @@ class SuperpositionResult(Said):
     @property
     def headline(self) -> Headline:
         """What combinations never seen together cost each method."""
-        drops = [f for f in self.findings if f.quantity.startswith(DROP)]
+        drops = {
+            (network, name): _falls(_drop(split, name))
+            for network, split in _splits(self.lines).items()
+            for name in _names(split)
+        }
         if not drops:
             sentence = "No combinations were held out, and nothing is claimed."
             return Headline(sentence=sentence, word="Measured", tone="neutral")
         said = []
-        for falls, words in HEADLINES.items():
-            names = [f.quantity.removeprefix(DROP) for f in drops if _falls(f.recovered) is falls]
-            said += [f"{words}: {'; '.join(names)}."] if names else []
-        sentence = " ".join(said)
-        return Headline(sentence=sentence, word="Measured", tone="neutral")
+        for network, maker in MAKERS.items():
+            words = f", from a {maker}" if network else ""
+            for falls, opening in HEADLINES.items():
+                names = [name for (own, name), f in drops.items() if own == network and f is falls]
+                said += [f"{opening}{words}: {'; '.join(names)}."] if names else []
+        return Headline(sentence=" ".join(said), word="Measured", tone="neutral")
 
 
+MAKERS = {False: "matrix", True: "network", "rendered": "network that sees images"}
+"""What makes h of the factors."""
 DROP = "lost where combinations are new: "
 """Opens the quantity of findings on what each method loses there."""
 HEADLINES = {
@@ -304,16 +314,25 @@ def _transitions(lines: Sequence[Line]) -> list[Finding]:
     return found
 
 
+def _splits(lines: Sequence[Line]) -> dict[bool | str, list[Line]]:
+    """Worlds that hold combinations out, by what made h."""
+    split = [line for line in lines if line.first.supports == "halves"]
+    by_maker = {made: [line for line in split if line.first.network == made] for made in MAKERS}
+    return {made: own for made, own in by_maker.items() if own}
+
+
+def _names(lines: Sequence[Line]) -> list[str]:
+    return [method.name for method in lines[0].first.result.methods]
+
+
 def _held_out(lines: Sequence[Line]) -> list[Finding]:
     """What each method loses in MCC where combinations are new: mean over worlds, by seed."""
-    split = [line for line in lines if line.first.supports == "halves"]
-    if not split:
-        return []
-    names = [method.name for method in split[0].first.result.methods]
-    return [_drop_finding(split, name) for name in names]
+    return [
+        _drop_finding(split, name) for split in _splits(lines).values() for name in _names(split)
+    ]
 
 
-def _drop_finding(split: Sequence[Line], name: str) -> Finding:
+def _drop(split: Sequence[Line], name: str) -> Estimate | float:
     def lost(result: CellResult) -> float | None:
         method = result.of(name)
         return (
@@ -322,19 +341,34 @@ def _drop_finding(split: Sequence[Line], name: str) -> Finding:
 
     drop = _over_worlds(split, lost)
     assert drop is not None
+    return drop
+
+
+def _drop_finding(split: Sequence[Line], name: str) -> Finding:
+    drop, network = _drop(split, name), split[0].first.network
     words = [WORDS[_falls(drop)]]
     if name == PROBE:
-        words.append(_linear_words(split))
+        words.append(_affine_words(split) if network else _linear_words(split))
     if name == AMORTISED:
         words.append(_blame(split))
-    solved = name == ORACLE
+    told = name == ORACLE and not network
     return Finding(
-        quantity=f"{DROP}{name}",
+        quantity=f"{DROP}{name}{f', from a {MAKERS[network]}' if network else ''}",
         measure="MCC",
-        predicted=0.0 if solved else None,
+        predicted=0.0 if told else None,
         recovered=drop,
         explained=" ".join(words),
-        verdict=_judged(drop, 0.0, within=MARGIN) if solved else Verdict.MEASURED,
+        verdict=_judged(drop, 0.0, within=MARGIN) if told else Verdict.MEASURED,
+    )
+
+
+def _affine_words(split: Sequence[Line]) -> str:
+    """How nearly a network's h is a map that no combination changes."""
+    seen = _said(_over_worlds(split, lambda result: result.linearity))
+    new = _said(_over_worlds(split, lambda result: result.linearity_held_out))
+    return (
+        f"h is an affine map of the factors with R² {seen}, and that map has {new} where they are "
+        "new."
     )
 
 
@@ -375,15 +409,16 @@ def _said(value: Estimate | float | None) -> str:
 def _consistent(lines: Sequence[Line]) -> list[Finding]:
     """Codes learned again from other samples, and where networks made h by another of them."""
     found = []
-    for network, words in ((False, "other samples"), (True, "another network")):
-        own = [line for line in lines if (line.first.result.linearity is not None) is network]
+    for network, maker in MAKERS.items():
+        own = [line for line in lines if line.first.network == network]
         if not own:
             continue
         alike = _over_worlds(own, lambda result: result.alike)
         chance = _over_worlds(own, lambda result: result.shuffled)
         found.append(
             Finding(
-                quantity=f"{CODES} learned again from {words}",
+                quantity=f"{CODES} learned again from "
+                f"{f'another {maker}' if network else 'other samples'}",
                 measure="|r|",
                 recovered=alike,
                 chance=None if chance is None else with_ends(chance)[0],

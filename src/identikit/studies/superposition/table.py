@@ -66,6 +66,7 @@ def _record(
         dim=config.dim,
         active=config.active,
         supports=config.supports,
+        network=config.network,
         seed=config.seed,
         path=os.path.relpath(outcome.run, beside),
         result=result,
