@@ -162,7 +162,7 @@ def test_probes_are_held_against_the_best_linear_map_or_against_any_h() -> None:
 
 def test_what_networks_lose_is_told_apart_and_not_predicted() -> None:
     image: dict[str, Any] = {"network": "rendered", "linear": None, "linear_held_out": None}
-    affine = {"linearity": 0.96, "linearity_held_out": 0.87}
+    affine: dict[str, Any] = {"linearity": 0.96, "linearity_held_out": 0.87}
     both = of(
         *(made(seed) for seed in range(2)),
         *(made(seed, **image, **affine, transition=None) for seed in range(2)),

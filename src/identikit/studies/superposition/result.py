@@ -195,7 +195,11 @@ class SuperpositionResult(Said):
         return Headline(sentence=" ".join(said), word="Measured", tone="neutral")
 
 
-MAKERS = {False: "matrix", True: "network", "rendered": "network that sees images"}
+MAKERS: dict[bool | str, str] = {
+    False: "matrix",
+    True: "network",
+    "rendered": "network that sees images",
+}
 """What makes h of the factors."""
 DROP = "lost where combinations are new: "
 """Opens the quantity of findings on what each method loses there."""
