@@ -1,5 +1,6 @@
 """`unmix` where the answer is known: what is found, what is predicted, and which cause is named."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import Tensor
 import identikit as ik
 from identikit.core.errors import InputError
 from identikit.core.finding import Verdict
+from identikit.statistics.bootstrap import Bootstrap
+from identikit.statistics.measures import correlations
 from identikit.unmixing import ica
 from identikit.unmixing.result import Unmixing
-from identikit.unmixing.unmix import _theory
+from identikit.unmixing.unmix import _parts, _theory
 
 QUICK: dict[str, Any] = {"starts": 2, "resamples": 3}
 RNG = np.random.default_rng(0)
@@ -242,6 +245,22 @@ def test_a_factor_in_two_components_has_none_of_its_own() -> None:
     nothing = ik.unmix(h, z[:, 2:], **QUICK)["factors with a component of their own"]
     assert nothing.verdict is Verdict.NOT_SHOWN
     assert "No linear map" in nothing.explained
+
+
+def test_shares_have_intervals_where_resamples_lack_a_factor() -> None:
+    """The second factor is there in one group of eight, which a third of resamples do not draw."""
+    groups = torch.arange(8).repeat_interleave(50)
+    draw = torch.Generator().manual_seed(0)
+    z = torch.stack([torch.randn(400, generator=draw), (groups == 0) * 1.0], dim=1).double()
+    noise = torch.randn(2, 400, 2, generator=draw).double()
+    linear, best = z + 0.3 * noise[0], z + torch.tensor([1.0, 0.5]) * noise[1]
+    bootstrap = Bootstrap(groups, resamples=1000, generator=draw)
+    ((first, second, both),) = _parts([best, linear], z, torch.arange(2), bootstrap)
+    square = [correlations(part, z).diagonal().square() for part in (best, linear)]
+    assert both.value == pytest.approx((square[0].sum() / square[1].sum()).item())
+    assert 0.3 < both.low < both.value < both.high < 0.8
+    assert first.value == pytest.approx((square[0] / square[1])[0].item())
+    assert math.isfinite(second.low + second.high)
 
 
 def degenerate(kind: str) -> Tensor:

@@ -54,7 +54,9 @@ def correlation(a: Float[Tensor, "n maps_k"], b: Float[Tensor, "n k"]) -> Statis
         weights = weights / weights.sum(dim=1, keepdim=True)
         mx, xx, xy, my, yy = (weights @ part for part in parts)
         my, yy = my.tile(maps), yy.tile(maps)
-        return _ratio(xy - mx * my, (xx - mx.square()) * (yy - my.square()))
+        x2, y2 = xx - mx.square(), yy - my.square()
+        varies = torch.minimum(x2, y2) > 1e-12  # of 1: in a resample rounding is all that is left
+        return _ratio(xy - mx * my, (x2 * y2).where(varies, 0.0))
 
     return Statistic(statistic, within=CORRELATION)
 

@@ -106,8 +106,8 @@ def _own(found: UnmixingScores) -> Iterator[Finding]:
         verdict = Verdict.AS_PREDICTED if count == many else Verdict.LESS
     words = (
         f"Of {many} that a linear map of h recovers: one component, chosen on the rows fitted on, "
-        "holds more than half of what the linear map does (r², held out). On average it holds "
-        f"{as_text(found.own.held)} of it ({', '.join(others)})."
+        "holds more than half of what the linear map does (r², held out). Of all of them "
+        f"together it holds {as_text(found.own.held)} ({', '.join(others)})."
     )
     yield Finding(
         quantity="factors with a component of their own",

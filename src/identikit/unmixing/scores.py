@@ -39,7 +39,7 @@ class Own:
     """What single components hold of the factors that a linear map recovers."""
 
     held: Estimate | float
-    """r² over that of the best linear map, mean over these factors."""
+    """r² of these factors over that of the best linear map, sum over sum."""
     factors: int | float
     """Of how many it is more than half."""
 

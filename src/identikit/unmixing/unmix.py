@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from identikit.core.errors import InputError
-from identikit.core.estimate import Estimate, Scores, with_ends
+from identikit.core.estimate import Estimate, with_ends
 from identikit.core.factors import Factors, Kind
 from identikit.core.finding import LEVEL
 from identikit.core.memory_mapped import projected
@@ -397,7 +397,7 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
     linear_r, kept_r = (_correlation(part, z[test]) for part in (linear, kept))
     shown = ((torch.tensor(p_linear) <= LEVEL) & (linear_r > 0)).nonzero().flatten()
     parts = _parts(held, z[test], shown, bootstrap)
-    of_random = (random / linear_r)[:, shown].square()
+    of_random, of_linear = random[:, shown].square(), linear_r[shown].square()
     predicted, alone, gaussian, partner = _theory(z, names, n=len(train))
     sparse = result.method == "sparse"
     if sparse:
@@ -413,7 +413,7 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
             raw=None if raw is None else abs(raw.per_factor[j].value),
             random=random[:, j].mean().item(),
             p=p[j],
-            held=dict(zip(shown.tolist(), parts[0].per_factor, strict=True)).get(j),
+            held=dict(zip(shown.tolist(), parts[0], strict=False)).get(j),
             alone=alone[j],
             gaussian=gaussian[j],
             partner=partner[j],
@@ -440,8 +440,8 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
         own=_own(parts[0]),
         own_raw=None if raw is None else _own(parts[1]),
         own_random=Own(
-            held=of_random.mean().item() if len(shown) else 0.0,
-            factors=(of_random > HALF).sum(dim=1).double().mean().item(),
+            held=(of_random.sum(dim=1) / of_linear.sum()).mean().item() if len(shown) else 0.0,
+            factors=(of_random > HALF * of_linear).sum(dim=1).double().mean().item(),
         ),
         enough=enough_samples(z) if len(names) > 1 and all(alone) and not sparse else None,
     )
@@ -452,19 +452,25 @@ def _parts(
     z: Float[Tensor, "n m"],
     shown: Int[Tensor, " some"],
     bootstrap: Bootstrap,
-) -> list[Scores]:
-    """r² of some factors over that of the best linear map, the second in the list."""
+) -> list[list[Estimate]]:
+    """r² of some factors over that of the best linear map, the second in the list.
+
+    Last that of all together: their sum over the sum of the linear map's, which a resample without
+    one of the factors leaves defined.
+    """
     if not len(shown):
-        return [Scores(mean=Estimate(0.0, 0.0, 0.0), per_factor=())] * (len(held) - 1)
+        return [[Estimate(0.0, 0.0, 0.0)]] * (len(held) - 1)
     maps = [held[1], held[0], *held[2:]]
     r = measures.correlation(torch.cat([one[:, shown] for one in maps], dim=1), z[:, shown])
 
     def statistic(weights: Tensor) -> Tensor:
         square = r(weights).square().unflatten(1, (len(maps), -1))
+        square = torch.cat([square, square.sum(dim=2, keepdim=True)], dim=2)
         found: Tensor = (square[:, 1:] / square[:, :1]).flatten(1)
         return found
 
-    return bootstrap.scores(Statistic(statistic, ((0.0, math.inf),)), maps=len(maps) - 1)
+    found, width = bootstrap.estimates(Statistic(statistic, ((0.0, math.inf),))), len(shown) + 1
+    return [found[start : start + width] for start in range(0, len(found), width)]
 
 
 def _shuffled(
@@ -480,8 +486,8 @@ def _shuffled(
     return torch.where(varies, z[within], z)[order]
 
 
-def _own(parts: Scores) -> Own:
-    return Own(held=parts.mean, factors=sum(one.value > HALF for one in parts.per_factor))
+def _own(parts: list[Estimate]) -> Own:
+    return Own(held=parts[-1], factors=sum(one.value > HALF for one in parts[:-1]))
 
 
 def _theory(
