@@ -101,6 +101,14 @@ def test_folding_loses_nothing_that_fits() -> None:
     torch.testing.assert_close(centred_logits(head), before)
 
 
+@pytest.mark.parametrize("labels", [2, 200_000])
+def test_fewer_labels_than_dimensions_fold_and_many_need_no_matrix_of_labels(labels: int) -> None:
+    head = build(alike=torch.arange(labels))
+    y, _ = batch()
+    head.loss(y, torch.zeros(len(y)).long(), generator=torch.Generator(), progress=FOLD)
+    assert head.features(y).shape == (len(y), DIM)
+
+
 def moved(head: Curriculum, progress: float) -> set[str]:
     head.zero_grad()
     loss(head, progress).backward()

@@ -232,7 +232,8 @@ class Curriculum(Head):
         spread = values.clamp(min=1e-10 * float(values[-1])).sqrt()
         root, inverse = (vectors * s @ vectors.T for s in (spread, 1 / spread))
         logits = centred(rows) @ root
-        top = torch.linalg.svd(logits)[2][: self.fold.shape[1]].T
+        few = len(logits) < logits.shape[1]  # else left vectors would be labels x labels
+        top = torch.linalg.svd(logits, full_matrices=few)[2][: self.fold.shape[1]].T
         project = torch.linalg.qr(inverse @ top).Q
         self._final_rows.copy_(logits @ top @ top.T @ inverse @ project)
         self.fold.copy_(project)

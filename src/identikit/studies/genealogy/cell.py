@@ -60,6 +60,7 @@ for views to count: a heavier one makes h normal by bending it."""
 STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
 TEST, BATCH, BATCHES, BATCHES_OF_CURVE = 8192, 512, 16, 4
+HEAD_RATE = 0.1
 """Samples for the scores; samples of a batch, and batches for the excess, at the end and before."""
 RESAMPLES = 200
 
@@ -148,7 +149,8 @@ class Cell:
         if self.config.world in RENDERED:
             return recipe("pixels")
         medium = recipe("medium")
-        return replace(medium, training=replace(medium.training, batch_size=BATCH))
+        training = replace(medium.training, batch_size=BATCH, head_rate=HEAD_RATE)
+        return replace(medium, training=training)
 
     @torch.no_grad()
     def excess(
