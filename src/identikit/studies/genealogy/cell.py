@@ -60,8 +60,9 @@ for views to count: a heavier one makes h normal by bending it."""
 STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
 TEST, BATCH, BATCHES, BATCHES_OF_CURVE = 8192, 512, 16, 4
-HEAD_RATE = 0.1
 """Samples for the scores; samples of a batch, and batches for the excess, at the end and before."""
+HEAD_RATE = 0.1
+"""Of what an objective learns beside the encoder."""
 RESAMPLES = 200
 
 
