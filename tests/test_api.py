@@ -207,6 +207,30 @@ def test_a_fit_is_the_training_of_the_study(
     assert found.explanation == done.explanation
 
 
+def test_a_fit_that_has_gone_astray_begins_again() -> None:
+    """As `identikit simulate` does."""
+    from identikit.studies.simulation.run import simulate
+    from identikit.training.config import TrainingConfig
+    from identikit.training.recipes import Recipe
+
+    world = ik.worlds.VonMises(dim=2, classes=6, generator="identity")
+    hasty = TrainingConfig(steps=8, batch_size=64, starts=3)
+    fitted = ik.fit(world, recipe=Recipe(training=hasty), samples=256)
+    assert (fitted.starts, fitted.steps) == (3, 24)
+    config = replace(fitted.config, objective="supervised")
+    done = simulate(config).result
+    assert [r["step"] for r in fitted.history] == [r["step"] for r in done.history]
+    ends = [start.excess for start in done.starts]
+    best = ik.explain(world, fitted.encoder, fitted.head, samples=2048).excess_loss
+    once = ik.fit(world, recipe=Recipe(training=replace(hasty, starts=1)), samples=256)
+    first = ik.explain(world, once.encoder, once.head, samples=2048).excess_loss
+    assert once.starts == 1
+    assert best is not None
+    assert first is not None
+    assert best == pytest.approx(min(e for e in ends if e is not None), rel=0.2)
+    assert best < first or ends[0] == min(e for e in ends if e is not None)
+
+
 def test_a_network_that_knows_the_posterior_is_at_the_optimum(
     world: ik.worlds.ClusterWorld,
 ) -> None:

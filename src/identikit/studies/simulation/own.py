@@ -17,7 +17,14 @@ from identikit.objectives.head import Head
 from identikit.studies.simulation.config import SimulationConfig
 from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.studies.simulation.result import Evaluation
-from identikit.studies.simulation.run import LIVE_SAMPLES, evaluate, predict, train
+from identikit.studies.simulation.run import (
+    LIVE_SAMPLES,
+    evaluate,
+    joint_history,
+    least_excess,
+    predict,
+    train_until_sound,
+)
 from identikit.theory.bayes import excess_loss
 from identikit.training.fit import Progress
 from identikit.training.recipes import Recipe
@@ -37,9 +44,12 @@ class Fitted:
     head: Head
     """`head.features(encoder(x))` is the representation h, `head.rows()` are W."""
     history: tuple[dict[str, int | float], ...]
-    """A record for each of 20 points of training: step, seconds, loss, R², excess loss."""
+    """A record for each of 20 points of a start: step, seconds, loss, R², excess loss."""
     status: Literal["completed", "interrupted"]
+    starts: int
+    """How often training began: again where its loss ended far above the optimum's."""
     steps: int
+    """Of all starts, like `seconds`."""
     seconds: float
     config: SimulationConfig
     """What it was trained by."""
@@ -92,15 +102,20 @@ def fit(
     )
     with processor_threads(threads):
         test = world.sample(samples, generator=stream(seed, "test", device=world.device))
-        trained = train(config, world, test, on_progress=on_progress)
-    assert isinstance(trained.objective, Head)
+        prediction = predict(config, world) if training.starts > 1 else None
+        starts = train_until_sound(
+            config, world, test, prediction=prediction, on_progress=on_progress
+        )
+    best, fits = least_excess(starts).trained, [start.trained.fit for start in starts]
+    assert isinstance(best.objective, Head)
     return Fitted(
-        encoder=trained.encoder,
-        head=trained.objective,
-        history=tuple(trained.fit.history),
-        status=trained.fit.status,
-        steps=trained.fit.steps,
-        seconds=trained.fit.seconds,
+        encoder=best.encoder,
+        head=best.objective,
+        history=tuple(joint_history(fits)),
+        status=fits[-1].status,
+        starts=len(starts),
+        steps=sum(fit.steps for fit in fits),
+        seconds=sum(fit.seconds for fit in fits),
         config=config,
     )
 

@@ -163,22 +163,15 @@ def simulate(
         world = make_world(config)
         prediction = predict(config, world)
         test = world.sample(config.test_samples, generator=_stream(config, "test"))
-        starts: list[_Start] = []
-        while not starts or _again(config, prediction, starts):
-            again = len(starts)
-            folder = checkpoint / f"start-{again}" if checkpoint and again else checkpoint
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-            trained = train(
-                replace(config, start=config.start + again),
-                world,
-                test,
-                label_clusters=starts[0].label_clusters if starts else None,
-                on_progress=on_progress,
-                checkpoint=folder,
-                metrics=metrics,
-            )
-            starts.append(_Start.of(trained, world, test))
+        starts = train_until_sound(
+            config,
+            world,
+            test,
+            prediction=prediction,
+            on_progress=on_progress,
+            checkpoint=checkpoint,
+            metrics=metrics,
+        )
         done = _result(config, world, prediction, starts, test)
         if metrics is not None:  # a resumed run may have written some lines twice
             lines = (json.dumps(record) + "\n" for record in done.result.history)
@@ -198,7 +191,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
+class Start:
     """A network that was trained, and what it came to on fresh samples."""
 
     trained: Trained
@@ -207,7 +200,8 @@ class _Start:
     excess: ExcessLoss | None
 
     @classmethod
-    def of(cls, trained: Trained, world: ClusterWorld, test: WorldSample) -> "_Start":
+    def of(cls, trained: Trained, world: ClusterWorld, test: WorldSample) -> "Start":
+        """Look at a network that was trained on a world."""
         objective = trained.objective
         head = objective if isinstance(objective, Head) else None
         with torch.no_grad():
@@ -219,23 +213,28 @@ class _Start:
 
     @property
     def excess_of_h(self) -> float | None:
+        """Loss above the optimum's in nats, without the noise of single rows."""
         return None if self.excess is None else self.excess.value - self.excess.row_noise
 
     @property
     def label_clusters(self) -> LabelClusters | None:
+        """Labels that look alike, if they were looked for."""
         objective = self.trained.objective
         return objective.label_clusters if isinstance(objective, Curriculum) else None
 
 
-def _again(config: SimulationConfig, prediction: Prediction, starts: Sequence[_Start]) -> bool:
+def _again(
+    config: SimulationConfig, prediction: Prediction | None, starts: Sequence[Start]
+) -> bool:
     """Whether the certificate of the last start calls for another, and the budget has one left."""
     last, training = starts[-1], config.training
+    if len(starts) >= training.starts or prediction is None:
+        return False
     if last.excess_of_h is None or last.trained.fit.status == "interrupted":
         return False
     if training.max_seconds is not None:  # the first start spends them all
         return False
-    astray = gone_astray(last.excess_of_h, _sensitivity(prediction))
-    return astray and len(starts) < training.starts
+    return gone_astray(last.excess_of_h, _sensitivity(prediction))
 
 
 def train(
@@ -298,14 +297,56 @@ def train(
     return Trained(encoder=encoder, objective=objective, fit=trained, unlabelled_r2=unlabelled_r2)
 
 
+def train_until_sound(
+    config: SimulationConfig,
+    world: ClusterWorld,
+    test: WorldSample,
+    *,
+    prediction: Prediction | None,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Path | None = None,
+    metrics: Path | None = None,
+) -> list[Start]:
+    """Train, and again with other weights while the loss ends far above the optimum's.
+
+    Takes what `train` takes, and the prediction whose optimum that is (None: begin once). At most
+    `config.training.starts` networks, of which that of `least_excess` counts.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    starts: list[Start] = []
+    while not starts or _again(config, prediction, starts):
+        again = len(starts)
+        folder = checkpoint / f"start-{again}" if checkpoint and again else checkpoint
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        trained = train(
+            replace(config, start=config.start + again),
+            world,
+            test,
+            label_clusters=starts[0].label_clusters if starts else None,
+            on_progress=on_progress,
+            checkpoint=folder,
+            metrics=metrics,
+        )
+        starts.append(Start.of(trained, world, test))
+    return starts
+
+
+def least_excess(starts: Sequence[Start]) -> Start:
+    """The start that counts; the first where an objective has no excess."""
+    return min(starts, key=lambda start: start.excess_of_h or 0.0)
+
+
 def _result(
     config: SimulationConfig,
     world: ClusterWorld,
     prediction: Prediction,
-    starts: Sequence[_Start],
+    starts: Sequence[Start],
     test: WorldSample,
 ) -> Simulation:
-    best = min(starts, key=lambda start: start.excess_of_h or 0.0)
+    best = least_excess(starts)
     objective, rows = best.trained.objective, best.rows
     fits = [start.trained.fit for start in starts]
     clusters = best.label_clusters
@@ -344,7 +385,7 @@ def _result(
         observations=drawn,
         steps=sum(fit.steps for fit in fits),
         seconds=sum(fit.seconds for fit in fits),
-        history=tuple(_history(fits)),
+        history=tuple(joint_history(fits)),
     )
     return Simulation(
         config=config,
@@ -365,7 +406,7 @@ def _of_flow(trained: Trained) -> str:
     )
 
 
-def _of_starts(starts: Sequence[_Start], drawn: int) -> str:
+def _of_starts(starts: Sequence[Start], drawn: int) -> str:
     """What is said of a training that began again; nothing of one that did not."""
     if len(starts) == 1:
         return ""
@@ -377,7 +418,7 @@ def _of_starts(starts: Sequence[_Start], drawn: int) -> str:
     )
 
 
-def _history(fits: Sequence[Fit]) -> list[Record]:
+def joint_history(fits: Sequence[Fit]) -> list[Record]:
     """One start after another, on one clock."""
     records: list[Record] = []
     before: Record = {"step": 0, "seconds": 0.0, "training_seconds": 0.0}
