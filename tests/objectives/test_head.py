@@ -80,6 +80,7 @@ def test_smoothed_loss_and_gradients_are_those_of_pytorch_in_chunks_or_whole(
     if most is not None:
         monkeypatch.setattr(head_module, "MANY_LABELS", 12)
         monkeypatch.setattr(head_module, "MOST_LOGITS", most)
+        monkeypatch.setattr(head_module, "IN_CACHE", 24 * 5)
     head = build(HeadConfig(**norms, negatives=None))
     head.label_smoothing = smoothing
     y, label = batch()
@@ -88,6 +89,34 @@ def test_smoothed_loss_and_gradients_are_those_of_pytorch_in_chunks_or_whole(
     torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
     for got, want in zip(gradients(loss, head, y), gradients(expected, head, y), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-14)
+
+
+def test_memory_that_is_used_again_belongs_to_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_module, "MANY_LABELS", 12)
+    monkeypatch.setattr(head_module, "IN_CACHE", 24 * 5)
+    head = build()
+    head.take_back(torch.empty_like(head.weight))
+    batches = [batch(24), batch(8), batch(16)]
+    losses = [head.loss(y, label, generator=torch.Generator()) for y, label in batches]
+    for (y, label), loss in zip(batches, losses, strict=True):
+        expected = gradients(plain_loss(head, y, label), head, y)
+        for got, want in zip(gradients(loss, head, y), expected, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-11, atol=1e-14)
+
+
+def test_a_gradient_that_is_done_with_lends_its_memory_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(head_module, "MANY_LABELS", 12)
+    head, places = build(), []
+    for _ in range(3):
+        y, label = batch()
+        head.loss(y, label, generator=torch.Generator()).backward()
+        assert head.weight.grad is not None
+        places.append(head.weight.grad.data_ptr())
+        head.take_back(head.weight.grad)
+        head.weight.grad = None
+    assert len(set(places)) == 1
 
 
 def test_chunks_of_large_logits_neither_overflow_nor_lose_the_loss(

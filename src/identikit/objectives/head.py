@@ -5,8 +5,8 @@ Source: arXiv:2410.21869, equation 2; DIET (instances as labels) and supervised 
 (labels, d_h). No bias: a constant in h takes its place. With label smoothing e the target is
 1 - e on i and e / labels on all (Szegedy et al., arXiv:1512.00567, section 7).
 
-Full softmax. Up to `MOST_LOGITS` logits are held, once; more are made twice, some labels at a time:
-once for the normaliser, once for the gradients.
+Full softmax. Of many labels logits are made some labels at a time: once, if `MOST_LOGITS` hold them
+all; else once for the normaliser and once for the gradients.
 
 Sampled softmax. A batch is cut into groups; a group's softmax runs over the set S of its
 own labels and of uniform negatives. The optimum is that of the full softmax: given z and
@@ -35,6 +35,8 @@ MANY_LABELS = 2**15
 """From which on the rows are never copied."""
 MOST_LOGITS = 2**26
 """Logits that are held at a time."""
+IN_CACHE = 2**19
+"""Logits that a processor makes at a time."""
 
 
 class Head(Objective):
@@ -61,6 +63,8 @@ class SoftmaxHead(Head):
     """Rows w_i, one per label, and the cross-entropy of their logits."""
 
     log_inclusion: Tensor
+    _held: Tensor
+    _spare: Tensor | None = None
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class SoftmaxHead(Head):
         self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
         if config.unit_features and config.unit_rows:
             self.log_scale = nn.Parameter(torch.tensor(math.log(10.0), device=generator.device))
+        self.register_buffer("_held", weight.new_empty(0), persistent=False)
         self.register_buffer("log_inclusion", _log_inclusion(config, n_labels, label_prior))
 
     @property
@@ -148,8 +153,14 @@ class SoftmaxHead(Head):
             InputError: as `loss`.
         """
         if not is_sampled(self.config, len(weight)):
+            memory, self._spare = (self._held, self._spare), None
             return full_cross_entropy(
-                h, weight, label, scale=scale, label_smoothing=self.label_smoothing
+                h,
+                weight,
+                label,
+                scale=scale,
+                label_smoothing=self.label_smoothing,
+                memory=memory,
             )
         if len(self.log_inclusion) and len(label) < self.config.group:
             raise InputError(
@@ -173,6 +184,11 @@ class SoftmaxHead(Head):
     def sparse_parameters(self) -> list[nn.Parameter]:
         """The rows, if a batch touches few of them."""
         return [self.weight] if self.sparse else []
+
+    def take_back(self, gradient: Tensor) -> None:
+        """Keep the memory of a gradient of many rows: fresh pages cost a tenth of a step."""
+        if len(self.weight) >= MANY_LABELS and not self.sparse:
+            self._spare = gradient if gradient.shape == self.weight.shape else self._spare
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training with features of unit norm; zero with free ones.
@@ -214,11 +230,23 @@ def full_cross_entropy(
     scale: Float[Tensor, ""] | None,
     offset: Float[Tensor, " labels"] | None = None,
     label_smoothing: float = 0.0,
+    memory: tuple[Tensor, Tensor | None] | None = None,
 ) -> Float[Tensor, ""]:
-    """As `SoftmaxHead.cross_entropy`, over all labels, with what is added to the logit of each."""
+    """As `SoftmaxHead.cross_entropy`, over all labels.
+
+    Args:
+        h: Features.
+        weight: Rows before they are normalised.
+        label: Of each sample.
+        scale: Inverse temperature of unit-norm rows; None: free rows.
+        offset: Added to the logit of each label.
+        label_smoothing: Share of the target that all labels have in common.
+        memory: What may be overwritten: for logits, of any shape, and for the gradient of the rows.
+    """
     h, rows = _scaled(h, weight, scale)
     if offset is None and len(rows) >= MANY_LABELS:
-        return cast(Tensor, _ManyLabels.apply(h, rows, label, label_smoothing))
+        held, spare = (h.new_empty(0), None) if memory is None else memory
+        return cast(Tensor, _ManyLabels.apply(h, rows, label, label_smoothing, held, spare))
     added = None if offset is None else offset[None]
     return mean_cross_entropy(h[None], rows[None], added, label[None], label_smoothing)
 
@@ -315,43 +343,105 @@ def mean_cross_entropy(
     return cast(Tensor, _CrossEntropy.apply(y, rows, offset, position, smoothing))
 
 
-class _ManyLabels(torch.autograd.Function):
-    """The same of one group over labels whose logits may not fit: y (n, d), rows (labels, d).
+class SoftmaxInBlocks:
+    """The softmax of y (n, d) over rows (labels, d), some rows at a time, and its gradients.
 
-    Beside the gradients it holds `MOST_LOGITS` logits, whatever the numbers of labels and samples.
+    A block's logits and rows stay in a processor's cache until all is made of them. Exponentials of
+    up to `MOST_LOGITS` logits are kept between the two passes; more are made twice.
+
+    Args:
+        y: Features.
+        rows: Of all labels, or of those of one rank.
+        held: Memory for the exponentials, of any shape, used again at every step: fresh pages cost
+            as much as they do.
     """
 
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, rows: Tensor, label: Tensor, smoothing: float) -> Tensor:
-        n, labels = len(y), len(rows)
-        chunk = max(1, MOST_LOGITS // n)
+    def __init__(
+        self, y: Float[Tensor, "n d"], rows: Float[Tensor, "labels d"], held: Tensor
+    ) -> None:
+        n = len(y)
+        at_once = min(MOST_LOGITS, IN_CACHE) if y.device.type == "cpu" else MOST_LOGITS
+        self.y, self.block = y, max(1, at_once // n)
+        self.parts = rows.split(self.block)
+        keeps = len(rows) * n <= MOST_LOGITS
+        self.kept = held.resize_(len(rows), n).split(self.block) if keeps else None
+        self.tops: list[Tensor] = []
         top, total = y.new_full((n,), -math.inf), y.new_zeros(n)
-        for part in rows.split(chunk):
-            logits = part @ y.T
+        for k in range(len(self.parts)):
+            logits = self._logits(k)
             highest = torch.maximum(top, logits.amax(0))
-            e = logits.sub_(highest).exp_()
-            total = total * (top - highest).exp() + e.sum(0)
+            total.mul_((top - highest).exp_()).add_(logits.sub_(highest).exp_().sum(0))
             top = highest
-        log_total = total.log() + top
-        target = (1 - smoothing) * (rows[label] * y).sum(1) + smoothing * (y @ rows.mean(0))
-        loss = (log_total - target).mean()
-        dy, drows = torch.zeros_like(y), torch.empty_like(rows)
-        for start in range(0, labels, chunk):
-            part = rows[start : start + chunk]
-            p = e.div_(total) if chunk >= labels else (part @ y.T).sub_(log_total).exp_()
+            self.tops.append(top)
+        self.log_total: Float[Tensor, " n"] = total.log() + top
+        """Logarithm of the sum of exponentials."""
+
+    def _logits(self, k: int) -> Float[Tensor, "block n"]:
+        out = None if self.kept is None else self.kept[k]
+        return torch.mm(self.parts[k], self.y.T, out=out)
+
+    def gradients(
+        self,
+        log_total: Float[Tensor, " n"],
+        label: Int[Tensor, " n"],
+        *,
+        smoothing: float,
+        labels: int,
+        spare: Tensor | None = None,
+    ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "labels d"]]:
+        """Of the mean cross-entropy, with respect to y and to the rows. Once: it overwrites.
+
+        Args:
+            log_total: Normaliser over the labels of all ranks.
+            label: Of each sample, counted from the first row; others are of other ranks.
+            smoothing: Label smoothing.
+            labels: How many there are on all ranks.
+            spare: Memory for the gradient of the rows.
+        """
+        n, count = len(self.y), sum(len(part) for part in self.parts)
+        dy = torch.zeros_like(self.y)
+        drows = self.y.new_empty(count, self.y.shape[1]) if spare is None else spare
+        out, y = drows.split(self.block), self.y / n
+        ordered, order = label.sort()
+        starts = [*range(0, count, self.block), count]
+        cuts = torch.searchsorted(ordered, torch.tensor(starts, device=label.device)).tolist()
+        for k, part in enumerate(self.parts):
+            if self.kept is None:
+                p = self._logits(k).sub_(log_total).exp_()
+            else:
+                p = self.kept[k].mul_((self.tops[k] - log_total).exp_())
             if smoothing:
                 p.sub_(smoothing / labels)
-            here = ((label >= start) & (label < start + len(part))).nonzero()[:, 0]
-            p[label[here] - start, here] -= 1 - smoothing
+            here = order[cuts[k] : cuts[k + 1]]
+            p[label[here] - starts[k], here] -= 1 - smoothing
             dy.addmm_(p.T, part, alpha=1 / n)
-            torch.mm(p, y / n, out=drows[start : start + chunk])
-        ctx.save_for_backward(dy, drows)
-        return loss
+            torch.mm(p, y, out=out[k])
+        return dy, drows
+
+
+class _ManyLabels(torch.autograd.Function):
+    """The same of one group over labels whose logits may not fit: y (n, d), rows (labels, d)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        y: Tensor,
+        rows: Tensor,
+        label: Tensor,
+        smoothing: float,
+        held: Tensor,
+        spare: Tensor | None,
+    ) -> Tensor:
+        softmax = SoftmaxInBlocks(y, rows, held)
+        target = (1 - smoothing) * (rows[label] * y).sum(1) + smoothing * (y @ rows.mean(0))
+        own: Any = {"smoothing": smoothing, "labels": len(rows), "spare": spare}
+        ctx.save_for_backward(*softmax.gradients(softmax.log_total, label, **own))
+        return (softmax.log_total - target).mean()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         dy, drows = ctx.saved_tensors
-        if float(grad) == 1:  # a second copy of the rows is not held for nothing
-            return dy, drows, None, None
-        return dy * grad, drows * grad, None, None
+        if float(grad) != 1:  # a second copy of the rows is not held for nothing
+            dy, drows = dy * grad, drows * grad
+        return dy, drows, None, None, None, None

@@ -39,6 +39,9 @@ class Objective(nn.Module, ABC):
         """Matrices of whose rows a batch touches few: their gradients are sparse."""
         return []
 
+    def take_back(self, gradient: Shaped[Tensor, "..."]) -> None:
+        """Be given a gradient that is done with, whose memory the next one may use."""
+
     def shard(self) -> Shard | None:
         """Which rows of its only parameter this rank has, where they are split over ranks."""
         return None

@@ -14,9 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from identikit.core.ranks import Shard, gathered, highest, ranks, summed
-from identikit.objectives import head as plain
 from identikit.objectives.config import HeadConfig
-from identikit.objectives.head import Head, drawn_candidates, is_sampled, mean_cross_entropy
+from identikit.objectives.head import (
+    Head,
+    SoftmaxInBlocks,
+    drawn_candidates,
+    is_sampled,
+    mean_cross_entropy,
+)
 
 _DRAWN = 2**16
 """Rows that are drawn at a time."""
@@ -121,31 +126,18 @@ class _ShardedCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, y: Tensor, rows: Tensor, label: Tensor, split: Shard, smoothing: float
     ) -> Tensor:
-        n = len(y) * ranks()
-        mine = Shard.of(n)
+        mine = Shard.of(len(y) * ranks())
         y, label = mine.gather(y), mine.gather(label)
-        chunk = max(1, plain.MOST_LOGITS // n)
-        top = torch.stack([(part @ y.T).amax(0) for part in rows.split(chunk)]).amax(0)
-        top = highest(top)
-        total = y.new_zeros(n)
-        for part in rows.split(chunk):
-            total += (part @ y.T).sub_(top).exp_().sum(0)
-        log_total = summed(total).log() + top
-        here = ((label >= split.start) & (label < split.stop)).nonzero()[:, 0]
+        softmax = SoftmaxInBlocks(y, rows, y.new_empty(0))
+        top = highest(softmax.log_total.clone())
+        log_total = summed((softmax.log_total - top).exp_()).log_() + top
+        own = label - split.start
+        here = ((own >= 0) & (own < len(rows))).nonzero()[:, 0]
         target = smoothing / split.total * (y @ rows.sum(0))
-        target[here] += (1 - smoothing) * (rows[label[here] - split.start] * y[here]).sum(1)
-        loss = (log_total - summed(target)).mean()
-        dy, drows = torch.zeros_like(y), torch.empty_like(rows)
-        for start in range(0, len(rows), chunk):
-            part = rows[start : start + chunk]
-            p = (part @ y.T).sub_(log_total).exp_().sub_(smoothing / split.total)
-            place = label - split.start - start
-            own = ((place >= 0) & (place < len(part))).nonzero()[:, 0]
-            p[place[own], own] -= 1 - smoothing
-            dy.addmm_(p.T, part, alpha=1 / n)
-            torch.mm(p, y / n, out=drows[start : start + chunk])
+        target[here] += (1 - smoothing) * (rows[own[here]] * y[here]).sum(1)
+        dy, drows = softmax.gradients(log_total, own, smoothing=smoothing, labels=split.total)
         ctx.save_for_backward(mine.take(summed(dy)), drows)
-        return loss
+        return (log_total - summed(target)).mean()
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -24,6 +24,7 @@ class Optimizers:
         matrices = [p for p in encoder.parameters() if config.optimizer == "muon" and _square(p)]
         chosen = {id(p) for p in matrices}
         rest = [p for p in encoder.parameters() if id(p) not in chosen]
+        self._head = head
         self._shard, self._split = head.shard(), next(head.parameters(), None)
         sparse = head.sparse_parameters()
         dense = [p for p in head.parameters() if not any(p is other for other in sparse)]
@@ -44,7 +45,9 @@ class Optimizers:
         for part in self._parts:
             part.step(rate_share)
             for p in part.params:
-                p.grad = None
+                done_with, p.grad = p.grad, None
+                if done_with is not None:
+                    self._head.take_back(done_with)
 
     def state_dict(self) -> list[list[tuple[Tensor, ...]]]:
         """The states of all optimisers, of all ranks' rows."""
