@@ -63,11 +63,11 @@ def test_a_prediction_is_met_or_not(recovered: float, close: bool, verdict: Verd
     ("controls", "words"),
     [
         ([ABOVE, 0.69], "clearly above c0, c1"),
-        ([BELOW], "c0 has more of it"),
+        ([BELOW], "there is more of it in c0"),
         ([UNCLEAR], "not clearly above c0"),
-        ([ABOVE, 0.91], "c1 has more of it"),
+        ([ABOVE, 0.91], "there is more of it in c1"),
         ([0.8, 0.69], "not clearly above c0"),
-        ([BELOW, 0.91, UNCLEAR], "c0, c1 have more of it, not clearly above c2"),
+        ([BELOW, 0.91, UNCLEAR], "there is more of it in c0, c1, not clearly above c2"),
     ],
 )
 def test_words_name_the_controls_that_are_not_cleared(

@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2, chi2_contingency
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from tests.disentanglement.codes import grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
 from identikit.disentanglement import mig
-from identikit.disentanglement.information import discretise, information
+from identikit.disentanglement.information import (
+    _independence,
+    contingency,
+    discretise,
+    information,
+)
 from identikit.disentanglement.table import as_table, cut
 
 LEVELS = grid()
@@ -126,3 +132,18 @@ def test_cuts_hold_equal_values_together_and_equal_shares_apart() -> None:
     assert (binned[:30] == binned[0]).all()
     assert (np.bincount(binned)[3:] == 10).all()
     assert (cut(column, bins=10, keep=71)[:, 0] == column[:, 0]).all()
+
+
+def test_codes_are_tested_as_often_as_said_where_cells_have_few_rows() -> None:
+    rng = np.random.default_rng(0)
+    levels = np.repeat(np.arange(20), 50)
+    some = np.stack([rng.integers(0, 6, 1000), np.zeros(1000, int), levels % 7], axis=1)
+    counts = contingency(some, levels)
+    freedom, statistic = 5 * 19, chi2_contingency(counts[0, :6], correction=False).statistic
+    p = _independence(counts)
+    assert p[0] == pytest.approx(chi2.sf(statistic * 999 / 1000, freedom))
+    assert p[1] == 1  # one bin
+    assert p[2] < 1e-12
+    noise = np.stack([rng.permutation(levels) for _ in range(4000)], axis=1)
+    share = (_independence(contingency(noise, levels)) < 0.01).mean()
+    assert share == pytest.approx(0.01, abs=0.004)  # of a G-test about the mean 0.016

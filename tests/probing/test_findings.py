@@ -40,12 +40,17 @@ def recovery(score: FactorScore, **controls: float) -> Recovery:
         ({}, {}, Verdict.PRESENT, "no control is at hand to say whether it was learned"),
         ({"above": {"x": ABOVE}}, {"x": 0.7}, Verdict.LEARNED, "clearly above x"),
         ({"above": {"x": UNCLEAR}}, {"x": 0.8}, Verdict.NOT_LEARNED, "not clearly above x"),
-        ({"above": {"twin": BELOW}}, {"twin": 1.0}, Verdict.NOT_LEARNED, "twin has more of it"),
+        (
+            {"above": {"twin": BELOW}},
+            {"twin": 1.0},
+            Verdict.NOT_LEARNED,
+            "there is more of it in twin",
+        ),
         (
             {"above": {"twin": BELOW, "x": ABOVE}},
             {"twin": 1.0, "x": 0.7},
             Verdict.NOT_LEARNED,
-            "twin has more of it",
+            "there is more of it in twin",
         ),
         (
             {"estimate": Estimate(0.01, -0.02, 0.04)},

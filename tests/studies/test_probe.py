@@ -124,8 +124,9 @@ def test_what_names_the_items_is_not_selective() -> None:
 
 @pytest.mark.drawn
 def test_the_page_shows_kinds_p_values_selectivity_controls_and_classic_scores(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("identikit.disentanglement.boosting.ROUNDS", 2)
     Path("x-1.npy").unlink()
     np.save("x-1.npy", X[200:400].reshape(-1, 4, 3))
     words = ["probe", *map(str, sorted(Path().glob("*-?.npy"))), "--factors", "table.csv"]
@@ -209,12 +210,8 @@ def test_a_classic_score_that_cannot_be_had_costs_no_other() -> None:
 def misled(
     n: int, codes: int, shared: float, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, ClassicScore]:
-    """Scores of rotated factors with noise beside them; without trees."""
-
-    def none(*given: object, **options: object) -> object:
-        raise InputError("no trees")
-
-    monkeypatch.setattr("identikit.disentanglement.dci", none)
+    """Scores of rotated factors with noise beside them; of few trees."""
+    monkeypatch.setattr("identikit.disentanglement.boosting.ROUNDS", 2)
     generator = torch.Generator().manual_seed(0)
     z = (1 - shared) ** 0.5 * torch.randn(n, 4, generator=generator)
     z += shared**0.5 * torch.randn(n, 1, generator=generator)
@@ -227,12 +224,21 @@ def misled(
 def test_classic_scores_say_where_they_mislead(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = misled(600, 8, 0.0, monkeypatch)
     assert "a random rotation of the factors has" in plain["modularity"].warning
-    for name in ("MIG", "SAP", "IRS", "DCI"):
+    for name in ("MIG", "SAP", "IRS", "DCI disentanglement", "DCI completeness"):
         assert plain[name].warning == ""
+    dci = plain["DCI disentanglement"]
+    assert dci.shuffled is not None
+    assert dci.rotated is not None
+    assert dci.perfect is not None
+    assert dci.shuffled < 0.2 < dci.perfect
+    assert dci.rotated < dci.perfect / 2
+    guessed = plain["DCI informativeness"]
+    assert guessed.chance == pytest.approx(1 / 20)
+    assert "rotation" not in guessed.warning  # it does not ask for axes
     few = misled(80, 30, 0.7, monkeypatch)
     assert "codes that know nothing have" in few["BetaVAE"].warning
     assert "codes that know nothing" not in plain["BetaVAE"].warning
-    for name in ("MIG", "InfoM", "SAP"):
+    for name in ("MIG", "InfoM", "SAP", "DCI disentanglement"):
         assert "the factors themselves have only" in few[name].warning
     assert few["T-MEX"].perfect == 1  # as numbers: levels would lose what tells factors apart
 

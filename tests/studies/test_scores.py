@@ -104,7 +104,7 @@ def test_what_is_said_of_a_score_follows_its_errors() -> None:
     result = made(change)
     words = result["MCC"].explained
     assert "Too high for rotated (+0.50)." in words
-    assert "Too low for cubed (-0.25)." in words
+    assert "Too low for cubed (−0.25)." in words
     assert "Otherwise where factors are correlated: rotated (+0.80)." in words
     assert "are dependent" not in words  # the same as where they are independent
     assert "Codes that know nothing reach 0.40 with 50 samples of 50 codes and 25 factors" in words

@@ -176,7 +176,7 @@ def beside_controls(recovered: Estimate, controls: Sequence[Control]) -> str:
         return f"clearly above {listed([control.name for control in controls])}"
     more = [control.name for control in level if _trails(recovered, control)]
     even = [control.name for control in level if control.name not in more]
-    words = [f"{listed(more)} {'has' if len(more) == 1 else 'have'} more of it"] if more else []
+    words = [f"there is more of it in {listed(more)}"] if more else []
     words += [f"not clearly above {listed(even)}"] if even else []
     return ", ".join(words)
 

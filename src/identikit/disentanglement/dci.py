@@ -59,7 +59,9 @@ class DCI:
     per_factor: Float[np.ndarray, " k"]
     """Completeness of each factor; 0 for a factor that no code serves."""
     informativeness_per_factor: Float[np.ndarray, " k"]
-    """Balanced accuracy (chance is 1 / levels) or R², on held-out rows."""
+    """Balanced accuracy or R², on held-out rows."""
+    informativeness_chance: float
+    """Of a guess: mean over factors of 1 / levels, or 0."""
     variant: str
     """Which predictor gave the importances."""
     status: str
@@ -101,8 +103,13 @@ def dci(
     train, test = split_rows(len(target), share=test_share, generator=generator)
     fit = _FITS[variant]
     importance, informativeness = fit(numbers, target, train, test)
+    chances = [1 / len(np.unique(column)) for column in target.T] if variant == "trees" else [0.0]
     return from_importance(
-        importance, informativeness=informativeness, variant=variant, status=numbers.status
+        importance,
+        informativeness=informativeness,
+        chance=float(np.mean(chances)),
+        variant=variant,
+        status=numbers.status,
     )
 
 
@@ -110,6 +117,7 @@ def from_importance(
     importance: Float[np.ndarray, "d k"],
     *,
     informativeness: Float[np.ndarray, " k"],
+    chance: float = 0.0,
     variant: str,
     status: str = OK,
 ) -> DCI:
@@ -132,6 +140,7 @@ def from_importance(
         code_weight=code_weight,
         per_factor=per_factor,
         informativeness_per_factor=informativeness,
+        informativeness_chance=chance,
         variant=variant,
         status=status,
     )

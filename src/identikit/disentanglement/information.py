@@ -36,8 +36,8 @@ class Information:
     share: Float[np.ndarray, "d k"]
     """Of the factor's entropy, 0 to 1."""
     informative: Bool[np.ndarray, " d"]
-    """Whether a code tells anything of any factor: by a G-test of independence whose chance of
-    passing any code of pure noise is 1 %, or, as counted, by any information at all."""
+    """Whether a code tells anything of any factor: by Pearson's test of independence, whose chance
+    of passing any code of pure noise is 1 %, or, as counted, by any information at all."""
 
 
 def information(table: Table, *, variant: str) -> Information:
@@ -51,26 +51,23 @@ def information(table: Table, *, variant: str) -> Information:
     corrected = variant == "adjusted"
     bins = discretise(table) if corrected else equal_width(table.numbers.codes)
     shape = (bins.shape[1], table.levels.shape[1])
-    nats, expected, freedom = (np.zeros(shape) for _ in range(3))
+    nats, expected, p = (np.zeros(shape) for _ in range(3))
     entropy = np.zeros(shape[1])
     known: dict[bytes, float] = {}
     for j, levels in enumerate(table.levels.T):
         counts = contingency(bins, levels)
         entropy[j] = _entropy(counts[0].sum(axis=0))
         nats[:, j] = _mutual_information(counts) * table.numbers.alive
-        freedom[:, j] = ((counts.sum(axis=2) > 0).sum(axis=1) - 1) * (counts.shape[2] - 1)
         if corrected:
-            expected[:, j] = _expected(counts, known)
+            expected[:, j], p[:, j] = _expected(counts, known), _independence(counts)
     if not corrected:
         return Information(
             nats=nats, share=nats / entropy, informative=np.asarray(nats.max(axis=1) > 0)
         )
-    above = 2 * len(bins) * (nats - expected) + freedom
-    chance = chdtrc(np.maximum(freedom, 1), np.maximum(above, 0))
-    significant = (chance < FALSE_POSITIVES / nats.size) & (freedom > 0)
     above, room = np.maximum(nats - expected, 0.0), entropy - expected
     share = np.divide(above, room, out=np.zeros_like(above), where=room > 1e-9 * entropy)
-    return Information(nats=above, share=share, informative=np.asarray(significant.any(axis=1)))
+    informative = (p < FALSE_POSITIVES / nats.size).any(axis=1)
+    return Information(nats=above, share=share, informative=np.asarray(informative))
 
 
 def discretise(table: Table) -> Int[np.ndarray, "n d"]:
@@ -120,6 +117,20 @@ def _entropy(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     c = counts.astype(float)
     weighted = c * np.log(c, out=np.zeros_like(c), where=c > 0)
     return np.asarray(np.log(n) - weighted.sum(axis=-1) / n)
+
+
+def _independence(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How rarely independence gives as much, by Pearson's test, for each code; 1 for one bin.
+
+    (n - 1) / n of its statistic has the chi-square's mean over permutations whatever the counts; a
+    G-test's, of few rows in a cell, has not its variance.
+    """
+    bins, levels = counts.sum(axis=2), counts.sum(axis=1)
+    n = int(levels[0].sum())
+    each, other = (1 / np.maximum(sizes, 1) for sizes in (bins, levels))
+    statistic = (n - 1) * (np.einsum("dbl,db,dl->d", counts**2, each, other) - 1)
+    freedom = ((bins > 0).sum(axis=1) - 1) * ((levels > 0).sum(axis=1) - 1)
+    return np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), np.maximum(statistic, 0.0)), 1.0)
 
 
 def _expected(counts: NDArray[np.int64], known: dict[bytes, float]) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from identikit.core.linalg import (
     procrustes,
 )
 from identikit.core.memory_mapped import blocks, rows_at_once
-from identikit.core.randomness import stream
+from identikit.core.randomness import random_rotation, stream
 from identikit.probing.linear import least_squares_from_moments, procrustes_from_moments
 from identikit.probing.moments import FoldMoments, Moments
 from identikit.probing.regression import CompressedFeatures, Regression
@@ -230,7 +230,7 @@ def _about_matches(mcc: Estimate, z: Float[Tensor, "n d_z"]) -> str:
     s, generator, drawn = standardised(z), stream(0, "rotations of factors"), []
     covariance = s.T @ s / len(s)
     for _ in range(TURNS):
-        q = torch.linalg.qr(torch.randn(covariance.shape, generator=generator).double()).Q
+        q = random_rotation(len(covariance), generator)
         size = (q.T @ covariance @ q).diagonal().clamp(min=0).sqrt()
         r = (q.T @ covariance).abs() / size.clamp(min=1e-9)[:, None]
         drawn.append(matched(r).mean().item())

@@ -61,7 +61,7 @@ ENTRIES = (
     ),
     Entry(
         name="probe",
-        version=10,
+        version=11,
         study="studies.probe.study:PROBE",
         config="studies.probe.config:ProbeConfig",
         help="Ask what is linearly in anybody's features, how sure that is, and what was learned.",
@@ -165,7 +165,7 @@ ENTRIES = (
     ),
     Entry(
         name="reproduce scores",
-        version=1,
+        version=2,
         study="studies.scores.study:SCORES",
         config="studies.scores.config:ScoresConfig",
         help="Which scores say what is so, of codes of which it is known what they identify?",

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from identikit.core.linalg import above_cut_off, whitening
 from identikit.core.memory_mapped import row_blocks
+from identikit.core.randomness import random_rotation
 from identikit.probing.regression import CompressedFeatures
 from identikit.statistics.measures import matched
 
@@ -189,13 +190,6 @@ def _in_order(x: Tensor, W: Tensor, K: Tensor) -> Tensor:
 def _matched(W: Tensor, other: Tensor) -> Float[Tensor, " k"]:
     """Correlation of each component with its match among others, on whitened rows."""
     return matched((W @ torch.nn.functional.normalize(other, dim=1).T).abs()).clamp(max=1)
-
-
-def random_rotation(k: int, generator: torch.Generator) -> Float[Tensor, "k k"]:
-    """An orthonormal matrix, uniform up to the signs of its columns."""
-    normal = torch.randn(k, k, generator=generator, dtype=torch.float64)
-    rotation: Tensor = torch.linalg.qr(normal).Q
-    return rotation
 
 
 def _resample(groups: Tensor, share: float, generator: torch.Generator) -> Int[Tensor, " m"]:

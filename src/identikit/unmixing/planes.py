@@ -32,9 +32,9 @@ from torch import Tensor
 
 from identikit.core.estimate import Estimate
 from identikit.core.finding import LEVEL
-from identikit.core.randomness import stream
+from identikit.core.randomness import random_rotation, stream
 from identikit.statistics.measures import matched
-from identikit.unmixing.ica import ROWS, random_rotation
+from identikit.unmixing.ica import ROWS
 
 TURNS = 200
 """Random rotations behind an expected correlation."""

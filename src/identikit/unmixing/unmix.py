@@ -21,7 +21,7 @@ from identikit.core.estimate import Estimate, with_ends
 from identikit.core.factors import Factors, Kind
 from identikit.core.finding import LEVEL
 from identikit.core.memory_mapped import projected
-from identikit.core.randomness import stream
+from identikit.core.randomness import random_rotation, stream
 from identikit.core.representation import Representation
 from identikit.features.columns import as_labels
 from identikit.features.inputs import as_factors, as_features
@@ -35,7 +35,7 @@ from identikit.statistics.split import Split, random_split, training_folds
 from identikit.theory.coverage import head_row_space
 from identikit.unmixing.axes import axis_scores
 from identikit.unmixing.findings import arbitrary
-from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, random_rotation, unmix_rows
+from identikit.unmixing.ica import ITERATIONS, Unmixed, White, contrast, unmix_rows
 from identikit.unmixing.planes import (
     Planes,
     contrast_signs,

@@ -211,7 +211,7 @@ def test_a_factor_is_found_where_it_is_clearly_above_both_controls() -> None:
     gone = of(result(*runs("DIET", GONE)), "azimuth. DIET")
     assert gone.verdict is Verdict.NOT_SHOWN
     assert gone.explained.endswith(
-        "pixels, untrained have more of it, and the interval over seeds reaches chance."
+        "there is more of it in pixels, untrained, and the interval over seeds reaches chance."
     )
 
 

@@ -430,7 +430,7 @@ def cells_with(whole: Made, *, shift: float, repetitions: int = 2) -> tuple[Cell
     [
         (0.3, Verdict.LEARNED, "Clearly above untrained, pixels.", "good"),
         (0.0, Verdict.NOT_LEARNED, "Not clearly above untrained, pixels.", "warning"),
-        (-0.1, Verdict.NOT_LEARNED, "Untrained, pixels have more of it.", "warning"),
+        (-0.1, Verdict.NOT_LEARNED, "There is more of it in untrained, pixels.", "warning"),
     ],
 )
 def test_words_and_colour_follow_the_differences(

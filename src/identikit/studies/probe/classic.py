@@ -3,8 +3,7 @@
 Beside each stand three references, the same score of as many samples: of codes that know nothing
 (these, with their rows shuffled), of a random rotation of the factors, and of the factors
 themselves as codes. They say where the score lies for so many samples, codes and factors that
-depend on each other as these do; `identikit reproduce scores` maps that. DCI has none: its trees
-would take as long again.
+depend on each other as these do; `identikit reproduce scores` maps that.
 """
 
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from torch import Tensor
 from identikit.core.errors import InputError
 from identikit.core.estimate import fixed
 from identikit.core.factors import Factors, Kind
-from identikit.core.randomness import stream
+from identikit.core.randomness import random_rotation, stream
 
 BINS = 20
 """Levels of equal mass that factors of numbers are cut into."""
@@ -35,8 +34,8 @@ PARTS = {
     "InfoMEC": {"InfoM": "modularity", "InfoE": "explicitness", "InfoC": "compactness"},
 }
 """The numbers of what has several; the others have a score."""
-READABLE = {"explicitness", "InfoE"}
-"""What no rotation changes."""
+READABLE = {"explicitness", "InfoE", "DCI informativeness"}
+"""What does not ask for factors on axes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +86,7 @@ def classic_scores(
     numbers = np.stack(values, axis=1)
     levels = np.stack([_levels(f.kind, f.values[chosen].numpy()) for f in factors.values()], axis=1)
     unordered = [f.kind for f in factors.values() if f.kind in (Kind.CATEGORICAL, Kind.CIRCULAR)]
-    k = levels.shape[1]
-    turn = torch.linalg.qr(torch.randn(k, k, generator=stream(seed, "rotation")).double()).Q
+    turn = random_rotation(levels.shape[1], stream(seed, "rotation"))
     size = numbers.std(axis=0)
     unit = (numbers - numbers.mean(axis=0)) / np.where(size > 0, size, 1.0)
     order = torch.randperm(rows, generator=stream(seed, "shuffled rows")).numpy()
@@ -147,7 +145,7 @@ def _numbers(
 ) -> list[ClassicScore]:
     try:
         found = each(codes)
-        others = {} if name == "DCI" else {word: each(other) for word, other in beside.items()}
+        others = {word: each(other) for word, other in beside.items()}
     except InputError as error:  # the scores that can be had are not lost
         return [
             ClassicScore(
@@ -161,21 +159,16 @@ def _numbers(
             )
         ]
 
-    def reference(word: str, part: str) -> float | None:
-        return float(getattr(others[word], part)) if word in others else None
-
     return [
         ClassicScore(
             name=label,
             value=float(getattr(found, part)),
-            chance=getattr(found, "chance", None),
+            chance=getattr(found, f"{part}_chance", getattr(found, "chance", None)),
             variant=found.variant,
             axis_aligned=label not in READABLE,
             rows=len(codes),
             status=found.status,
-            shuffled=reference("shuffled", part),
-            rotated=reference("rotated", part),
-            perfect=reference("perfect", part),
+            **{word: float(getattr(other, part)) for word, other in others.items()},
         )
         for label, part in PARTS.get(name, {name: "score"}).items()
     ]

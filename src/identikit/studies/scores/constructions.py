@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from identikit.unmixing.ica import random_rotation
+from identikit.core.randomness import random_rotation
 
 CORRELATION = 0.7
 """Of any two correlated factors."""

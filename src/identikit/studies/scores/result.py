@@ -123,4 +123,4 @@ def _sides(errors: dict[str, float]) -> dict[str, dict[str, float]]:
 
 
 def _signed(errors: dict[str, float]) -> list[str]:
-    return [f"{name} ({'+' if by > 0 else '-'}{fixed(abs(by), 2)})" for name, by in errors.items()]
+    return [f"{name} ({'+' if by > 0 else ''}{fixed(by, 2)})" for name, by in errors.items()]

@@ -114,7 +114,7 @@ def test_every_network_is_judged_beside_its_own_twin() -> None:
     assert (ours.quantity, ours.verdict) == ("pose. net trained", Verdict.NOT_LEARNED)
     assert (theirs.quantity, theirs.verdict) == ("pose. other trained", Verdict.LEARNED)
     assert [c.name for c in theirs.controls] == ["other untrained"]
-    assert ours.explained.startswith("Beside the controls: net untrained has more of it.")
+    assert ours.explained.startswith("Beside the controls: there is more of it in net untrained.")
     assert theirs.explained.startswith("Beside the controls: clearly above other untrained.")
     assert "net trained: 1 of 1 present, but not clearly above" in result.headline.sentence
     assert "other trained: 1 of 1 learned (pose)." in result.headline.sentence
