@@ -400,6 +400,25 @@ def test_a_run_that_knew_observations_before_labels_says_so_and_counts_them(
     assert expected_seconds(replace(few, encoder=FLOW)) > expected_seconds(few)
 
 
+def test_a_run_stopped_after_its_start_from_observations_does_not_repeat_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow_start, "ICA_SAMPLES", 2048)
+    config = replace(SMALL, encoder=FLOW, training=replace(SMALL.training, steps=20))
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = simulate(config, on_progress=stop, checkpoint=tmp_path).result
+    assert stopped.status == "interrupted"
+    whole = simulate(config).result
+    monkeypatch.setattr(flow_start, "flow_start", None)  # calling it would raise
+    resumed = simulate(config, checkpoint=tmp_path).result
+    assert resumed.r2_latents == whole.r2_latents
+    assert resumed.explanation == whole.explanation
+
+
 @pytest.mark.parametrize(
     ("world", "got"),
     [(WorldConfig(observation_dim=7), "7"), (WorldConfig(generator="rooms", dim=3), "images")],

@@ -30,6 +30,7 @@ SWEEP = Sweep(
     "left to bend to. It is the same for instances as for classes, whatever N, and 0 at 100 %.",
     rows=tuple(_row(group, share) for group in GROUPS for share in SHARES),
     axis=Axis(label="share of labels drawn anew"),
+    core_minutes=7,
     seeds=(0, 1, 2),
     claims=(
         *(

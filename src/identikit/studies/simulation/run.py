@@ -60,6 +60,7 @@ from identikit.theory.explain import (
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
 from identikit.theory.sensitivity import Sensitivity, loss_sensitivity
+from identikit.training import checkpoint as checkpoints
 from identikit.training import flow_start
 from identikit.training.fit import Draw, Fit, Progress, Record, fit_network
 from identikit.worlds.world import ClusterWorld, WorldSample
@@ -264,14 +265,8 @@ def train(
     encoder, objective = _model(config, world, label_clusters)
     unlabelled_r2 = None
     if isinstance(encoder, MLP) and config.encoder.architecture == "flow":
-        observing = _stream(config, "flow start")
-        flow_start.flow_start(
-            encoder,
-            lambda n: world.sample(n, generator=observing).x,
-            steps=config.encoder.flow_steps,
-        )
-        with torch.no_grad():
-            unlabelled_r2 = _live_r2(encoder(test.x), test.z)
+        folder = None if checkpoint is None else checkpoint / "observations-alone"
+        unlabelled_r2 = _start_from_observations(encoder, config, world, test, folder)
     live_z = test.z[:LIVE_SAMPLES]
     live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
 
@@ -295,6 +290,32 @@ def train(
         checkpoint=checkpoint,
     )
     return Trained(encoder=encoder, objective=objective, fit=trained, unlabelled_r2=unlabelled_r2)
+
+
+def _start_from_observations(
+    encoder: MLP,
+    config: SimulationConfig,
+    world: ClusterWorld,
+    test: WorldSample,
+    folder: Path | None,
+) -> float:
+    """Begin the hidden layers without labels, or as an earlier part of this run did; their R²."""
+    state = None if folder is None else checkpoints.load(folder, device=config.device)
+    if state is not None:
+        encoder.load_state_dict(state["encoder"])
+        return float(state["r2"])
+    observing = _stream(config, "flow start")
+    flow_start.flow_start(
+        encoder,
+        lambda n: world.sample(n, generator=observing).x,
+        steps=config.encoder.flow_steps,
+    )
+    with torch.no_grad():
+        r2 = _live_r2(encoder(test.x), test.z)
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
+        checkpoints.save(folder, {"encoder": encoder.state_dict(), "r2": r2})
+    return r2
 
 
 def train_until_sound(
