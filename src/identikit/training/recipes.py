@@ -44,7 +44,7 @@ RECIPES = {
         help="for the base row and all like it",
         encoder=EncoderConfig(width=32),
         head=HeadConfig(group=64, negatives=32),
-        training=TrainingConfig(steps=1200, final_batch_size=4096, head_rate=0.02, muon_rate=0.4),
+        training=TrainingConfig(steps=1200, final_batch_size=4096, muon_rate=0.4),
     ),
     "broad": Recipe(
         help="for classes that overlap very much",
@@ -52,9 +52,7 @@ RECIPES = {
         head=HeadConfig(group=64, negatives=32),
         training=TrainingConfig(steps=4800, final_batch_size=8192, head_rate=0.02, muon_rate=0.4),
     ),
-    "medium": Recipe(
-        help="for some ten latents", training=TrainingConfig(steps=3000, head_rate=0.02)
-    ),
+    "medium": Recipe(help="for some ten latents", training=TrainingConfig(steps=3000)),
     "flat": Recipe(
         help="for few or far-apart classes",
         encoder=EncoderConfig(width=32),

@@ -8,6 +8,10 @@ from identikit.studies.simulation.recipe_choice import SOME_LATENTS
 from identikit.training.recipes import recipe
 from identikit.worlds.config import WorldConfig
 
+ROW_RATE = 0.02
+"""Of head rows that need not be long, κ = 10 or so: a fifth of the rate of `fast` and `medium`, and
+so less noise at the end. Rows of κ = 50 would not get there."""
+
 
 def simulation(
     recipe_name: str | None = None,
@@ -19,6 +23,7 @@ def simulation(
     start: int = 0,
     few_classes: bool = False,
     steps: int | None = None,
+    head_rate: float | None = None,
     test_samples: int = 8_192,
     **world: Any,
 ) -> SimulationConfig:
@@ -28,6 +33,8 @@ def simulation(
     """
     few = world.get("dim", WorldConfig().dim) < SOME_LATENTS
     chosen = recipe(recipe_name or ("fast" if few else "medium"))
+    given = {"steps": steps, "head_rate": head_rate}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return SimulationConfig(
         objective=objective,
         instances=instances,
@@ -37,5 +44,5 @@ def simulation(
         world=WorldConfig(**world),
         encoder=chosen.encoder,
         head=replace(chosen.head, unit_features=unit_features, unit_rows=unit_rows),
-        training=chosen.training if steps is None else replace(chosen.training, steps=steps),
+        training=replace(chosen.training, **changed),
     )

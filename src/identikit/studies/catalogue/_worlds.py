@@ -7,6 +7,7 @@ vectors, around v_c for the conditional.
 
 from typing import Any
 
+from identikit.studies.catalogue._simulation import ROW_RATE
 from identikit.studies.sweeps.sweep import Printed, Published
 
 WORLDS: dict[str, dict[str, Any]] = {
@@ -27,6 +28,11 @@ CLUSTERS: dict[str, dict[str, Any]] = {
     "clusters: normal": {"clusters": "normal"},
 }
 TRAINING: dict[str, dict[str, Any]] = {
+    "base": {"head_rate": ROW_RATE},
+    "d = 10": {"head_rate": ROW_RATE},
+    "C = 1,000": {"head_rate": ROW_RATE},
+    "κ = 5": {"head_rate": ROW_RATE},
+    "κ = 10, repeated": {"head_rate": ROW_RATE},
     "N = 100,000": {"recipe_name": "broad"},
     "d = 20": {"recipe_name": "wide"},
     "C = 10": {"recipe_name": "flat"},
@@ -37,7 +43,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "conditional: Laplace": {"recipe_name": "broad"},
     "conditional: normal": {"recipe_name": "broad"},
 }
-"""How the worlds are trained that need more than the base row."""
+"""How the worlds are trained: by `fast`, or `medium` at d = 10, where no other recipe is named."""
 
 _DIET: dict[str, tuple[str, str]] = {
     "base": ("98.6±.01 / 99.9", "99.0 / 99.9"),

@@ -1,6 +1,6 @@
 """Figure 5 (middle) of arXiv:2410.21869, appendix D: clusters x dimension, down to C = 10."""
 
-from identikit.studies.catalogue._simulation import simulation
+from identikit.studies.catalogue._simulation import ROW_RATE, simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
 CLASSES = (10, 100, 1_000)
@@ -10,6 +10,7 @@ DIMS = (5, 10, 20)
 def _row(dim: int, classes: int) -> Row:
     config = simulation(
         objective="supervised",
+        head_rate=ROW_RATE,
         test_samples=4_096,
         dim=dim,
         classes=classes,

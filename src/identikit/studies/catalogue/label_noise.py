@@ -5,7 +5,7 @@ A label is drawn anew from all labels in a share e of draws: p(i|z) becomes (1 -
 
 from typing import Any
 
-from identikit.studies.catalogue._simulation import simulation
+from identikit.studies.catalogue._simulation import ROW_RATE, simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
 SHARES = (0.0, 0.2, 0.5, 0.8, 1.0)
@@ -16,7 +16,7 @@ GROUPS: dict[str, dict[str, Any]] = {
 
 
 def _row(group: str, share: float) -> Row:
-    config = simulation(test_samples=4_096, label_noise=share, **GROUPS[group])
+    config = simulation(test_samples=4_096, head_rate=ROW_RATE, label_noise=share, **GROUPS[group])
     return Row(label=f"{share:.0%}", config=config, group=group, x=share)
 
 

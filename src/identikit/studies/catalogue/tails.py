@@ -6,7 +6,7 @@ Noise of density exp(-|e / a|^b) in each coordinate, projected: b = 1 is Laplace
 import math
 from itertools import pairwise
 
-from identikit.studies.catalogue._simulation import simulation
+from identikit.studies.catalogue._simulation import ROW_RATE, simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
 SCALES = (0.5, 1.0, 2.0)
@@ -24,6 +24,7 @@ def size(scale: float, shape: float) -> float:
 def _row(shape: float, scale: float) -> Row:
     config = simulation(
         objective="supervised",
+        head_rate=ROW_RATE,
         test_samples=4_096,
         dim=DIM,
         conditional="generalized-normal",

@@ -1,6 +1,6 @@
 """Figure 5 (right) of arXiv:2410.21869, appendix D: a truncated Laplace on [-t, t], t x scale."""
 
-from identikit.studies.catalogue._simulation import simulation
+from identikit.studies.catalogue._simulation import ROW_RATE, simulation
 from identikit.studies.sweeps.sweep import Axis, Claim, Row, Sweep
 
 BOUNDS = (1.0, 2.0, 3.0)
@@ -10,6 +10,7 @@ SCALES = (0.25, 0.5, 1.0)
 def _row(scale: float, bound: float) -> Row:
     config = simulation(
         objective="supervised",
+        head_rate=ROW_RATE,
         test_samples=4_096,
         conditional="truncated-laplace",
         scale=scale,

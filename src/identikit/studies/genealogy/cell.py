@@ -61,8 +61,6 @@ STARTS, STARTS_APART = 4, 1_000_000
 """That compete, and seeds from one to the next."""
 TEST, BATCH, BATCHES, BATCHES_OF_CURVE = 8192, 512, 16, 4
 """Samples for the scores; samples of a batch, and batches for the excess, at the end and before."""
-HEAD_RATE = 0.1
-"""Of what an objective learns beside the encoder."""
 RESAMPLES = 200
 
 
@@ -150,8 +148,7 @@ class Cell:
         if self.config.world in RENDERED:
             return recipe("pixels")
         medium = recipe("medium")
-        training = replace(medium.training, batch_size=BATCH, head_rate=HEAD_RATE)
-        return replace(medium, training=training)
+        return replace(medium, training=replace(medium.training, batch_size=BATCH))
 
     @torch.no_grad()
     def excess(
