@@ -25,6 +25,7 @@ SWEEP = Sweep(
     "loss says little of z, so noise of steps may hide it, and larger batches have less.",
     rows=tuple(_row(kappa, batch) for kappa in KAPPAS for batch in BATCHES),
     axis=Axis(label="samples per step", log=True),
+    core_minutes=5,
     seeds=(0, 1, 2),
     claims=(
         Claim(

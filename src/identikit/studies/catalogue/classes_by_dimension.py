@@ -27,6 +27,7 @@ SWEEP = Sweep(
     "somewhat above 9 / d at d = 10 and 20, whatever is trained. From d + 1 classes on it is 1.",
     rows=tuple(_row(dim, classes) for dim in DIMS for classes in CLASSES),
     axis=Axis(label="number of clusters C", log=True),
+    core_minutes=9,
     seeds=(0, 1, 2),
     claims=(
         Claim(

@@ -35,6 +35,7 @@ SWEEP = Sweep(
     "falls with t, and with a where the box lets noise spread.",
     rows=tuple(_row(scale, bound) for scale in SCALES for bound in BOUNDS),
     axis=Axis(label="half the side t of the box"),
+    core_minutes=7,
     seeds=(0, 1, 2),
     claims=(Claim(words="larger boxes are worse", pairs=_by_bound(0, 1) + _by_bound(1, 2)),),
 )
