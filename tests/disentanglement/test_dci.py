@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.linear_model import LassoCV
 from tests.disentanglement.codes import generator, grid, noise, perfect, rotated
 
 from identikit.core.errors import InputError
@@ -36,6 +37,24 @@ def test_the_weights_of_a_rotation_give_the_entropies_of_its_rows() -> None:
     purity = 1 + (share * np.log(share)).sum() / np.log(3)
     assert found.disentanglement == pytest.approx(purity, abs=5e-3)
     assert found.completeness == pytest.approx(purity, abs=5e-3)
+
+
+def test_the_lasso_is_scikit_learns() -> None:
+    """With a dead code, and two that are nearly the same."""
+    rng = np.random.default_rng(0)
+    z, h = rng.normal(size=(200, 3)), rng.normal(size=(200, 8))
+    h[:, :3] += z
+    h[:, 5], h[:, 7] = 0, h[:, 2] + 1e-3 * h[:, 7]
+    found = dci(h, z, generator=generator(), variant="lasso")
+    train, test = split_rows(200, share=1 / 3, generator=generator())
+    unit_h, unit_z = ((a - a[train].mean(0)) / (a[train].std(0) + (a.std(0) == 0)) for a in (h, z))
+    for j, target in enumerate(unit_z.T):
+        model = LassoCV(cv=5).fit(unit_h[train], target[train])
+        weight = np.abs(model.coef_)
+        np.testing.assert_allclose(found.importance[:, j], weight / weight.sum(), atol=1e-4)
+        assert found.informativeness_per_factor[j] == pytest.approx(
+            model.score(unit_h[test], target[test]), abs=1e-3
+        )
 
 
 def test_noise_informs_of_nothing() -> None:

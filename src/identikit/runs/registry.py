@@ -101,7 +101,7 @@ ENTRIES = (
     ),
     Entry(
         name="unmix",
-        version=8,
+        version=9,
         study="studies.unmix.study:UNMIX",
         config="studies.unmix.config:UnmixConfig",
         help="Turn a representation into independent components, and ask which can be named.",

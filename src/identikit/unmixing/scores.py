@@ -1,5 +1,6 @@
 """The numbers of an unmixing: of each component, of each factor, and of all together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -101,7 +102,7 @@ class UnmixingScores:
     """The same of random rotations, or random atoms, mean."""
     own_raw: Own | None = None
     """The same of h's own axes."""
-    axes: dict[str, dict[str, float]] = field(default_factory=dict)
+    axes: Mapping[str, Mapping[str, Estimate | float]] = field(default_factory=dict)
     """InfoMEC and DCI on held-out rows: of the components, of arbitrary ones, and of the components
     with their rows shuffled."""
     enough: float | None = None

@@ -424,7 +424,7 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
     order = torch.randperm(len(test), generator=stream(seed, "axes shuffled"))
     drawn = found.arbitrary(stream(seed, "axes"))[test]
     sets = {"components": y[test], arbitrary(result): drawn, "shuffled": y[test][order]}
-    axes, why = axis_scores(sets, z[test], seed=seed)
+    axes, why = axis_scores(sets, z[test], groups=data.groups[test], seed=seed)
     return replace(
         result,
         axes=axes,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from identikit.core.estimate import fixed, format_cell
+from identikit.core.estimate import Estimate, fixed, format_cell
 from identikit.report.figures import Figure, Points, matrix, picture, points
 from identikit.report.page import Card, Page, Section, Table, Trend
 from identikit.report.style import Picture
@@ -98,12 +98,13 @@ def _factors(arrays: Mapping[str, Any], result: UnmixResult) -> tuple[Section, .
     )
 
 
-def _axes(axes: Mapping[str, Mapping[str, float]]) -> tuple[Table, ...]:
+def _axes(axes: Mapping[str, Mapping[str, Estimate | float]]) -> tuple[Table, ...]:
     if not axes:
         return ()
-    frame = pd.DataFrame({name: pd.Series(scores) for name, scores in axes.items()})
+    frame = pd.DataFrame({name: pd.Series(scores, dtype=object) for name, scores in axes.items()})
     frame.insert(0, "score", frame.index)
-    return (Table(caption="InfoMEC and DCI of a Lasso, held out", frame=frame),)
+    caption = "InfoMEC and DCI of a Lasso, held out; 95 % by half-samples"
+    return (Table(caption=caption, frame=frame),)
 
 
 def _matrix(arrays: Mapping[str, Any], result: UnmixResult) -> Figure:
