@@ -196,6 +196,7 @@ def _lasso(
     h, z = (_standardised(a, train) for a in (numbers.codes * numbers.alive, factors))
     fitted, targets = h[train], z[train]
     most = np.abs(fitted.T @ targets).max(axis=0) / len(train)
+    most = np.maximum(most, np.finfo(float).resolution)  # of dead codes it is 0
     penalties = np.geomspace(most, LEAST_PENALTY * most, PENALTIES)
     errors = [
         _path_errors(fitted, targets, penalties, rows, held)
