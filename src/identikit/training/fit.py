@@ -280,14 +280,15 @@ class _Loop:
         bad = torch.stack([~torch.isfinite(part).all() for part in parts]).sum()
         if checkpoint is not None and not summed(bad):  # each rank has rows of its own
             self.save(checkpoint)
-        kept = f" The last good checkpoint, of step {self.saved_step}, stays." * bool(checkpoint)
+        kept = f" The last good checkpoint, of step {self.saved_step}, stays."
+        muon = f", muon_rate {self.config.muon_rate:g}" * (self.config.optimizer == "muon")
         share = self.config.rate_share(min(self.spent, 1.0))
         raise TrainingError(
             f"the loss is {value} at step {self.step + 1} of {self.config.steps}. Most likely "
             f"the rates are too high (rate {self.config.rate:g}, head_rate "
-            f"{self.config.head_rate:g}, muon_rate {self.config.muon_rate:g}; {share:.0%} of them "
-            "there, by the schedule) or the observations hold NaN or infinity; lower the rates or "
-            f"look at the data.{kept}",
+            f"{self.config.head_rate:g}{muon}; {share:.0%} of them there, by the schedule) or the "
+            "observations hold NaN or infinity; lower the rates or look at the data."
+            f"{kept * (self.saved_step > 0)}",
             self.history,
         )
 

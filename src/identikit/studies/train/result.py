@@ -162,9 +162,11 @@ class TrainResult(Said):
     def _waiting(self) -> tuple[Finding, ...]:
         if self.waited < MUCH_WAITING:
             return ()
-        words = "--workers 1 has them read and augmented ahead, by a process of its own"
+        words = "A process of its own would read and augment them ahead: --workers 1"
         if self.workers:
-            words = f"Where processors are free, --workers {2 * self.workers} has more made ahead"
+            words = (
+                f"Where processors are free, more would be made ahead: --workers {2 * self.workers}"
+            )
         return (
             Finding(
                 quantity="waiting for images",
