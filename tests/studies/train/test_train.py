@@ -206,6 +206,14 @@ def test_factors_can_be_read_out_of_values_that_nothing_was_trained_on(
     assert len(features(done)) == 48
 
 
+def test_groups_are_held_out_whole_and_the_page_says_so(photos: Path, tmp_path: Path) -> None:
+    done = run(with_table(photos, groups="item", only=("colour",), steps=2), tmp_path / "runs")
+    recovery = done.result.recovery
+    assert recovery is not None
+    assert recovery.n_test % 8 == 0  # eight images show an item
+    assert done.result.notes[-1].endswith("not fitted on, of other values of item")
+
+
 class KilledError(Exception):
     """Stands for a kill."""
 

@@ -322,9 +322,11 @@ class Training:
         if n > SCORED and self.images.factors is not None:
             notes.append(f"scores are of {SCORED:,} of the {n:,} images, spread evenly")
         if bool(self.images.trained.all()):
+            groups = self.config.groups
+            apart = "" if groups is None else f", of other values of {groups}"
             notes.append(
                 "scores are of images that were trained on, without augmentation; the linear "
-                "probe itself is scored on images that it was not fitted on"
+                f"probe itself is scored on images that it was not fitted on{apart}"
             )
         else:
             notes.append(
