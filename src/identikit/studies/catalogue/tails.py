@@ -61,6 +61,7 @@ SWEEP = Sweep(
     "ceiling falls on either side.",
     rows=tuple(_row(shape, scale) for shape in SHAPES for scale in SCALES),
     axis=Axis(label="scale a of the noise", log=True),
+    core_minutes=11,
     seeds=(0, 1, 2),
     claims=(
         Claim(words="fatter tails are worse", pairs=FATTER),
