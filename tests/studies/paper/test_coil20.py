@@ -266,7 +266,12 @@ LOW = dict.fromkeys(CONTROLS, 0.2) | {"supervised": 0.5}
     ("azimuth", "verdict", "tone", "words"),
     [
         (LOW, Verdict.LEARNED, "good", "is learned: clearly above pixels, random projection, un"),
-        (LOW | {"pixels": 0.7}, Verdict.NOT_LEARNED, "warning", "not learned: pixels has more"),
+        (
+            LOW | {"pixels": 0.7},
+            Verdict.NOT_LEARNED,
+            "warning",
+            "not learned: there is more of it in pixels",
+        ),
         (LOW | {"untrained": 0.5}, Verdict.NOT_LEARNED, "warning", "not clearly above untrained."),
         (LOW | {"supervised": 0.04}, Verdict.NOT_SHOWN, "neutral", "the interval reaches chance."),
     ],
