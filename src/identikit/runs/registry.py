@@ -162,6 +162,7 @@ ENTRIES = (
         "Trainings that were made before are found; a table that was stopped or killed goes on "
         "when the same command is given again.",
         jobs=True,
+        core_minutes=24,
     ),
     Entry(
         name="reproduce scores",
