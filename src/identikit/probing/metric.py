@@ -82,6 +82,8 @@ class LinearRecovery(Metric):
         h: Float[Tensor, "n d"],
         z: Float[Tensor, "n k"],
         index: Int[Tensor, " n"] | None = None,
+        *,
+        part: Int[Tensor, " n"] | None = None,
     ) -> None:
         """Take in a batch.
 
@@ -91,6 +93,8 @@ class LinearRecovery(Metric):
             index: Number of each sample, which decides what part it is in; by order of
                 arrival if not given. Give it where one sample can come twice, or where the
                 numbers must not depend on how samples were spread over ranks.
+            part: That each sample is in, 0 (which scores) to PARTS - 1, where more than its number
+                decides that.
 
         Raises:
             InputError: shapes that do not fit, NaN or infinity.
@@ -100,9 +104,8 @@ class LinearRecovery(Metric):
                 f"z must have a column for each factor ({', '.join(self.periods)}); got shape "
                 f"{tuple(z.shape)}."
             )
-        if index is None:
-            index = torch.arange(len(h)) + int(self.seen)
-        part = part_of(index.cpu())
+        if part is None:
+            part = part_of(torch.arange(len(h)) + int(self.seen) if index is None else index.cpu())
         moments = PartMoments(packed=self.packed, d=self.dim, eps=self.rounding.item())
         moments.add(h.detach(), self._regressed(z.detach()), part=part)
         self.rounding.fill_(moments.eps)

@@ -413,7 +413,7 @@ def _with_factors(found: _Found, data: _Data, factors: dict[str, Tensor]) -> Unm
             raw=None if raw is None else abs(raw.per_factor[j].value),
             random=random[:, j].mean().item(),
             p=p[j],
-            held=dict(zip(shown.tolist(), parts[0], strict=False)).get(j),
+            held=dict(zip(shown.tolist(), parts[0][:-1], strict=True)).get(j),
             alone=alone[j],
             gaussian=gaussian[j],
             partner=partner[j],

@@ -55,7 +55,7 @@ class LiveProbe:
         there, known = factors.jointly()
         some = some_rows(len(there), SEEN)
         self.rows, known = there[some], taken(known, some)
-        self.number = _numbers(
+        self.part = _parts(
             None if groups is None else groups[self.rows.numpy()], trained[self.rows]
         )
         self.columns: dict[str, Tensor] = {}
@@ -71,7 +71,7 @@ class LiveProbe:
                 self.kinds[name] = circular(factor.period)
             self.columns |= found
             self.factor_of |= dict.fromkeys(found, name)
-        if torch.bincount(part_of(self.number), minlength=PARTS).min() < 2:
+        if torch.bincount(self.part, minlength=PARTS).min() < 2:
             self.columns = {}  # too few images to fit and to score
 
     def __call__(
@@ -82,7 +82,7 @@ class LiveProbe:
             return {}
         h = encode(self.rows)
         metric = LinearRecovery(dim=h.shape[1], factors=list(self.columns), kinds=self.kinds)
-        metric.update(h, torch.stack(list(self.columns.values()), dim=1), self.number)
+        metric.update(h, torch.stack(list(self.columns.values()), dim=1), part=self.part)
         scores: dict[str, list[float]] = {}
         for name, value in metric.compute().items():
             if name in self.factor_of and math.isfinite(value.item()):
@@ -91,16 +91,16 @@ class LiveProbe:
         return ({"r2": sum(means.values()) / len(means)} if means else {}) | means
 
 
-def _numbers(
+def _parts(
     groups: Shaped[np.ndarray, " n"] | None, trained: Bool[Tensor, " n"]
 ) -> Int[Tensor, " n"]:
-    """Numbers by which `LinearRecovery` scores what is held out: whole groups, or the untrained.
+    """Parts of `LinearRecovery`, which scores what is held out: whole groups, or the untrained.
 
     Penalties are chosen by holding out other groups in turn, or images where groups are too few.
     """
     image = torch.arange(len(trained))
     if groups is None:
-        return image
+        return part_of(image)
     group = torch.from_numpy(np.unique(groups.astype(str), return_inverse=True)[1])
     scored = part_of(group) == 0 if bool(trained.all()) else ~trained
     rest, turns = group[~scored].unique(return_inverse=True)[1], PARTS - 1
@@ -108,8 +108,7 @@ def _numbers(
         rest = image[: len(rest)]
     part = torch.zeros_like(image)
     part[~scored] = 1 + rest % turns
-    some = torch.arange(4 * PARTS)  # of which each part has one
-    return torch.tensor([int((part_of(some) == p).nonzero()[0]) for p in range(PARTS)])[part]
+    return part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
