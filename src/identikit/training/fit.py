@@ -231,10 +231,10 @@ class _Loop:
 
     def train_step(self, draw: Draw | Batches, checkpoint: Path | None) -> None:
         before = self.clock()
-        if isinstance(draw, Batches):
-            x, target = (t.to(self.device, non_blocking=True) for t in draw.batch(self.step))
-        else:
+        if callable(draw):
             x, target = self._batch(draw)
+        else:
+            x, target = (t.to(self.device, non_blocking=True) for t in draw.batch(self.step))
         self.waiting_seconds += self.clock() - before
         spent = min(self.spent, 1.0)
         negatives = stream(self.seed, f"negatives/{self.step}", device=self.device)

@@ -30,23 +30,23 @@ class Muon(Optimizer):
         return (torch.zeros_like(p),)
 
     def _move(self, parts: Sequence[list[Tensor]], rate: float) -> None:
-        by_width: dict[int, list[tuple[Tensor, Tensor]]] = {}
-        for p, gradient, buffer in zip(*parts, strict=True):
-            buffer.mul_(self.momentum).add_(gradient)
-            ahead = torch.add(gradient, buffer, alpha=self.momentum)  # as Nesterov
-            by_width.setdefault(p.shape[-1], []).append((p, ahead.view(-1, *p.shape[-2:])))
-        for pairs in by_width.values():
-            updates = [update for _, update in pairs]
+        params, gradients, buffers = parts
+        torch._foreach_mul_(buffers, self.momentum)
+        torch._foreach_add_(buffers, gradients)
+        ahead = torch._foreach_add(gradients, buffers, alpha=self.momentum)  # as Nesterov
+        for width in {p.shape[-1] for p in params}:
+            stacks, updates = (
+                [t.view(-1, width, width) for t in tensors if t.shape[-1] == width]
+                for tensors in (params, ahead)
+            )
             polar = orthogonalize(torch.cat(updates), iterations=self.iterations)
-            polar_parts = torch.split(polar, [len(update) for update in updates])
-            for (p, _), part in zip(pairs, polar_parts, strict=True):
-                p.sub_(part.view_as(p), alpha=rate)
+            torch._foreach_sub_(stacks, polar.split([len(s) for s in stacks]), alpha=rate)
 
 
 def orthogonalize(matrices: Tensor, *, iterations: int) -> Tensor:
     """Near-orthogonal polar factors of a stack (k, w, w), singular values about 0.7 to 1.2."""
     x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     for _ in range(iterations):
-        gram = x @ x.mT
+        gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
     return x
