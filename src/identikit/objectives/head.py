@@ -192,7 +192,7 @@ class SoftmaxHead(Head):
     def take_back(self, gradient: Tensor) -> None:
         """Keep the memory of a gradient of many rows: fresh pages cost a tenth of a step."""
         if len(self.weight) >= MANY_LABELS and not self.sparse:
-            self._spare = gradient if gradient.shape == self.weight.shape else self._spare
+            self._spare = gradient
 
     def length_penalty(self, y: Float[Tensor, "n d_h"]) -> Float[Tensor, ""]:
         """E (|y|² - 1)², for training with features of unit norm; zero with free ones.

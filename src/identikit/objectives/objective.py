@@ -40,7 +40,7 @@ class Objective(nn.Module, ABC):
         return []
 
     def take_back(self, gradient: Shaped[Tensor, "..."]) -> None:
-        """Be given a gradient that is done with, whose memory the next one may use."""
+        """Be given its first parameter's gradient, done with: the next may use its memory."""
 
     def shard(self) -> Shard | None:
         """Which rows of its only parameter this rank has, where they are split over ranks."""

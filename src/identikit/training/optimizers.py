@@ -45,9 +45,9 @@ class Optimizers:
         for part in self._parts:
             part.step(rate_share)
             for p in part.params:
-                done_with, p.grad = p.grad, None
-                if done_with is not None:
-                    self._head.take_back(done_with)
+                if p is self._split and p.grad is not None:
+                    self._head.take_back(p.grad)
+                p.grad = None
 
     def state_dict(self) -> list[list[tuple[Tensor, ...]]]:
         """The states of all optimisers, of all ranks' rows."""

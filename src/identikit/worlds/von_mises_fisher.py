@@ -61,7 +61,7 @@ class VonMisesFisher(Conditional):
             )
         else:
             angle = table_angles(self._table, n, generator=generator)
-        reflector = self._reflector[component]
+        reflector = self._reflector.index_select(0, component)  # twice as fast as by brackets
         tangent = torch.randn(n, self.dim - 1, generator=generator, device=device)
         tangent[:, 0] += 1e-15  # float32 normals can all be exactly 0; a direction cannot
         length = torch.linalg.vector_norm(tangent, dim=1)
@@ -132,7 +132,8 @@ def table_angles(
     deviate = torch.randn(n, generator=generator, device=table.device)
     position = (deviate + _REACH).mul_(_CELLS / (2 * _REACH))
     cell = position.long()
-    return torch.lerp(table[cell], table[cell + 1], position - cell)
+    below, above = table.index_select(0, cell), table.index_select(0, cell + 1)
+    return torch.lerp(below, above, position - cell)
 
 
 def rejection_angles(

@@ -170,7 +170,8 @@ class ClusterWorld:
 
     def _draw(self, label: Int[Tensor, " n"], generator: torch.Generator) -> WorldSample:
         n = len(label)
-        source = self._draw_sources(self.class_of_label[self._true(label, generator)], generator)
+        of_class = self.class_of_label.index_select(0, self._true(label, generator))
+        source = self._draw_sources(of_class, generator)
         if self.config.components > 1:
             source = source * self.config.components + self._randint(
                 self.config.components, n, generator
