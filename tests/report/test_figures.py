@@ -97,6 +97,19 @@ def test_scatter_has_a_panel_per_dimension_and_the_closed_form_r2() -> None:
     np.testing.assert_allclose(np.asarray(points.get_offsets()), np.stack([true[:, 3]] * 2, axis=1))
 
 
+def test_of_many_dimensions_those_of_least_r2_are_drawn_and_the_caption_says_so() -> None:
+    true = np.random.default_rng(0).normal(size=(100, 60))
+    noise = np.random.default_rng(1).normal(size=(100, 60))
+    figure = figures.latents_scatter(
+        true, true + noise * (np.arange(60) % 3 == 0), names=[f"z{j}" for j in range(60)]
+    )
+    drawn = [label.split(":")[0] for label, _ in views(figure)]
+    assert drawn == sorted(drawn, key=lambda name: int(name[1:]))
+    assert {f"z{j}" for j in range(0, 60, 3)} <= set(drawn)
+    assert len(drawn) == len([axes for axes in figure.static.axes if axes.axison]) == 24
+    assert "The 24 of lowest R² of 60 are drawn." in figure.caption
+
+
 def test_many_points_are_thinned_and_the_caption_says_so() -> None:
     true = np.random.default_rng(0).normal(size=(4000, 1))
     figure = figures.latents_scatter(true, true, names=["z"])

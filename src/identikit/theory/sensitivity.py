@@ -335,13 +335,16 @@ def steepest_slope(optimum: Optimum, *, degree: int) -> float:
     answer is left to solve for.
     """
     h, rows, case = optimum.features[:MAX_SAMPLES], optimum.rows, optimum.case
+    probe = probe_gain(optimum)[:MAX_SAMPLES]
+    if (probe * h.std(dim=0)).abs().max() < FLOOR:  # nothing is missed: minutes of work for a zero
+        return 0.0
     q = optimum.log_model(h).exp()
     missed = q - optimum.log_posterior[:MAX_SAMPLES].exp()
     basis, allowed, within = head_answers(h, q, missed, rows, degree=degree, case=case)
     values, vectors = torch.linalg.eigh(curvature(h, q, missed, rows, case))
     least = FLOOR * values[:, -1].mean() + torch.finfo(torch.float32).tiny  # whose root is a number
     whiten = values.clamp(min=least).rsqrt()[:, :, None] * vectors.mT @ tangents(h, case)
-    gain = whiten @ probe_gain(optimum)[:MAX_SAMPLES, :, None]
+    gain = whiten @ probe[:, :, None]
     pull = torch.zeros_like(within[0])
     for part in chunks(len(h)):
         answered = whiten[part] @ crossing(optimum, part, rows, basis) @ allowed

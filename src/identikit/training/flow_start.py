@@ -25,10 +25,13 @@ Observe = Callable[[int], Tensor]
 """Fresh observations, so many."""
 BATCH = 1024
 ICA_SAMPLES, ICA_STEPS = 32_768, 40
-RATE, MOMENTUM = 0.03, 0.9
+RATE, SETTLED, LAST_RATE = 0.1, 0.3, 0.01
+"""Of a new layer, the share of it for those before, and of all once the last has come: a normal
+likelihood of latents on a sphere has no bound, and larger steps find the way there."""
+MOMENTUM = 0.9
 WARMUP = 0.05
 """Share of the steps of a layer over which the rate rises; then it falls to zero."""
-BLUNT, SHARP, SHARPEST = 1.0, 0.1, 0.02
+BLUNT, SHARP, SHARPEST = 1.0, 0.02, 0.01
 """Widths of the kinks, in standard deviations of a unit: of a new layer, of it once it has settled,
 and of all at the end."""
 RESCALE = 10
@@ -46,7 +49,7 @@ def flow_start(encoder: MLP, observe: Observe, *, steps: int) -> None:
     Args:
         encoder: Of the architecture flow; its whitening is fitted.
         observe: Draws x, on the device of the encoder.
-        steps: Of all layers together, a later one twice as many as that before it.
+        steps: In all: each layer three times as many as that before it, the last as many as they.
     """
     *hidden, last = encoder.linears()
     slope, shift = encoder.config.negative_slope, encoder.mean @ encoder.whitening
@@ -55,10 +58,12 @@ def flow_start(encoder: MLP, observe: Observe, *, steps: int) -> None:
         return observe(n) @ encoder.whitening
 
     weights: list[Tensor] = []
-    for k in range(len(hidden)):
+    parts = [3**k for k in range(len(hidden) - 1)]
+    parts.append(max(1, sum(parts)))
+    for k, part in enumerate(parts):
         weights.append(skewest_components(flow(weights, draw(ICA_SAMPLES), slope)))
-        share = 2**k / (2 ** len(hidden) - 1)
-        _train(weights, draw, slope, steps=round(share * steps), final=k == len(hidden) - 1)
+        own = round(steps * part / sum(parts))
+        _train(weights, draw, slope, steps=own, final=k == len(hidden) - 1)
     v = flow(weights, draw(ICA_SAMPLES), slope)
     white = last.weight.detach() @ whitening(_moments(v)).float().T
     with torch.no_grad():  # -s(y) / slope = s(-y) one layer up: the encoder's own leaky ReLU
@@ -114,11 +119,12 @@ def _train(weights: list[Tensor], draw: Observe, slope: float, *, steps: int, fi
             v = y - bend * kink * F.softplus(below)
         loss = loss + torch.linalg.slogdet(torch.cov(v.T))[1] / 2
         gradients = torch.autograd.grad(loss, turns)
-        rate = RATE * min(1.0, progress / WARMUP + 0.02) * (1 - progress)
+        share = min(1.0, progress / WARMUP + 0.02) * (1 - progress)
         for k, gradient in enumerate(gradients):
             momenta[k].mul_(MOMENTUM).add_(gradient)
             ahead = gradient + MOMENTUM * momenta[k]
             polar = orthogonalize(ahead[None], iterations=5)[0]
-            weights[k] = weights[k] - rate * polar @ weights[k]
+            rate = LAST_RATE if final else RATE if k == len(weights) - 1 else RATE * SETTLED
+            weights[k] = weights[k] - share * rate * polar @ weights[k]
         if step % RESCALE == 0:
             weights[-1] = weights[-1] / size[:, None]

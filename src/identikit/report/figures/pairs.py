@@ -20,6 +20,9 @@ from identikit.report.style import (
     verbatim,
 )
 
+MOST_PANELS = 24
+"""Of more dimensions those of least R² are drawn; saving one takes tens of megabytes."""
+
 
 def latents_scatter(
     true: Float[np.ndarray, "n d"], recovered: Float[np.ndarray, "n d"], *, names: Sequence[str]
@@ -67,15 +70,17 @@ def _pairs(
     spread = ((true - true.mean(0)) ** 2).sum(0)
     r2 = 1 - ((true - recovered) ** 2).sum(0) / spread
     shown = thinned(len(true), MOST_POINTS)
-    t, r = true[shown], recovered[shown]
-    labels = [f"{n}: R² {fixed(float(s), 3)}" for n, s in zip(names, r2, strict=True)]
+    lowest = np.sort(np.argsort(r2, kind="stable")[:MOST_PANELS])
+    t, r = true[shown][:, lowest], recovered[shown][:, lowest]
+    labels = [f"{names[j]}: R² {fixed(float(r2[j]), 3)}" for j in lowest]
+    few = f" The {len(labels)} of lowest R² of {len(names)} are drawn." * (len(labels) < len(names))
     drawn = f" ({len(t):,} of {len(true):,} drawn)" if len(t) < len(true) else ""
     return Figure(
         name=name,
         title=title,
         caption=f"Each point is one {subject}{drawn}. "
-        "On the dashed line, recovered equals true; distance from it is error.",
-        alt=f"{title}, {len(names)} panels. {'; '.join(labels)}.",
+        f"On the dashed line, recovered equals true; distance from it is error.{few}",
+        alt=f"{title}, {len(labels)} panels. {'; '.join(labels)}.",
         static=_static_pairs(t, r, labels, axes),
         interactive=_interactive_pairs(t, r, labels, axes),
     )
