@@ -2,9 +2,9 @@
 
 The concentration grows as sqrt(d), so that the logits of the classes spread alike for each
 d (their differences by κ sqrt(2 / d), here 4.2), and C = max(100, 2 d) of them overlap. With
-orthogonal layers encoders of d = 50, 100 and 200, with the paper's generator those of d = 50, start
-from observations alone; elsewhere they are as wide as the latents, wider below d = 128, and start
-at random.
+orthogonal layers encoders of d = 50, 100 and 200, with the paper's generator those of d = 50 and
+100, start from observations alone; elsewhere they are as wide as the latents, wider below d = 128,
+and start at random.
 """
 
 from dataclasses import replace
@@ -27,10 +27,12 @@ TRAINING: dict[int, dict[str, Any]] = {
     1_024: {"steps": 60, **LOWEST},
 }
 """Each within a few core-minutes; what changes of the recipe."""
+SLOW: dict[str, Any] = {"steps": 3_000, "rate": 1e-3, "muon_rate": 3e-3}
 FLOW: dict[tuple[str, int], tuple[int, dict[str, Any]]] = {
-    ("mlp", 50): (16_000, {"steps": 3_000, "rate": 1e-3, "muon_rate": 3e-3}),
+    ("mlp", 50): (8_000, SLOW),
+    ("mlp", 100): (8_000, SLOW),
     ("orthogonal-mlp", 50): (1_500, {}),
-    ("orthogonal-mlp", 100): (2_000, {}),
+    ("orthogonal-mlp", 100): (3_000, {}),
     ("orthogonal-mlp", 200): (3_000, {}),
 }
 """Steps of the start from observations, and what changes of the recipe after it."""
