@@ -22,7 +22,13 @@ from identikit.runs.study import run_and_report
 from identikit.studies.simulation.config import SimulationConfig, from_recipe
 from identikit.studies.simulation.page import simulation_page
 from identikit.studies.simulation.recipe_choice import choose_recipe
-from identikit.studies.simulation.run import Simulation, expected_seconds, predict, simulate
+from identikit.studies.simulation.run import (
+    Simulation,
+    expected_seconds,
+    predict,
+    simulate,
+    what_labels_did,
+)
 from identikit.studies.simulation.study import SIMULATE
 from identikit.theory.cases import Case, Promise
 from identikit.training import flow_start
@@ -434,3 +440,19 @@ def test_a_cnn_needs_images() -> None:
         SimulationConfig(encoder=EncoderConfig(architecture="cnn"))
     world = WorldConfig(generator="rooms", dim=3)
     SimulationConfig(world=world, encoder=EncoderConfig(architecture="cnn"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (0.727, 0.752, "labels are shown to mend that, not to find it."),
+        (0.993, 0.9929, "labels are shown to keep that, not to find it."),
+        (0.991, 0.9853, "labels are shown to take 0.006 of that away, not to find it."),
+    ],
+)
+def test_what_labels_did_to_a_start_without_them_is_said_as_measured(
+    before: float, after: float, said: str
+) -> None:
+    words = what_labels_did(before=before, after=after)
+    assert words.endswith(f"was at R² {before:.3f} before a label: {said}")
+    assert what_labels_did(before=None, after=after) == ""

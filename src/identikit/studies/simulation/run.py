@@ -73,6 +73,8 @@ LIVE_SAMPLES = 2048
 LIVE_EXCESS_SAMPLES = 512
 RECORDS = 20
 """Evaluations over a run of known length."""
+SAME_R2 = 0.005
+"""Between two R² that are called the same: they are of different maps and samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,7 +392,9 @@ def _result(
         untied_command=_untied(config) if tied else None,
     )
     kept = {field.name: getattr(evaluation, field.name) for field in fields(evaluation)}
-    kept["explanation"] += _of_flow(best.trained) + _of_starts(starts, drawn)
+    kept["explanation"] += what_labels_did(
+        before=best.trained.unlabelled_r2, after=evaluation.r2_latents
+    ) + _of_starts(starts, drawn)
     result = SimulationResult(
         **kept,
         status=fits[-1].status,
@@ -416,14 +420,19 @@ def _result(
     )
 
 
-def _of_flow(trained: Trained) -> str:
-    """What is said of an encoder that knew observations before it saw a label."""
-    if trained.unlabelled_r2 is None:
+def what_labels_did(*, before: float | None, after: float) -> str:
+    """What is said of an encoder that knew observations before it saw a label, if it did."""
+    if before is None:
         return ""
+    if after > before + SAME_R2:
+        did = "mend that, not to find it"
+    elif after > before - SAME_R2:
+        did = "keep that, not to find it"
+    else:
+        did = f"take {fixed(before - after, 3)} of that away, not to find it"
     return (
         " The encoder started from observations alone, as the network that makes them most nearly "
-        f"normal, and was at R² {fixed(trained.unlabelled_r2, 3)} before a label: labels are "
-        "shown to keep and mend that, not to find it."
+        f"normal, and was at R² {fixed(before, 3)} before a label: labels are shown to {did}."
     )
 
 
