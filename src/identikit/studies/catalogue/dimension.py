@@ -79,6 +79,6 @@ SWEEP = Sweep(
         if dim <= 500 or GENERATORS[group] == "orthogonal-mlp"  # dear, so for the easier one only
     ),
     axis=Axis(label="number of latent dimensions d", log=True),
-    core_minutes=70,
+    core_minutes=140,
     seeds=(0, 1, 2),
 )
