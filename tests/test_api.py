@@ -207,7 +207,7 @@ def test_a_fit_is_the_training_of_the_study(
     assert found.explanation == done.explanation
 
 
-def test_a_fit_that_has_gone_astray_begins_again() -> None:
+def test_a_fit_that_has_not_arrived_begins_again() -> None:
     """As `identikit simulate` does."""
     from identikit.studies.simulation.run import simulate
     from identikit.training.config import TrainingConfig

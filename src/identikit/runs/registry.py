@@ -38,14 +38,14 @@ class Entry:
 ENTRIES = (
     Entry(
         name="simulate",
-        version=12,
+        version=13,
         study="studies.simulation.study:SIMULATE",
         config="studies.simulation.config:SimulationConfig",
         help="Train on a simulated world and compare what was recovered with what theory predicts.",
     ),
     Entry(
         name="simulate --diagnose",
-        version=12,
+        version=13,
         study="studies.simulation.study:DIAGNOSE",
         config="studies.simulation.config:DiagnosisConfig",
         help="Find out by experiments why a simulation recovered less than was predicted.",

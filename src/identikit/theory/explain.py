@@ -27,9 +27,6 @@ HELPS = 1 / 3
 """Share of a gap that an experiment has to close to speak for its cause."""
 NOISY = 0.1
 """Share of the excess from which noise in single rows is among the possible causes."""
-ASTRAY = 10
-"""Times the tolerance of an excess from which training has gone astray: by the recipe for far-apart
-classes (κ = 50) it ends at 6 times or less, or in another basin at 39."""
 SAMPLES_PER_DIMENSION = 10
 TINY = 1e-12
 
@@ -101,14 +98,14 @@ def tolerance(sensitivity: Sensitivity) -> float:
     return max(AS_GOOD, CEILING_MARGIN * sensitivity.equipartition)
 
 
-def gone_astray(excess: float, sensitivity: Sensitivity) -> bool:
-    """Whether a loss that training ended at is far above the optimum's: reason for a new start.
+def has_arrived(excess: float, sensitivity: Sensitivity) -> bool:
+    """Whether a loss is as good as at its optimum: if not, that is reason for a new start.
 
     Args:
         excess: Above the Bayes loss in nats, without the noise of single rows.
         sensitivity: Of the world, which says what errors usually cost.
     """
-    return sensitivity.above(excess) > ASTRAY * tolerance(sensitivity)
+    return sensitivity.above(excess) <= tolerance(sensitivity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +136,9 @@ class Standing:
     @property
     def arrived(self) -> bool | None:
         """Whether the loss is as good as at its optimum."""
-        if self.above is None or self.tolerance is None:
+        if self.excess is None or self.sensitivity is None:
             return None
-        return self.above <= self.tolerance
+        return has_arrived(self.excess, self.sensitivity)
 
     @property
     def gap(self) -> float:

@@ -19,9 +19,9 @@ class TrainingConfig:
     steps: Annotated[int, Range(1)] = 1600
     """Steps of one start at most."""
     starts: Annotated[int, Range(1)] = 1
-    """Starts of `identikit simulate` at most, which knows the optimum: where the loss of one ends
-    far above it, as in another basin, another follows, and the one of least loss counts. One only
-    where max_seconds is given."""
+    """Starts of `identikit simulate` at most, which knows the optimum: where the loss of one does
+    not end there, another follows, and the one of least loss counts. One only where max_seconds is
+    given."""
     batch_size: Annotated[int, Range(1)] = 1024
     """Samples per step, at the start."""
     final_batch_size: int | None = None

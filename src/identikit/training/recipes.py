@@ -5,8 +5,8 @@ grow.
 "broad" is for classes that overlap so much that a sample says little: more steps, larger batches.
 "medium" is for some ten latents, where so narrow an encoder and such batches fall short.
 "flat" is for few classes (C near d) or far-apart ones (kappa near 50), where the loss is flat in
-some latents and there are valleys without them: extra dimensions, shared rows, large last
-batches, and up to three starts.
+some latents and there are valleys without them: extra dimensions, shared rows, many steps, and up
+to three starts.
 "wide" is for twenty latents: a wider encoder, lower rates, more and larger steps, shared rows.
 "flow" is for more: the encoder starts from observations alone, as the invertible network that makes
 them most nearly normal, and labels only have to keep it there: low rates.
@@ -58,7 +58,7 @@ RECIPES = {
         encoder=EncoderConfig(width=32),
         head=HeadConfig(extra_dimensions=5, tied_rows=True),
         training=TrainingConfig(
-            steps=4000, starts=3, final_batch_size=16384, muon_rate=0.4, head_rate=0.03
+            steps=12_000, starts=3, final_batch_size=4096, muon_rate=0.4, head_rate=0.03
         ),
     ),
     "wide": Recipe(

@@ -1,17 +1,20 @@
 """Concentration of the von Mises-Fisher conditional, far past the paper's 5, 10 and 50."""
 
+from typing import Any
+
 from identikit.studies.catalogue._simulation import simulation
+from identikit.studies.simulation.recipe_choice import choose_recipe
 from identikit.studies.sweeps.sweep import Axis, Row, Sweep
+from identikit.worlds.config import WorldConfig
 
 KAPPAS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 CLASSES = (100, 1_000)
 
 
 def _row(classes: int, kappa: float) -> Row:
-    flat = kappa / classes**0.5 >= 5  # classes stand apart by several of their widths
-    config = simulation(
-        "flat" if flat else "fast", objective="supervised", classes=classes, kappa=kappa
-    )
+    world: dict[str, Any] = {"classes": classes, "kappa": kappa}
+    recipe, _ = choose_recipe(WorldConfig(**world))  # as `identikit simulate` would
+    config = simulation(recipe, objective="supervised", **world)
     return Row(label=f"κ = {kappa:g}", config=config, group=f"C = {classes:,}", x=kappa)
 
 

@@ -47,7 +47,7 @@ class Fitted:
     """A record for each of 20 points of a start: step, seconds, loss, R², excess loss."""
     status: Literal["completed", "interrupted"]
     starts: int
-    """How often training began: again where its loss ended far above the optimum's."""
+    """How often training began: again where its loss did not end at the optimum's."""
     steps: int
     """Of all starts, like `seconds`."""
     seconds: float

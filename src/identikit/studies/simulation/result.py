@@ -319,7 +319,7 @@ class SimulationResult(Evaluation):
 
     status: Literal["completed", "interrupted"]
     starts: tuple[TrainedStart, ...]
-    """More than one where the loss of an earlier one was far above the optimum's; the one of least
+    """More than one where the loss of an earlier one did not end at the optimum's; the one of least
     excess was evaluated, and steps, seconds, observations and history are those of all."""
     label_groups: int | None
     """Groups of labels that shared a row at first; None if none were looked for."""

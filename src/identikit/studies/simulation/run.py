@@ -55,7 +55,7 @@ from identikit.theory.explain import (
     Experiment,
     Explanation,
     explain_gap,
-    gone_astray,
+    has_arrived,
 )
 from identikit.theory.optimum import rank_optimum
 from identikit.theory.recovery_ceiling import recovery_ceiling
@@ -237,7 +237,7 @@ def _again(
         return False
     if training.max_seconds is not None:  # the first start spends them all
         return False
-    return gone_astray(last.excess_of_h, _sensitivity(prediction))
+    return not has_arrived(last.excess_of_h, _sensitivity(prediction))
 
 
 def train(
@@ -330,7 +330,7 @@ def train_until_sound(
     checkpoint: Path | None = None,
     metrics: Path | None = None,
 ) -> list[Start]:
-    """Train, and again with other weights while the loss ends far above the optimum's.
+    """Train, and again with other weights while the loss does not end at the optimum's.
 
     Takes what `train` takes, and the prediction whose optimum that is (None: begin once). At most
     `config.training.starts` networks, of which that of `least_excess` counts.
@@ -442,9 +442,8 @@ def _of_starts(starts: Sequence[Start], drawn: int) -> str:
         return ""
     ends = ", ".join(format_number(start.excess_of_h or 0.0) for start in starts)
     return (
-        f" Training began {len(starts)} times, as its loss ended far above the optimum's, which it "
-        f"does in another basin: excess {ends} nats. The least counts; together they took "
-        f"{drawn:,} observations."
+        f" Training began {len(starts)} times, as its loss did not end at the optimum's: excess "
+        f"{ends} nats. The least counts; together they took {drawn:,} observations."
     )
 
 

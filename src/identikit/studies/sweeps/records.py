@@ -48,7 +48,7 @@ class RunRecord:
     at_optimum: bool | None
     explanation: str
     starts: int
-    """More than one where the loss of an earlier one was far above the optimum's."""
+    """More than one where the loss of an earlier one did not end at the optimum's."""
     observations: int
     """Labelled ones that the run drew, those to find labels that look alike among them."""
     head_rows_tied: bool
