@@ -24,6 +24,7 @@ def simulation(
     few_classes: bool = False,
     steps: int | None = None,
     head_rate: float | None = None,
+    final_batch_size: int | None = None,
     test_samples: int = 8_192,
     **world: Any,
 ) -> SimulationConfig:
@@ -33,7 +34,7 @@ def simulation(
     """
     few = world.get("dim", WorldConfig().dim) < SOME_LATENTS
     chosen = recipe(recipe_name or ("fast" if few else "medium"))
-    given = {"steps": steps, "head_rate": head_rate}
+    given = {"steps": steps, "head_rate": head_rate, "final_batch_size": final_batch_size}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return SimulationConfig(
         objective=objective,

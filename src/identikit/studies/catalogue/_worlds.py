@@ -27,12 +27,13 @@ CLUSTERS: dict[str, dict[str, Any]] = {
     "clusters: Laplace": {"clusters": "laplace"},
     "clusters: normal": {"clusters": "normal"},
 }
+SOME_OVERLAP: dict[str, Any] = {"recipe_name": "broad", "steps": 2_400}
 TRAINING: dict[str, dict[str, Any]] = {
-    "base": {"head_rate": ROW_RATE},
-    "d = 10": {"head_rate": ROW_RATE},
-    "C = 1,000": {"head_rate": ROW_RATE},
-    "κ = 5": {"head_rate": ROW_RATE},
-    "κ = 10, repeated": {"head_rate": ROW_RATE},
+    "base": SOME_OVERLAP,
+    "d = 10": {"recipe_name": "medium", "head_rate": ROW_RATE, "final_batch_size": 4_096},
+    "C = 1,000": SOME_OVERLAP,
+    "κ = 5": SOME_OVERLAP,
+    "κ = 10, repeated": SOME_OVERLAP,
     "N = 100,000": {"recipe_name": "broad"},
     "d = 20": {"recipe_name": "wide"},
     "C = 10": {"recipe_name": "flat"},
@@ -43,7 +44,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "conditional: Laplace": {"recipe_name": "broad"},
     "conditional: normal": {"recipe_name": "broad"},
 }
-"""How the worlds are trained: by `fast`, or `medium` at d = 10, where no other recipe is named."""
+"""How the worlds are trained."""
 
 _DIET: dict[str, tuple[str, str]] = {
     "base": ("98.6±.01 / 99.9", "99.0 / 99.9"),
