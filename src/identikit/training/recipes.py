@@ -65,7 +65,7 @@ RECIPES = {
         help="for some twenty latents",
         encoder=EncoderConfig(width=128),
         head=HeadConfig(tied_rows=True),
-        training=TrainingConfig(steps=6000, final_batch_size=4096, rate=1e-2, muon_momentum=0.95),
+        training=TrainingConfig(steps=6000, final_batch_size=16384, rate=1e-2, muon_momentum=0.95),
     ),
     "flow": Recipe(
         help="for many latents, seen through as many observations",
