@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -169,14 +170,20 @@ class _PlaceTable:
             left -= width + 2
         for group in groups:
             spare = (whole + 2 - sum(least[label] + 2 for label in group)) // len(group)
-            table = plain_table(padding=(0, 2, 0, 0))
+            table = plain_table(padding=0)  # rich 13 counts padding beyond the last column
             table.add_column("", width=names)
             for label in group:
                 width = min(max(map(len, texts[label])), least[label] + spare)
-                table.add_column(Text(label), justify="right", width=width, overflow="fold")
+                table.add_column(
+                    _after_a_gap(Text(label)), justify="right", width=width + 2, overflow="fold"
+                )
             for place, *cells in zip(self.places, *(self.columns[c] for c in group), strict=True):
-                table.add_row(Text(place), *cells)
+                table.add_row(Text(place), *map(_after_a_gap, cells))
             yield table
+
+
+def _after_a_gap(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 2))
 
 
 def _cell(finding: Finding) -> Text:
