@@ -412,12 +412,20 @@ def test_a_run_stopped_after_its_start_from_observations_does_not_repeat_it(
     monkeypatch.setattr(flow_start, "ICA_SAMPLES", 2048)
     config = replace(SMALL, encoder=FLOW, training=replace(SMALL.training, steps=20))
 
+    heard: list[Progress] = []
+
     def stop(progress: Progress) -> None:
-        if progress.step == 4:
+        heard.append(progress)
+        if progress.steps == 20 and progress.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
     stopped = simulate(config, on_progress=stop, checkpoint=tmp_path).result
     assert stopped.status == "interrupted"
+    start = [news for news in heard if news.steps == FLOW.flow_steps]
+    assert [news.step for news in start] == list(range(1, FLOW.flow_steps + 1))
+    assert start[0].seconds_left > 0
+    assert start[-1].seconds_left == pytest.approx(0)
+    assert start[-1].words.startswith("before the first label")
     whole = simulate(config).result
     monkeypatch.setattr(flow_start, "flow_start", None)  # calling it would raise
     resumed = simulate(config, checkpoint=tmp_path).result

@@ -10,7 +10,7 @@ kinks of s are smooth at first and sharpen, since the likelihood jumps where a s
 No label is seen. Shapes: x and f(x) (n, d), W (d, d).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,8 @@ from identikit.training.muon import orthogonalize
 
 Observe = Callable[[int], Tensor]
 """Fresh observations, so many."""
+OnStep = Callable[[int, float, float], None]
+"""Told how many steps are done, which share of the work that is, and the loss."""
 BATCH = 1024
 ICA_SAMPLES, ICA_STEPS = 32_768, 40
 RATE, SETTLED, LAST_RATE = 0.1, 0.3, 0.01
@@ -43,13 +45,16 @@ def observations_needed(depth: int, steps: int) -> int:
     return (depth + 1) * ICA_SAMPLES + steps * BATCH
 
 
-def flow_start(encoder: MLP, observe: Observe, *, steps: int) -> None:
+def flow_start(
+    encoder: MLP, observe: Observe, *, steps: int, on_step: OnStep = lambda *_: None
+) -> None:
     """Give the layers of an encoder the weights of the likeliest flow; h is white at first.
 
     Args:
         encoder: Of the architecture flow; its whitening is fitted.
         observe: Draws x, on the device of the encoder.
         steps: In all: each layer three times as many as that before it, the last as many as they.
+        on_step: Told after each.
     """
     *hidden, last = encoder.linears()
     slope, shift = encoder.config.negative_slope, encoder.mean @ encoder.whitening
@@ -60,10 +65,13 @@ def flow_start(encoder: MLP, observe: Observe, *, steps: int) -> None:
     weights: list[Tensor] = []
     parts = [3**k for k in range(len(hidden) - 1)]
     parts.append(max(1, sum(parts)))
-    for k, part in enumerate(parts):
+    own = [round(steps * part / sum(parts)) for part in parts]
+    work, worked, done = sum(k * n for k, n in enumerate(own, 1)), 0, 0
+    for k, of_layer in enumerate(own, 1):
         weights.append(skewest_components(flow(weights, draw(ICA_SAMPLES), slope)))
-        own = round(steps * part / sum(parts))
-        _train(weights, draw, slope, steps=own, final=k == len(hidden) - 1)
+        for loss in _trained(weights, draw, slope, steps=of_layer, final=k == len(hidden)):
+            worked, done = worked + k, done + 1
+            on_step(done, worked / work, loss)
     v = flow(weights, draw(ICA_SAMPLES), slope)
     white = last.weight.detach() @ whitening(_moments(v)).float().T
     with torch.no_grad():  # -s(y) / slope = s(-y) one layer up: the encoder's own leaky ReLU
@@ -98,8 +106,10 @@ def _moments(x: Float[Tensor, "n d"]) -> Float[Tensor, "d d"]:
     return torch.cov(x.double().T)
 
 
-def _train(weights: list[Tensor], draw: Observe, slope: float, *, steps: int, final: bool) -> None:
-    """Train all layers together; the last is new."""
+def _trained(
+    weights: list[Tensor], draw: Observe, slope: float, *, steps: int, final: bool
+) -> Iterator[float]:
+    """Train all layers together, the last of them new; the loss of each step."""
     eye = torch.eye(len(weights[0])).to(weights[0])
     momenta = [torch.zeros_like(weight) for weight in weights]
     sharp = SHARPEST if final else SHARP
@@ -128,3 +138,4 @@ def _train(weights: list[Tensor], draw: Observe, slope: float, *, steps: int, fi
             weights[k] = weights[k] - share * rate * polar @ weights[k]
         if step % RESCALE == 0:
             weights[-1] = weights[-1] / size[:, None]
+        yield loss.item()

@@ -5,6 +5,7 @@ Source: arXiv:2410.21869, section 4.1. The result is a function of the frozen co
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -268,7 +269,9 @@ def train(
     unlabelled_r2 = None
     if isinstance(encoder, MLP) and config.encoder.architecture == "flow":
         folder = None if checkpoint is None else checkpoint / "observations-alone"
-        unlabelled_r2 = _start_from_observations(encoder, config, world, test, folder)
+        unlabelled_r2 = _start_from_observations(
+            encoder, config, world, test, folder=folder, on_progress=on_progress
+        )
     live_z = test.z[:LIVE_SAMPLES]
     live_posterior = world.log_posterior(live_z[:LIVE_EXCESS_SAMPLES])
 
@@ -299,18 +302,39 @@ def _start_from_observations(
     config: SimulationConfig,
     world: ClusterWorld,
     test: WorldSample,
+    *,
     folder: Path | None,
+    on_progress: Callable[[Progress], None] | None,
 ) -> float:
     """Begin the hidden layers without labels, or as an earlier part of this run did; their R²."""
     state = None if folder is None else checkpoints.load(folder, device=config.device)
     if state is not None:
         encoder.load_state_dict(state["encoder"])
         return float(state["r2"])
-    observing = _stream(config, "flow start")
+    observing, steps = _stream(config, "flow start"), config.encoder.flow_steps
+    began = time.perf_counter()
+
+    def tell(step: int, share: float, loss: float) -> None:
+        if on_progress is not None:
+            seconds = time.perf_counter() - began
+            on_progress(
+                Progress(
+                    step=step,
+                    steps=steps,
+                    seconds=seconds,
+                    evaluation_seconds=0.0,
+                    seconds_left=seconds * (1 / share - 1),
+                    loss=loss,
+                    evaluation={"before the first label: loss": loss},
+                    record=None,
+                )
+            )
+
     flow_start.flow_start(
         encoder,
         lambda n: world.sample(n, generator=observing).x,
-        steps=config.encoder.flow_steps,
+        steps=steps,
+        on_step=tell,
     )
     with torch.no_grad():
         r2 = _live_r2(encoder(test.x), test.z)
