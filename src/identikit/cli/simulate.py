@@ -39,8 +39,8 @@ class Simulate:
     Example: identikit simulate --objective diet --instances 10240 --classes 100 --dim 5
     --kappa 10 --seed 0
 
-    The defaults are the base row of the paper. An interrupted run goes on from its checkpoint
-    when the same command is given again.
+    The defaults are the base row of the paper with the instances of its code. An interrupted run
+    goes on from its checkpoint when the same command is given again.
     """
 
     recipe: Annotated[

@@ -104,7 +104,7 @@ class SuperpositionConfig(StudyConfig):
     seeds: Annotated[int, Range(1)] = 3
     """Use so many seeds."""
     first_seed: Annotated[int, Range(0)] = 0
-    """First of the seeds; no setting was chosen on 100 to 119."""
+    """First of the seeds; settings were chosen on seeds below 100."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -21,7 +21,7 @@ class SweepConfig(StudyConfig):
     seeds: Annotated[int | None, Range(1)] = None
     """Use so many seeds, from FIRST_SEED on; by default the study's own, mostly five."""
     first_seed: Annotated[int, Range(0)] = 0
-    """First of the seeds; no setting was chosen on 100 to 119."""
+    """First of the seeds; settings were chosen on seeds below 100."""
     digest: Annotated[str, tyro.conf.Suppress] = ""
     """Of rows and seeds, so that a changed study is another run; filled in by `with_digest`."""
 
