@@ -19,5 +19,5 @@ SWEEP = Sweep(
         )
         for label, world in WORLDS.items()
     ),
-    core_minutes=36,
+    core_minutes=35,
 )

@@ -9,5 +9,5 @@ SWEEP = Sweep(
     question="Does telling instances or classes apart recover the latents of simulated worlds?",
     prediction=table2.SWEEP.prediction,
     rows=table2.SWEEP.rows + table5.SWEEP.rows + table3.SWEEP.rows,
-    core_minutes=116,
+    core_minutes=114,
 )
